@@ -1,0 +1,85 @@
+"""Arguments made sure of once, at the top of every public function."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import SupportsIndex, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import NonFiniteError, ShapeError
+
+Array: TypeAlias = npt.NDArray[np.float64]
+SeedLike: TypeAlias = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
+
+
+def integer(name: str, value: SupportsIndex, low: int, high: int | None = None) -> int:
+    """Return `value` as an int in [low, high], or raise an error that names it."""
+    accepted = f"an integer >= {low}" if high is None else f"an integer from {low} to {high}"
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"`{name}` must be {accepted}, got the bool {value}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be {accepted}, got {value!r}") from None
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"`{name}` must be {accepted}, got {number}")
+    return number
+
+
+def real_array(name: str, value: npt.ArrayLike, ndim: int, shape: str) -> Array:
+    """Return `value` as a finite float64 array with `ndim` dimensions, or raise an error that names it."""
+    try:
+        given = np.asarray(value)
+        if given.dtype.kind == "c":
+            raise TypeError("complex numbers")
+        array = np.array(given, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`{name}` must be an array of real numbers of shape {shape}: {error}") from None
+    if array.ndim != ndim:
+        raise ShapeError(f"`{name}` must have shape {shape}, got {array.shape}")
+    finite(name, array)
+    return array
+
+
+def finite(name: str, array: Array) -> None:
+    """Raise `NonFiniteError` with the first offending index unless all of `array` is finite."""
+    if not np.isfinite(array).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise NonFiniteError(f"`{name}` must be finite, got {array[index]} at index {index}")
+
+
+def inputs_of(x: npt.ArrayLike, dim: int, owner: str) -> Array:
+    """Return inputs `x` as a float64 array of shape (n, dim), or raise an error that names their owner."""
+    array = np.asarray(x, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != dim:
+        raise ShapeError(f"`x` must have shape (n, {dim}) for {owner}, got {array.shape}")
+    return array
+
+
+def seed_sequence(rng: SeedLike) -> np.random.SeedSequence:
+    """Turn the `rng` argument into the root of all random streams of a call.
+
+    An int (or sequence of ints) and a SeedSequence name the streams, so that the same argument gives the same
+    bits. A Generator is drawn from (a second call with it gives new streams). None takes fresh entropy.
+    """
+    if isinstance(rng, np.random.SeedSequence):
+        # A copy without the record of children spawned so far: the call does not depend on earlier calls.
+        return np.random.SeedSequence(rng.entropy, spawn_key=rng.spawn_key, pool_size=rng.pool_size)
+    if isinstance(rng, np.random.Generator):
+        return np.random.SeedSequence(rng.integers(0, 2**63, size=4).tolist())
+    if isinstance(rng, bool):
+        raise TypeError(f"`rng` must be an int, a SeedSequence, a Generator or None, got the bool {rng}")
+    try:
+        return np.random.SeedSequence(rng)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`rng` must be a non-negative int, a SeedSequence, a Generator or None, got {rng!r}: {error}"
+        ) from None
+
+
+def generator(rng: SeedLike) -> np.random.Generator:
+    """Turn the `rng` argument into a Generator: a Generator is used as it is."""
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed_sequence(rng))

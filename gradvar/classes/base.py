@@ -1,0 +1,91 @@
+"""What a hypothesis class must say, and what it may.
+
+Any object with the members of `HypothesisClass` is a hypothesis class; subclassing is optional. What it may say
+besides, each used where it is there:
+
+- `labels`: "signs" when every member takes values in {-1, +1} only, else "real" (the default);
+- `covariance(x, x2)` (n, n2): the class covariance C_H(x, x') = Cov_h(h(x), h(x')), h uniform in H: what
+  Monte Carlo needs;
+- `project(f)` (|H|, q) for f of shape (n_points, q): E_x[h(x) f(x)] for every member h, in one order: what
+  enumeration needs;
+- `mean(x)` (n,): the class mean E_h h(x);
+- `operator_norm(centred=True)`: the largest eigenvalue of the (centred) Gram matrix E_x[h h'] over |H|;
+- `gram()` (|H|, |H|): that matrix;
+- `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
+- `description`: the class in words, for reports.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from ..arguments import Array
+from ..inputs import Inputs
+
+Members = TypeVar("Members")
+
+
+@runtime_checkable
+class HypothesisClass(Protocol):
+    """A set H of target functions with the uniform distribution over it.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        The distribution of x.
+    log2_size : float
+        log2 |H|.
+    """
+
+    @property
+    def inputs(self) -> Inputs:
+        """The distribution of x."""
+
+    @property
+    def log2_size(self) -> float:
+        """log2 |H|."""
+
+
+@runtime_checkable
+class KnowsCovariance(HypothesisClass, Protocol):
+    """A class that says its covariance."""
+
+    def covariance(self, x: Array, x2: Array) -> Array:
+        """C_H(x, x'), shape (n, n2)."""
+
+
+@runtime_checkable
+class KnowsProjection(HypothesisClass, Protocol):
+    """A class that projects functions on all its members at once."""
+
+    def project(self, f: Array) -> Array:
+        """E_x[h(x) f(x)] for every member, shape (|H|, q)."""
+
+
+@runtime_checkable
+class KnowsGram(HypothesisClass, Protocol):
+    """A class that says its Gram matrix."""
+
+    def gram(self) -> Array:
+        """E_x[h_i(x) h_j(x)], shape (|H|, |H|)."""
+
+
+@runtime_checkable
+class KnowsOperatorNorm(HypothesisClass, Protocol):
+    """A class that says its operator norm."""
+
+    def operator_norm(self, centred: bool = True) -> float:
+        """Largest eigenvalue of the (centred) Gram matrix over |H|."""
+
+
+@runtime_checkable
+class Samples(HypothesisClass, Protocol[Members]):
+    """A class whose members can be drawn and evaluated."""
+
+    def sample(self, m: int, rng: np.random.Generator) -> Members:
+        """Return m independent members."""
+
+    def evaluate(self, members: Members, x: Array) -> Array:
+        """Return the values h(x), shape (m, n)."""

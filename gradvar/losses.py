@@ -1,0 +1,188 @@
+r"""Losses whose derivative is affine in the label: dloss/dp = a(p) + h b(p).
+
+That split is what Theorem 1 of arXiv 1703.07950 needs: only b(p) meets the target, so only the signal
+s = b(p) dp/dw carries information about it. For a margin loss r(y p) with labels y in {-1, +1}
+
+    a(p) = (r'(p) - r'(-p)) / 2,        b(p) = (r'(p) + r'(-p)) / 2
+
+(the appendix of the paper's first version prints these two the other way round). At a kink the derivative is
+the midpoint of the two sides, so that the perceptron loss has b = -1/2 at every p.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from .arguments import Array
+from .errors import NonFiniteError, ShapeError
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """What a loss must say.
+
+    Attributes
+    ----------
+    name : str
+        Shown in reports, with the formula.
+    labels : {"real", "signs"}
+        Whether it accepts any real label or only -1 and +1.
+    lipschitz : float
+        A bound on |b(p)|: 1 for the losses of Theorem 1, inf where there is none.
+    constant : float or None
+        b(p) when it is the same at every p, else None.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name and formula."""
+
+    @property
+    def labels(self) -> str:
+        """Accepted labels."""
+
+    @property
+    def lipschitz(self) -> float:
+        """Bound on |b|."""
+
+    @property
+    def constant(self) -> float | None:
+        """b where it does not depend on p."""
+
+    @property
+    def evidence(self) -> tuple[str, str]:
+        """How the Lipschitz bound is known: a status of `Assumption` and a sentence."""
+
+    def split(self, p: Array) -> tuple[Array, Array]:
+        """a(p) and b(p), each of shape (n,)."""
+
+
+@dataclass(frozen=True)
+class AffineLoss:
+    """A loss for real labels: the derivative is `slope * p - h` with slope 1 (square) or 0 (correlation)."""
+
+    name: str
+    slope: float
+    labels: str = "real"
+    lipschitz: float = 1.0
+    constant: float | None = -1.0
+    evidence: tuple[str, str] = ("proved", "dloss/dp = a(p) - h: b = -1 at every p")
+
+    def split(self, p: Array) -> tuple[Array, Array]:
+        """Return a(p) = slope * p and b(p) = -1, each of shape (n,)."""
+        return self.slope * p, np.full_like(p, -1.0)
+
+
+@dataclass(frozen=True)
+class MarginLoss:
+    r"""A margin loss r(y p) for labels y in {-1, +1}, given by its derivative r'.
+
+    Parameters
+    ----------
+    derivative : callable
+        r'(margin): takes and returns arrays of shape (n,). At a kink, the midpoint of the two sides is advised.
+    lipschitz : float
+        A bound on |r'|; `math.inf` for a loss without one (the exponential loss): the variance is computed all
+        the same, and Theorem 1 is reported as not applicable.
+    name : str
+        Shown in reports.
+    constant : float or None
+        b(p) = (r'(p) + r'(-p))/2 when it is known to be the same at every p, else None.
+    evidence : (str, str)
+        How the Lipschitz bound is known.
+
+    Raises
+    ------
+    ValueError
+        When |r'| exceeds `lipschitz` at a prediction that is met, with that prediction.
+
+    Examples
+    --------
+    >>> import numpy as np, gradvar as gv
+    >>> squared_hinge = gv.MarginLoss(lambda m: -2 * np.maximum(0, 1 - m), lipschitz=float("inf"))
+    >>> logistic = gv.MarginLoss(lambda m: -1 / (1 + np.exp(m)), lipschitz=1.0)
+    >>> logistic.split(np.array([0.3]))[1]
+    array([-0.5])
+    """
+
+    derivative: Callable[[Array], npt.ArrayLike]
+    lipschitz: float
+    name: str = "margin loss r(y p)"
+    constant: float | None = None
+    evidence: tuple[str, str] = (
+        "checked",
+        "r' stays within the stated Lipschitz constant at every prediction that is met",
+    )
+    labels: str = "signs"
+
+    def __post_init__(self) -> None:
+        if not callable(self.derivative):
+            raise TypeError(f"`derivative` must be a function margin -> r'(margin), got {self.derivative!r}")
+        if isinstance(self.lipschitz, bool) or not isinstance(self.lipschitz, (int, float, np.floating)):
+            raise TypeError(f"`lipschitz` must be a positive number, got {self.lipschitz!r}")
+        if not self.lipschitz > 0:
+            raise ValueError(f"`lipschitz` must be a positive number (math.inf for none), got {self.lipschitz!r}")
+
+    def split(self, p: Array) -> tuple[Array, Array]:
+        """Return a(p) and b(p), each of shape (n,)."""
+        plus, minus = self._derivative(p), self._derivative(-p)
+        return (plus - minus) / 2, (plus + minus) / 2
+
+    def _derivative(self, margin: Array) -> Array:
+        slope = np.asarray(self.derivative(margin), dtype=np.float64)
+        if slope.shape != margin.shape:
+            raise ShapeError(
+                f"`derivative` of {self.name} must return shape {margin.shape} for margins of that shape, got {slope.shape}"
+            )
+        if not np.isfinite(slope).all():
+            row = int(np.argmin(np.isfinite(slope)))
+            raise NonFiniteError(f"`derivative` of {self.name} is {slope[row]} at margin {margin[row]:.6g}")
+        if math.isfinite(self.lipschitz) and np.abs(slope).max(initial=0.0) > self.lipschitz * (1 + 1e-12):
+            row = int(np.argmax(np.abs(slope)))
+            raise ValueError(
+                f"`lipschitz` = {self.lipschitz:g} is not a bound for {self.name}: |r'({margin[row]:.6g})| = {abs(slope[row]):.6g}"
+            )
+        return slope
+
+
+def _hinge(margin: Array) -> Array:
+    return -np.heaviside(1 - margin, 0.5)
+
+
+def _perceptron(margin: Array) -> Array:
+    return -np.heaviside(-margin, 0.5)
+
+
+def _logistic(margin: Array) -> Array:
+    from scipy.special import expit
+
+    return np.asarray(-expit(-margin), dtype=np.float64)
+
+
+_PROVED = ("proved", "r is 1-Lipschitz, so |b| <= 1")
+
+LOSSES: dict[str, Loss] = {
+    "square": AffineLoss("square, 1/2 (p - y)^2", 1.0),
+    "correlation": AffineLoss("correlation, -y p", 0.0),
+    "hinge": MarginLoss(_hinge, 1.0, "hinge, max(0, 1 - y p)", None, _PROVED),
+    "logistic": MarginLoss(_logistic, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED),
+    "perceptron": MarginLoss(_perceptron, 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED),
+}
+
+
+def as_loss(loss: str | Loss) -> Loss:
+    """Return the loss with this name, or the loss object itself."""
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            names = ", ".join(repr(name) for name in LOSSES)
+            raise ValueError(f"`loss` must be one of {names}, or a MarginLoss, got {loss!r}")
+        return LOSSES[loss]
+    if not isinstance(loss, Loss):
+        raise TypeError(f"`loss` must be a name, a MarginLoss or an object with split, labels, lipschitz, got {loss!r}")
+    return loss

@@ -1,0 +1,103 @@
+"""The choice of a method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..errors import NotApplicableError
+from ..problem import Problem
+from ..results import Estimate
+from ..settings import Settings
+from .base import Method
+from .closed_form import ClosedForm
+from .enumeration import Enumeration
+from .monte_carlo import MonteCarlo
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The method that `Auto` takes for a problem, and why.
+
+    Attributes
+    ----------
+    method : Method
+        What it takes.
+    reason : str
+        What that method will do, and why those before it decline.
+    """
+
+    method: Method
+    reason: str
+
+
+@dataclass(frozen=True)
+class Auto:
+    """Take the first method that covers the problem.
+
+    1. `ClosedForm`: a theorem gives the number: a class of one member; all parities with any model.
+    2. `Enumeration`: the inputs are finitely many, fit in memory and take less than about a minute.
+    3. `MonteCarlo`: everything else whose class says its covariance.
+
+    Ask `select` which one that is, and why.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> problem = gv.Problem(gv.SparseParities(12, 3), gv.Linear([1.0] * 12))
+    >>> gv.Auto().select(problem).method.name
+    'enumeration'
+    """
+
+    name: str = field(default="auto", init=False)
+
+    def select(self, problem: Problem) -> Choice:
+        """Return the first method that covers the problem, with the reason.
+
+        Raises
+        ------
+        NotApplicableError
+            When none does, with the reason of each.
+        """
+        reasons = []
+        for method in (ClosedForm(), Enumeration(max_work=2**35), MonteCarlo()):
+            declined = method.declines(problem)
+            if declined is None:
+                return Choice(method, "; ".join([f"{method.name}: {method.plan(problem)}", *reasons]))
+            reasons.append(f"not {method.name}: {declined}")
+        raise NotApplicableError("no method covers this problem: " + "; ".join(reasons))
+
+    def declines(self, problem: Problem) -> str | None:
+        """Return None when some method covers the problem, else the reason of each why not."""
+        try:
+            self.select(problem)
+        except NotApplicableError as error:
+            return str(error)
+        return None
+
+    def plan(self, problem: Problem) -> str:
+        """Say what will be taken, and why."""
+        return self.select(problem).reason
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the estimate of the method that is taken."""
+        return self.select(problem).method.estimate(problem, settings)
+
+
+METHODS: dict[str, Method] = {
+    "auto": Auto(),
+    "closed-form": ClosedForm(),
+    "enumeration": Enumeration(),
+    "monte-carlo": MonteCarlo(),
+}
+
+
+def as_method(method: str | Method) -> Method:
+    """Return the method with this name, or the method object itself."""
+    if isinstance(method, str):
+        if method not in METHODS:
+            names = ", ".join(repr(name) for name in METHODS)
+            raise ValueError(f"`method` must be one of {names}, or a method object, got {method!r}")
+        return METHODS[method]
+    if not isinstance(method, Method) or isinstance(method, type):
+        raise TypeError(f"`method` must be a name or a method object such as MonteCarlo(), got {method!r}")
+    return method

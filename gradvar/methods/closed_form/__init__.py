@@ -1,0 +1,55 @@
+"""Theorems that give the gradient variance without a sum over the class: one file each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ...problem import Problem
+from ...results import Estimate
+from ...settings import Settings
+from . import all_parities, one_member
+
+
+class Theorem(Protocol):
+    """A module of this package: what it covers and what it gives."""
+
+    STATEMENT: str
+
+    @staticmethod
+    def declines(problem: Problem) -> str | None:
+        """Return None when the theorem covers the problem, else the reason why not."""
+
+    @staticmethod
+    def estimate(problem: Problem, settings: Settings) -> Estimate:
+        """Return the gradient variance."""
+
+
+THEOREMS: tuple[Theorem, ...] = (one_member, all_parities)
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """Evaluate the gradient variance by a theorem that covers this class, model and loss.
+
+    The theorems: a class of one member has none; all 2^d parities with any model (Parseval). Exact up to
+    rounding, or up to one plain expectation whose interval is reported.
+    """
+
+    name: str = field(default="closed-form", init=False)
+
+    def declines(self, problem: Problem) -> str | None:
+        """Return None when some theorem covers the problem, else why each does not."""
+        reasons = [theorem.declines(problem) for theorem in THEOREMS]
+        return None if None in reasons else "no theorem covers it (" + "; ".join(str(r) for r in reasons) + ")"
+
+    def plan(self, problem: Problem) -> str:
+        """State the theorem that is taken."""
+        return self._theorem(problem).STATEMENT
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the gradient variance by the first theorem that covers the problem."""
+        return self._theorem(problem).estimate(problem, settings)
+
+    def _theorem(self, problem: Problem) -> Theorem:
+        return next(theorem for theorem in THEOREMS if theorem.declines(problem) is None)

@@ -1,0 +1,26 @@
+"""A class with one member: there is nothing to vary."""
+
+from __future__ import annotations
+
+from ...problem import Problem
+from ...results import Estimate
+from ...settings import Settings
+
+STATEMENT = "a class of one member has gradient variance 0"
+
+
+def declines(problem: Problem) -> str | None:
+    """Return None for a class of one member."""
+    return None if problem.hypotheses.log2_size == 0 else "the class has more than one member"
+
+
+def estimate(problem: Problem, settings: Settings) -> Estimate:
+    """Return 0, exactly, having made sure that the model can be evaluated."""
+    problem.norms(problem.inputs.sample(1, settings.stream(0)))
+    return Estimate(
+        mantissa=0.0,
+        mantissa_interval=(0.0, 0.0),
+        exact=True,
+        method="closed-form (one member)",
+        guarantee=f"exact: {STATEMENT}",
+    )

@@ -1,0 +1,287 @@
+r"""Monte Carlo for any model: a U-statistic over pairs of sampled inputs.
+
+    U = 1/(n(n-1)) sum_{i != j} C_H(x_i, x_j) <s(x_i), s(x_j)>
+
+is an unbiased estimate of Var(H, F, w) = E[C_H(x, x') <s(x), s(x')>]: the class is integrated in closed form
+through its covariance, and the diagonal, which is what inflates the plug-in estimate by G^2/n, is left out.
+
+Its variance is (4 (n-2) zeta_1 + 2 zeta_2)/(n (n-1)) (Hoeffding), where with h_ij the value of a pair
+
+    zeta_1 = E[h_ij h_ik] - E[h_ij h_kl],      zeta_2 = E[h_ij^2] - E[h_ij h_kl]
+
+over distinct indices. Each expectation has an unbiased estimate in the sums over pairs, rows and squares; a
+negative estimate of zeta_1 counts as zero.
+
+The sample size is doubled until the half width is below `rtol` times the value, on a pilot sample that is then
+dropped: a size chosen by looking at the very estimate that is reported would bias it and its interval.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from ..arguments import Array
+from ..classes.base import KnowsCovariance
+from ..errors import Interrupted, NonFiniteError, ShapeError
+from ..expectation import rows_per_tile
+from ..problem import Problem
+from ..results import Estimate
+from ..settings import Settings
+from ..tiles import ordered_map
+
+Pair: TypeAlias = tuple[int, int]
+
+_ROWS = 512
+_PILOT_KEY, _FINAL_KEY = 0, 1
+_KEPT_BYTES = 2**30
+_FEWEST_PAIRS = 20
+"""Effective number of pairs, (sum h^2)^2 / sum h^4, below which no interval is drawn from them."""
+
+
+@dataclass(frozen=True)
+class MonteCarlo:
+    """Estimate the gradient variance by a U-statistic over pairs of sampled inputs.
+
+    Unbiased; the interval is normal with the standard error of Hoeffding's decomposition; the value and the lower
+    end may be negative. Where (nearly) every sampled pair has covariance zero the samples resolve nothing, and the
+    result says so: its standard error and interval are infinite.
+
+    Costs n^2/2 products of the widths of the model (n^2 P for models without tangent factors).
+    """
+
+    name: str = field(default="monte-carlo", init=False)
+
+    def declines(self, problem: Problem) -> str | None:
+        """Return None for a class that says its covariance."""
+        if isinstance(problem.hypotheses, KnowsCovariance):
+            return None
+        return f"{problem.hypotheses!r} has no method `covariance(x, x2)`"
+
+    def plan(self, problem: Problem) -> str:
+        """Say what is averaged."""
+        return "unbiased U-statistic of class covariance x tangent kernel over pairs of sampled inputs, with an interval"
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the U-statistic, its size chosen by a pilot; `rtol=0` spends all `max_samples`.
+
+        Raises
+        ------
+        Interrupted
+            On Ctrl-C, with the estimate from the samples that were finished.
+        """
+        begin = time.perf_counter()
+        rows = rows_per_tile(problem.row_size, _ROWS)
+        pilot: _Sums | None = None
+        final = _Sums(rows)
+        try:
+            n = settings.max_samples
+            budget = n // 4
+            if settings.rtol > 0 and budget >= 2 * _ROWS:
+                pilot = _Sums(rows)
+                n = self._planned(pilot, problem, settings, budget)
+            final.extend(problem, settings, _FINAL_KEY, n)
+        except KeyboardInterrupt:
+            partial = next((sums for sums in (final, pilot) if sums is not None and sums.n >= 4), None)
+            done = None if partial is None else _finish(partial, settings, time.perf_counter() - begin)
+            raise Interrupted(done) from None
+        return _finish(final, settings, time.perf_counter() - begin)
+
+    @staticmethod
+    def _planned(pilot: _Sums, problem: Problem, settings: Settings, budget: int) -> int:
+        """The number of samples that is expected to meet `rtol`, from a pilot that resolves a quarter of the value."""
+        n, goal = 2 * _ROWS, max(settings.rtol, 0.25)
+        while True:
+            pilot.extend(problem, settings, _PILOT_KEY, n)
+            value, (zeta1, zeta2), pairs = pilot.statistics()
+            half_width = settings.quantile * _standard_error(zeta1, zeta2, n)
+            if pairs >= _FEWEST_PAIRS and half_width <= goal * value:
+                break
+            if 2 * n > budget:
+                return settings.max_samples
+            n *= 2
+        n = 2 * _ROWS
+        # 0.8: the half width of the final sample is random, and should rarely come out above what was asked for.
+        while n < settings.max_samples and (
+            settings.quantile * _standard_error(zeta1, zeta2, n) > 0.8 * settings.rtol * value
+        ):
+            n *= 2
+        return min(n, settings.max_samples)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Inputs of one tile and the factors of their signals; those of rank one are multiplied out into `plain`."""
+
+    x: Array
+    plain: Array
+    factors: list[tuple[Array, Array]]
+
+    @classmethod
+    def sample(cls, problem: Problem, settings: Settings, key: int, number: int, size: int) -> _Tile:
+        x = problem.inputs.sample(size, settings.stream(key, number))
+        plain, factors = [np.empty((size, 0))], []
+        for left, right in problem.signal_factors(x):
+            if left.shape[1] == 1 or right.shape[1] == 1:
+                plain.append(left * right)
+            else:
+                factors.append((left, right))
+        return cls(x, np.concatenate(plain, axis=1), factors)
+
+    @property
+    def nbytes(self) -> int:
+        return self.x.nbytes + self.plain.nbytes + sum(a.nbytes + b.nbytes for a, b in self.factors)
+
+    def tangent_kernel(self, other: _Tile) -> Array:
+        kernel: Array = self.plain @ other.plain.T
+        for (a, b), (a2, b2) in zip(self.factors, other.factors, strict=True):
+            product = a @ a2.T
+            product *= b @ b2.T
+            kernel += product
+        return kernel
+
+
+class _Tiles:
+    """The tiles of one sample: each a pure function of its number, kept while they fit in `_KEPT_BYTES`.
+
+    What is kept does not travel to other processes: they make their own.
+    """
+
+    def __init__(self, problem: Problem, settings: Settings, key: int, rows: int, n: int) -> None:
+        self.problem, self.key, self.rows, self.n = problem, key, rows, n
+        self.settings = Settings(
+            settings.rtol, settings.confidence, settings.max_samples, settings.seed, None, progress=False
+        )
+        self._kept: dict[int, _Tile] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_kept": {}}
+
+    def tile(self, number: int) -> _Tile:
+        kept = self._kept.get(number)
+        if kept is not None:
+            return kept
+        size = min(self.rows, self.n - number * self.rows)
+        made = _Tile.sample(self.problem, self.settings, self.key, number, size)
+        if made.nbytes * (len(self._kept) + 1) <= _KEPT_BYTES:
+            self._kept[number] = made
+        return made
+
+    def __call__(self, pair: Pair) -> tuple[Array, Array, float, float]:
+        """Sums of the values h of a pair of tiles: over each row, each column, of h^2 and of h^4."""
+        i, j = pair
+        first, second = self.tile(i), self.tile(j)
+        h = first.tangent_kernel(second)
+        h *= self._covariance(first.x, second.x)
+        if i == j:
+            np.fill_diagonal(h, 0.0)
+        rows, columns = h.sum(axis=1), h.sum(axis=0)
+        np.multiply(h, h, out=h)
+        squares = float(h.sum())
+        return rows, columns, squares, float(np.vdot(h, h))
+
+    def _covariance(self, x: Array, x2: Array) -> Array:
+        hypotheses = self.problem.hypotheses
+        assert isinstance(hypotheses, KnowsCovariance)
+        covariance = np.asarray(hypotheses.covariance(x, x2), dtype=np.float64)
+        if covariance.shape != (x.shape[0], x2.shape[0]):
+            raise ShapeError(
+                f"`H.covariance` must return shape {(x.shape[0], x2.shape[0])} for {x.shape[0]} and {x2.shape[0]} inputs, "
+                f"got {covariance.shape}"
+            )
+        if not np.isfinite(covariance).all():
+            raise NonFiniteError(f"`H.covariance` of {hypotheses!r} must be finite")
+        return covariance
+
+
+class _Sums:
+    """Sums over all pairs of the tiles so far. A column of tiles is added whole, so that they always fit together."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.n = 0
+        self.row_sums = np.zeros(0)
+        self.squares: list[float] = []
+        self.fourths: list[float] = []
+
+    def extend(self, problem: Problem, settings: Settings, key: int, n: int) -> None:
+        """Add tiles until there are n samples. Earlier sizes must be multiples of the tile."""
+        tiles = _Tiles(problem, settings, key, self.rows, n)
+        columns = range(self.n // self.rows, math.ceil(n / self.rows))
+        pairs: list[Pair] = [(i, j) for j in columns for i in range(j + 1)]
+        with closing(ordered_map(tiles, _shown(pairs, settings, n), settings.executor)) as results:
+            for j in columns:
+                self._add_column(j, [next(results) for _ in range(j + 1)])
+
+    def _add_column(self, j: int, parts: list[tuple[Array, Array, float, float]]) -> None:
+        size = parts[-1][1].size
+        row_sums = np.concatenate([self.row_sums, np.zeros(size)])
+        for i, (rows, columns, _, _) in enumerate(parts):
+            row_sums[i * self.rows : i * self.rows + rows.size] += rows
+            if i != j:
+                row_sums[self.n :] += columns
+        # The square of a pair in two different tiles counts twice, as (i, j) and (j, i).
+        squares = self.squares + [part[2] * (2 if i != j else 1) for i, part in enumerate(parts)]
+        fourths = self.fourths + [part[3] * (2 if i != j else 1) for i, part in enumerate(parts)]
+        self.n, self.row_sums, self.squares, self.fourths = self.n + size, row_sums, squares, fourths
+
+    def statistics(self) -> tuple[float, tuple[float, float], float]:
+        """U, (zeta_1, zeta_2), each estimated without bias, and the effective number of pairs."""
+        n = self.n
+        total = math.fsum(self.row_sums)
+        pairs = math.fsum(self.squares)
+        triples = math.fsum(self.row_sums**2) - pairs
+        quadruples = total * total - 4 * triples - 2 * pairs
+        square = quadruples / (n * (n - 1) * (n - 2) * (n - 3))
+        zeta1 = triples / (n * (n - 1) * (n - 2)) - square
+        zeta2 = pairs / (n * (n - 1)) - square
+        fourth = math.fsum(self.fourths)
+        effective = pairs * (pairs / fourth) / 2 if fourth > 0 else 0.0
+        return total / (n * (n - 1)), (max(zeta1, 0.0), max(zeta2, 0.0)), effective
+
+
+def _standard_error(zeta1: float, zeta2: float, n: int) -> float:
+    return math.sqrt((4 * (n - 2) * zeta1 + 2 * zeta2) / (n * (n - 1)))
+
+
+def _finish(sums: _Sums, settings: Settings, seconds: float) -> Estimate:
+    n = sums.n
+    value, zeta, pairs = sums.statistics()
+    resolved = pairs >= _FEWEST_PAIRS
+    error = _standard_error(*zeta, n) if resolved else math.inf
+    half = settings.quantile * error
+    if resolved:
+        guarantee = f"unbiased: U-statistic over {n * (n - 1) // 2:,} pairs of {n:,} sampled inputs, normal interval"
+    else:
+        guarantee = (
+            f"these samples resolve nothing: the class covariance vanishes on (nearly) all of the {n * (n - 1) // 2:,} "
+            f"pairs of {n:,} sampled inputs"
+        )
+    return Estimate(
+        mantissa=value,
+        mantissa_interval=(value - half, value + half),
+        mantissa_error=error,
+        exact=False,
+        method="monte-carlo (U-statistic)",
+        guarantee=guarantee,
+        confidence=settings.confidence,
+        n_samples=n,
+        seconds=seconds,
+        resolved=resolved,
+        zeta=zeta if resolved else None,
+    )
+
+
+def _shown(pairs: list[Pair], settings: Settings, n: int) -> Iterator[Pair]:
+    """The pairs, behind a progress bar where one is wanted."""
+    if not settings.progress:
+        return iter(pairs)
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(pairs, desc=f"U-statistic, {n:,} samples", unit="tile"))

@@ -1,0 +1,8 @@
+"""Predictors p_w with closed-form gradients."""
+
+from .base import Model
+from .function import FunctionModel, from_function
+from .linear import Cosine, Linear
+from .mlp import MLP
+
+__all__ = ["MLP", "Cosine", "FunctionModel", "Linear", "Model", "from_function"]

@@ -1,0 +1,67 @@
+"""Activations of neural networks with their derivatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+
+from ..arguments import Array
+
+ValueAndDerivative = Callable[[Array], tuple[Array, Array]]
+
+
+def _tanh(z: Array) -> tuple[Array, Array]:
+    value = np.tanh(z)
+    return value, 1.0 - value * value
+
+
+def _relu(z: Array) -> tuple[Array, Array]:
+    step = (z > 0).astype(np.float64)
+    return z * step, step
+
+
+def _erf(z: Array) -> tuple[Array, Array]:
+    return special.erf(z), (2 / math.sqrt(math.pi)) * np.exp(-z * z)
+
+
+def _sigmoid(z: Array) -> tuple[Array, Array]:
+    value = special.expit(z)
+    return value, value * special.expit(-z)
+
+
+def _sin(z: Array) -> tuple[Array, Array]:
+    return np.sin(z), np.cos(z)
+
+
+def _cos(z: Array) -> tuple[Array, Array]:
+    return np.cos(z), -np.sin(z)
+
+
+def _gelu(z: Array) -> tuple[Array, Array]:
+    cumulative = special.ndtr(z)
+    return z * cumulative, cumulative + z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+
+
+def _softplus(z: Array) -> tuple[Array, Array]:
+    return np.logaddexp(0.0, z), special.expit(z)
+
+
+def _identity(z: Array) -> tuple[Array, Array]:
+    return z, np.ones_like(z)
+
+
+ACTIVATIONS: dict[str, ValueAndDerivative] = {
+    "tanh": _tanh,
+    "relu": _relu,  # derivative 0 at 0
+    "erf": _erf,
+    "sigmoid": _sigmoid,
+    "sin": _sin,
+    "cos": _cos,
+    "gelu": _gelu,  # z Phi(z), the exact form
+    "softplus": _softplus,
+    "identity": _identity,
+}
+"""Name -> function that returns the value and the derivative at z."""

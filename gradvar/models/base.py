@@ -1,0 +1,55 @@
+"""What a model must say, and what it may.
+
+Any object with `predict(x)` (n,), `gradient(x)` (n, P) and `n_parameters` is a model; subclassing is optional.
+Where it pays it also offers `tangent_factors(x)`: pairs (A_l, B_l) of shapes (n, r_l), (n, q_l) with
+
+    <g(x), g(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T)    entrywise,      g(x) = dp_w(x)/dw,
+
+so that the gradient consists of the products A_l[:, i] B_l[:, j] and no per-example gradient is ever stored. A
+layer with input activations a and backpropagated delta has A = [a, 1], B = delta. `dim` (input coordinates, None
+when any number will do) and `description` (for reports) are optional.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from ..arguments import Array
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A predictor p_w: R^dim -> R with its gradient in the parameters w."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters P."""
+
+    def predict(self, x: Array) -> Array:
+        """p_w(x), shape (n,)."""
+
+    def gradient(self, x: Array) -> Array:
+        """dp_w(x)/dw, shape (n, P)."""
+
+
+@runtime_checkable
+class KnowsTangentFactors(Model, Protocol):
+    """A model that says its gradient as layer-wise factors."""
+
+    def tangent_factors(self, x: Array) -> list[tuple[Array, Array]]:
+        """Pairs (A_l, B_l)."""
+
+
+def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
+    """The model's tangent factors; the whole gradient as one pair where it does not offer any."""
+    if isinstance(model, KnowsTangentFactors):
+        return model.tangent_factors(x)
+    return [(model.gradient(x), np.ones((x.shape[0], 1)))]
+
+
+def products(factors: list[tuple[Array, Array]]) -> Array:
+    """The gradient (n, P) that tangent factors stand for: all products A[:, i] B[:, j]."""
+    n = factors[0][0].shape[0]
+    return np.concatenate([(b[:, :, None] * a[:, None, :]).reshape(n, -1) for a, b in factors], axis=1)

@@ -1,0 +1,145 @@
+"""The problem: a hypothesis class, a model and a loss that have been made sure to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .arguments import Array
+from .classes.base import HypothesisClass
+from .errors import LabelError, NonFiniteError, ShapeError
+from .inputs import Inputs
+from .losses import Loss, as_loss
+from .models.base import Model, tangent_factors
+
+Factors = list[tuple[Array, Array]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The gradient variance Var(H, F, w) to be had, F_h(w) = E_x[loss(p_w(x), h(x))].
+
+    With dloss/dp = a(p) + h b(p) and the signal s(x) = b(p_w(x)) dp_w(x)/dw,
+
+        Var(H, F, w) = E_{x,x'}[C_H(x, x') <s(x), s(x')>],      C_H(x, x') = Cov_h(h(x), h(x')).
+
+    Parameters
+    ----------
+    hypotheses : HypothesisClass
+        The class H, with the input distribution.
+    model : Model
+        The predictor p_w at its weights w.
+    loss : str or Loss
+        "square" (1/2 (p - y)^2), "correlation", "hinge", "logistic", "perceptron" or a `MarginLoss`.
+
+    Raises
+    ------
+    TypeError, ShapeError, LabelError, ValueError
+        A part that is not what it should be, a model on another input dimension, labels that the loss does not
+        accept.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> problem = gv.Problem(gv.Parities(5), gv.Linear([1.0] * 5), "square")
+    """
+
+    hypotheses: HypothesisClass
+    model: Model
+    loss: Loss
+
+    def __init__(self, hypotheses: HypothesisClass, model: Model, loss: str | Loss = "square") -> None:
+        if not isinstance(hypotheses, HypothesisClass) or isinstance(hypotheses, type):
+            raise TypeError(
+                f"`H` must be a hypothesis class, an object with `inputs` and `log2_size` "
+                f"(see gradvar.classes), got {hypotheses!r}"
+            )
+        if not isinstance(model, Model) or isinstance(model, type):
+            raise TypeError(
+                f"`model` must be an object with `predict`, `gradient` and `n_parameters` "
+                f"(see gradvar.models, from_function), got {model!r}"
+            )
+        object.__setattr__(self, "hypotheses", hypotheses)
+        object.__setattr__(self, "model", model)
+        object.__setattr__(self, "loss", as_loss(loss))
+        dim = getattr(model, "dim", None)
+        if dim is not None and dim != self.inputs.dim:
+            raise ShapeError(
+                f"`model` takes inputs of dimension {dim} ({model!r}), but those of {hypotheses!r} "
+                f"have dimension {self.inputs.dim}"
+            )
+        if self.loss.labels == "signs" and getattr(hypotheses, "labels", "real") != "signs":
+            raise LabelError(
+                f"the loss {self.loss.name!r} accepts labels -1 and +1 only, but {hypotheses!r} has other values "
+                "(or does not say `labels = 'signs'`); use loss='square' or 'correlation'"
+            )
+
+    @property
+    def inputs(self) -> Inputs:
+        """The input distribution."""
+        return self.hypotheses.inputs
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The parts of the problem for a reader."""
+
+        def said(part: object) -> str:
+            return str(getattr(part, "description", repr(part)))
+
+        return {
+            "class": said(self.hypotheses),
+            "inputs": said(self.inputs),
+            "model": f"{said(self.model)}, {self.model.n_parameters:,} parameters",
+            "loss": self.loss.name,
+        }
+
+    @cached_property
+    def row_size(self) -> int:
+        """Numbers that one input takes: its coordinates and its tangent factors."""
+        x = self.inputs.sample(1, np.random.default_rng(0))
+        return self.inputs.dim + sum(left.shape[1] + right.shape[1] for left, right in self.tangent_factors(x))
+
+    def signal_scale(self, x: Array) -> Array:
+        """Return b(p_w(x)), shape (n,); predictions are made sure to be finite."""
+        p = np.asarray(self.model.predict(x), dtype=np.float64)
+        if p.shape != (x.shape[0],):
+            raise ShapeError(f"`model.predict` must return shape ({x.shape[0]},) for {x.shape[0]} inputs, got {p.shape}")
+        _finite_rows("prediction", p[:, None], x)
+        return self.loss.split(p)[1]
+
+    def tangent_factors(self, x: Array) -> Factors:
+        """Return the factors of the predictor's gradient g, made sure to be finite and to fit."""
+        factors = tangent_factors(self.model, x)
+        for left, right in factors:
+            for factor in (left, right):
+                if factor.ndim != 2 or factor.shape[0] != x.shape[0]:
+                    raise ShapeError(
+                        f"the gradient of {self.model!r} must have {x.shape[0]} rows for {x.shape[0]} inputs, "
+                        f"got shape {factor.shape}"
+                    )
+                _finite_rows("gradient", factor, x)
+        return factors
+
+    def signal_factors(self, x: Array) -> Factors:
+        """Return pairs (A_l, B_l) with <s(x), s(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T)."""
+        scale = self.signal_scale(x)[:, None]
+        return [(left, right * scale) for left, right in self.tangent_factors(x)]
+
+    def norms(self, x: Array) -> Array:
+        """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
+        gradient = np.zeros(x.shape[0])
+        for left, right in self.tangent_factors(x):
+            gradient += np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)
+        return np.stack([gradient, self.signal_scale(x) ** 2 * gradient], axis=1)
+
+
+def _finite_rows(what: str, values: Array, x: Array) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, column = (int(i) for i in np.argwhere(~finite)[0])
+        point = np.array2string(x[row], threshold=8, precision=4)
+        raise NonFiniteError(
+            f"the {what} of `model` must be finite, got {values[row, column]} in row {row}, at x = {point}"
+        )

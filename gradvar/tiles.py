@@ -1,0 +1,88 @@
+"""Work in tiles: the one place where gradvar runs things in parallel.
+
+A tile is a task of fixed size whose result does not depend on who computes it. Results come back in the order
+of the tasks, so that sums merge in a fixed order, and BLAS is held to one thread, since its products differ in
+the last bits between thread counts: the same seed gives the same bits for any executor and number of workers.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+_lock = threading.Lock()
+_holders: list[object] = []
+_restore: list[Callable[[], None]] = []
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS to one thread. The first holder sets the limit and the last one lifts it."""
+    token = object()
+    with _lock:
+        if not _holders:
+            limiter = ThreadpoolController().limit(limits=1, user_api="blas")
+            _restore.append(limiter.restore_original_limits)
+        _holders.append(token)
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders.remove(token)
+            if not _holders:
+                _restore.pop()()
+
+
+def _held(function: Callable[[Task], Result], task: Task) -> Result:
+    with single_threaded_blas():
+        return function(task)
+
+
+def ordered_map(
+    function: Callable[[Task], Result], tasks: Iterable[Task], executor: Executor | None = None
+) -> Iterator[Result]:
+    """Yield `function(task)` for each task, in order, computed by the executor's workers.
+
+    Parameters
+    ----------
+    function, tasks
+        A process pool needs both to pickle.
+    executor : concurrent.futures.Executor or None
+        None is a thread pool over the cores, closed when the iterator is.
+
+    Notes
+    -----
+    At most a window of tasks is in flight, so that an interrupt ends soon and finished results do not pile up.
+    """
+    workers = os.cpu_count() or 1
+    own = ThreadPoolExecutor(workers) if executor is None else None
+    pool = executor if own is None else own
+    assert pool is not None
+    window = 4 * workers if own is not None else 256
+    pending: deque[Future[Result]] = deque()
+    run = functools.partial(_held, function)
+    with single_threaded_blas():
+        try:
+            for task in tasks:
+                pending.append(pool.submit(run, task))
+                if len(pending) >= window:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+            if own is not None:
+                own.shutdown(wait=True, cancel_futures=True)

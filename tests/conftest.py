@@ -1,0 +1,108 @@
+"""What the tests share: models and classes beside their reference versions, and the marker ``large``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import gradvar as gv
+from gradvar.testing import reference
+
+Array = np.ndarray
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "large: too slow without the JIT (deselect with -m 'not large')")
+
+
+@dataclass(frozen=True)
+class SlowModel:
+    """A model of the library beside the reference's predictions and Jacobian of the same function."""
+
+    model: object
+    predict: Callable[[Array], Array]
+    gradient: Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class SlowClass:
+    """A class of the library beside the reference's table of the same functions on weighted points."""
+
+    H: object
+    table: Array
+    points: Array
+    weights: Array
+
+    def variance(self, model: SlowModel, loss: reference.Loss) -> float:
+        """The reference: the variance over the members of the gradients of their risks."""
+        return reference.gradient_variance(self.gradients(model, loss))
+
+    def gradients(self, model: SlowModel, loss: reference.Loss) -> Array:
+        predictions, jacobian = model.predict(self.points), model.gradient(self.points)
+        return reference.gradients(self.table, self.weights, predictions, jacobian, loss)
+
+
+def _mlp(sizes: list[int], activation: str, bias: bool, rng: np.random.Generator) -> SlowModel:
+    weights = [rng.normal(size=(o, i)) / np.sqrt(i) for i, o in itertools.pairwise(sizes)]
+    biases = [0.5 * rng.normal(size=o) for o in sizes[1:]] if bias else None
+    return SlowModel(
+        gv.MLP(weights, biases, activation=activation),
+        lambda x: reference.mlp_predict(weights, biases, activation, x),
+        lambda x: reference.mlp_gradient(weights, biases, activation, x),
+    )
+
+
+def build_slow_model(name: str, dim: int, seed: int = 0) -> SlowModel:
+    """``linear``, ``cosine``, ``function``, or ``mlp-<widths>-<activation>[-nobias]``, as in mlp-3x2-tanh."""
+    rng = np.random.default_rng([seed, dim])
+    w = rng.normal(size=dim) / np.sqrt(dim)
+    if name == "linear":
+        return SlowModel(gv.Linear(w), lambda x: x @ w, lambda x: x.copy())
+    if name == "cosine":
+        return SlowModel(gv.Cosine(w), lambda x: np.cos(x @ w), lambda x: -np.sin(x @ w)[:, None] * x)
+    if name == "function":  # p = exp(u) + c u v^2 at c = 1, u = <w, x>/2, v = x_0 + 1/2; parameters (w, c)
+
+        def predict(x: Array) -> Array:
+            return np.exp(x @ w / 2) + x @ w / 2 * (x[:, 0] + 0.5) ** 2
+
+        def gradient(x: Array) -> Array:
+            u, v = x @ w / 2, x[:, 0] + 0.5
+            return np.column_stack([(np.exp(u) + v**2)[:, None] * x / 2, u * v**2])
+
+        return SlowModel(gv.from_function(predict, gradient, dim + 1), predict, gradient)
+    kind, widths, activation, *rest = name.split("-")
+    assert kind == "mlp"
+    hidden = [int(width) for width in widths.split("x") if width != "0"]
+    return _mlp([dim, *hidden, 1], activation, rest != ["nobias"], rng)
+
+
+def build_slow_class(name: str, dim: int, seed: int = 0) -> SlowClass:
+    """``parities``, ``sparse-<degree>``, or on 12 weighted points ``finite-signs`` and ``finite-real``."""
+    rng = np.random.default_rng([seed, dim, 1])
+    cube = np.full(2**dim, 1 / 2**dim)
+    if name == "parities":
+        return SlowClass(gv.Parities(dim), reference.parity_table(dim), reference.cube(dim), cube)
+    if name.startswith("sparse-"):
+        degree = int(name.removeprefix("sparse-"))
+        table = reference.parity_table(dim, degree)
+        return SlowClass(gv.SparseParities(dim, degree), table, reference.cube(dim), cube)
+    points = rng.normal(size=(12, dim))
+    weights = rng.uniform(0.2, 1, size=12)
+    weights = weights / weights.sum()
+    signs = np.where(rng.random((7, 12)) < 0.5, 1.0, -1.0)
+    table = {"finite-signs": signs, "finite-real": signs + rng.normal(size=(7, 12))}[name]
+    return SlowClass(gv.FiniteClass(table, points, weights=weights), table, points, weights)
+
+
+@pytest.fixture(scope="session")
+def slow_model() -> Callable[..., SlowModel]:
+    return build_slow_model
+
+
+@pytest.fixture(scope="session")
+def slow_class() -> Callable[..., SlowClass]:
+    return build_slow_class
