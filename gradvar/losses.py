@@ -138,7 +138,8 @@ class MarginLoss:
         slope = np.asarray(self.derivative(margin), dtype=np.float64)
         if slope.shape != margin.shape:
             raise ShapeError(
-                f"`derivative` of {self.name} must return shape {margin.shape} for margins of that shape, got {slope.shape}"
+                f"`derivative` of {self.name} must return shape {margin.shape} for margins of that shape, "
+                f"got {slope.shape}"
             )
         if not np.isfinite(slope).all():
             row = int(np.argmin(np.isfinite(slope)))
@@ -146,7 +147,8 @@ class MarginLoss:
         if math.isfinite(self.lipschitz) and np.abs(slope).max(initial=0.0) > self.lipschitz * (1 + 1e-12):
             row = int(np.argmax(np.abs(slope)))
             raise ValueError(
-                f"`lipschitz` = {self.lipschitz:g} is not a bound for {self.name}: |r'({margin[row]:.6g})| = {abs(slope[row]):.6g}"
+                f"`lipschitz` = {self.lipschitz:g} is not a bound for {self.name}: "
+                f"|r'({margin[row]:.6g})| = {abs(slope[row]):.6g}"
             )
         return slope
 

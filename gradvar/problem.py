@@ -99,13 +99,16 @@ class Problem:
     def row_size(self) -> int:
         """Numbers that one input takes: its coordinates and its tangent factors."""
         x = self.inputs.sample(1, np.random.default_rng(0))
-        return self.inputs.dim + sum(left.shape[1] + right.shape[1] for left, right in self.tangent_factors(x))
+        numbers: int = self.inputs.dim + sum(left.shape[1] + right.shape[1] for left, right in self.tangent_factors(x))
+        return numbers
 
     def signal_scale(self, x: Array) -> Array:
         """Return b(p_w(x)), shape (n,); predictions are made sure to be finite."""
         p = np.asarray(self.model.predict(x), dtype=np.float64)
         if p.shape != (x.shape[0],):
-            raise ShapeError(f"`model.predict` must return shape ({x.shape[0]},) for {x.shape[0]} inputs, got {p.shape}")
+            raise ShapeError(
+                f"`model.predict` must return shape ({x.shape[0]},) for {x.shape[0]} inputs, got {p.shape}"
+            )
         _finite_rows("prediction", p[:, None], x)
         return self.loss.split(p)[1]
 

@@ -27,6 +27,11 @@ def log2_of(mantissa: float, exponent: int) -> float:
     return math.log2(mantissa) + exponent if mantissa > 0 else math.nan
 
 
+def log2_end(end: float, exponent: int) -> float:
+    """log2 of an end of an interval for a number that is not negative: -inf where the end is."""
+    return end if end == math.inf else log2_of(max(end, 0.0), exponent)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A number, what it is worth, and where it comes from.
@@ -146,8 +151,12 @@ class Bound:
         Its name and what it is.
     value, log2 : float
         The number and its base-2 logarithm; nan when it could not be had.
+    log2_constant : float
+        log2 of what multiplies the squared norm (G^2 for Theorem 1, else E||s||^2).
     log2_interval : (float, float)
-        Where its true value lies: the measured norm behind it may be an estimate.
+        Where its true value lies.
+    exact : bool
+        Whether the norm behind it is exact up to rounding; otherwise it is an estimate.
     applicable : bool
         Whether its assumptions hold for this class and loss.
     reason : str
@@ -156,8 +165,10 @@ class Bound:
 
     name: str
     formula: str
+    log2_constant: float
     log2: float
     log2_interval: tuple[float, float]
+    exact: bool
     applicable: bool
     reason: str
 
@@ -173,6 +184,7 @@ class Bound:
             "formula": self.formula,
             "value": _json(self.value),
             "log2": _json(self.log2),
+            "exact": self.exact,
             "applicable": self.applicable,
             "reason": self.reason,
         }
@@ -260,7 +272,9 @@ class BoundCheck:
     def __repr__(self) -> str:
         value = format_number(self.variance.mantissa, self.variance.exponent)
         bound = format_log2(self.log2_bound)
-        return f"BoundCheck({self.verdict}: variance={value}, bound={bound} ({self.bound_name}), ratio={self.ratio:.4g})"
+        return (
+            f"BoundCheck({self.verdict}: variance={value}, bound={bound} ({self.bound_name}), ratio={self.ratio:.4g})"
+        )
 
     def __str__(self) -> str:
         from .report import as_text
@@ -287,9 +301,7 @@ class BoundCheck:
             "ratio": _json(self.ratio),
             "verdict": self.verdict,
             "reason": self.reason,
-            "assumptions": [
-                {"name": a.name, "status": a.status, "evidence": a.evidence} for a in self.assumptions
-            ],
+            "assumptions": [{"name": a.name, "status": a.status, "evidence": a.evidence} for a in self.assumptions],
             "consequences": [
                 {"name": c.name, "log2": _json(c.log2), "statement": c.statement} for c in self.consequences
             ],

@@ -11,7 +11,7 @@ import functools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -52,7 +52,7 @@ def _held(function: Callable[[Task], Result], task: Task) -> Result:
 
 def ordered_map(
     function: Callable[[Task], Result], tasks: Iterable[Task], executor: Executor | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield `function(task)` for each task, in order, computed by the executor's workers.
 
     Parameters

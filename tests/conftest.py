@@ -45,6 +45,31 @@ class SlowClass:
         predictions, jacobian = model.predict(self.points), model.gradient(self.points)
         return reference.gradients(self.table, self.weights, predictions, jacobian, loss)
 
+    def assert_variance(self, value: float, model: SlowModel, loss: reference.Loss) -> None:
+        """The value is the reference's to 1e-12, and to the rounding of the gradients themselves.
+
+        Either side has the deviations grad F_h - mean with an error of norm `rounding` each, some eps times
+        the norm of the terms they sum. Roots of variances are norms of these deviations over the class, so
+        (Minkowski) the roots differ by `rounding` at most.
+        """
+        assert_same_variance(value, self.variance(model, loss), self.rounding(model, loss))
+
+    def rounding(self, model: SlowModel, loss: reference.Loss) -> float:
+        """16 eps max_h (E ||dl/dp g||^2)^(1/2)."""
+        predictions, jacobian = model.predict(self.points), model.gradient(self.points)
+        largest = 0.0
+        for row in self.table:
+            slopes = [reference.loss_derivative(loss, p, h) for p, h in zip(predictions, row, strict=True)]
+            terms = (np.array(slopes)[:, None] * jacobian) ** 2
+            largest = max(largest, float(self.weights @ terms.sum(axis=1)))
+        return 16 * np.finfo(float).eps * largest**0.5
+
+
+def assert_same_variance(value: float, expected: float, rounding: float) -> None:
+    """|sqrt(value) - sqrt(expected)| is at most 5e-13 of the root plus `rounding`."""
+    assert value >= 0
+    assert abs(value**0.5 - expected**0.5) <= 5e-13 * expected**0.5 + rounding
+
 
 def _mlp(sizes: list[int], activation: str, bias: bool, rng: np.random.Generator) -> SlowModel:
     weights = [rng.normal(size=(o, i)) / np.sqrt(i) for i, o in itertools.pairwise(sizes)]

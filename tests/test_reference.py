@@ -45,9 +45,7 @@ def test_the_reference_imports_nothing_of_the_library():
 
 def test_cube_and_parities_at_dim_2_by_hand():
     assert_array_equal(reference.cube(2), [[1, 1], [-1, 1], [1, -1], [-1, -1]])
-    assert_array_equal(
-        reference.parity_table(2), [[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]
-    )
+    assert_array_equal(reference.parity_table(2), [[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]])
     assert_array_equal(reference.parity_table(2, 1), [[1, -1, 1, -1], [1, 1, -1, -1]])
 
 
@@ -98,9 +96,7 @@ def test_operator_norm_of_the_doubled_function_vanishes_when_centred():
 
 
 def test_parities_are_orthonormal():
-    assert_allclose(
-        reference.gram(reference.parity_table(4), np.full(16, 1 / 16)), np.eye(16), rtol=0, atol=1e-15
-    )
+    assert_allclose(reference.gram(reference.parity_table(4), np.full(16, 1 / 16)), np.eye(16), rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize(

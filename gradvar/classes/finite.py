@@ -127,7 +127,8 @@ class FiniteClass:
 
         Exact up to rounding; costs min(m, n)^2 (max(m, n) + min(m, n)).
         """
-        return self._norms[0] if centred else self._norms[1]
+        centred_norm, uncentred_norm = self._norms
+        return centred_norm if centred else uncentred_norm
 
     @property
     def is_orthonormal(self) -> bool:

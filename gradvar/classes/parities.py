@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import SupportsIndex
 
@@ -16,7 +17,7 @@ from ..inputs import Hypercube
 _PROOF = "E chi_S chi_T = E chi_(S xor T) = [S = T] on the uniform cube"
 
 
-class CubeParities:
+class CubeParities(ABC):
     """What Parities and SparseParities share: all parities whose degree is in a range of degrees.
 
     Attributes
@@ -45,14 +46,18 @@ class CubeParities:
         return hash((type(self), self.dim, self.degrees))
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """|H|."""
-        raise NotImplementedError
 
     @property
     def log2_size(self) -> float:
         """log2 |H|."""
         return math.log2(self.size)
+
+    @abstractmethod
+    def mean(self, x: npt.ArrayLike) -> Array:
+        """Return the class mean E_h h(x), shape (n,)."""
 
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact: 1/|H|, underflowing to 0.0.
@@ -157,7 +162,7 @@ class Parities(CubeParities):
     @property
     def size(self) -> int:
         """2^dim."""
-        return 2**self.dim
+        return 1 << self.dim
 
     @property
     def log2_size(self) -> float:
@@ -177,12 +182,13 @@ class Parities(CubeParities):
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return C_H(x, x') = [x = x'] - [x = 1] [x' = 1], shape (n, n2). Exact; costs n n2 dim / 64."""
         a, b = self._signs(x), self._signs(x2)
-        equal = (hamming_distance(a, b) == 0).astype(np.float64)
-        return equal - np.outer(self.mean(a), self.mean(b))
+        equal = np.zeros(self.dim + 1)
+        equal[0] = 1.0
+        return _centred_lookup(a, b, equal, self.mean(a), self.mean(b))
 
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean [x = (1, ..., 1)], shape (n,)."""
-        return (self._signs(x) > 0).all(axis=1).astype(np.float64)
+        return np.asarray((self._signs(x) > 0).all(axis=1), dtype=np.float64)
 
 
 class SparseParities(CubeParities):
@@ -234,11 +240,11 @@ class SparseParities(CubeParities):
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return C_H(x, x'), shape (n, n2), from the Hamming distance. Exact up to rounding; costs n n2 dim / 64."""
         a, b = self._signs(x), self._signs(x2)
-        return self._krawtchouk[hamming_distance(a, b)] - np.outer(self.mean(a), self.mean(b))
+        return _centred_lookup(a, b, self._krawtchouk, self.mean(a), self.mean(b))
 
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean phi_k(#{x_i = -1}), shape (n,)."""
-        return self._krawtchouk[(self._signs(x) < 0).sum(axis=1)]
+        return np.asarray(self._krawtchouk[np.count_nonzero(self._signs(x) < 0, axis=1)])
 
     @cached_property
     def _krawtchouk(self) -> Array:
@@ -263,18 +269,10 @@ def normalised_krawtchouk(dim: int, degree: int) -> Array:
     return table
 
 
-def hamming_distance(x: Array, x2: Array) -> npt.NDArray[np.intp]:
-    """Return the number of coordinates in which points of the cube differ, shape (n, n2), by popcount of words."""
-    a, b = _packed(x), _packed(x2)
-    distance = np.zeros((x.shape[0], x2.shape[0]), dtype=np.intp)
-    for word, word2 in zip(a, b, strict=True):
-        distance += np.bitwise_count(word[:, None] ^ word2[None, :])
-    return distance
+def _centred_lookup(x: Array, x2: Array, table: Array, mean: Array, mean2: Array) -> Array:
+    """table[Hamming distance] - mean mean2^T, shape (n, n2)."""
+    from ..kernels.hamming import look_up_distances, pack
 
-
-def _packed(x: Array) -> npt.NDArray[np.uint64]:
-    """The signs of x as bits, shape (words, n): one contiguous row of words at a time is what the pairs read."""
-    bits = np.packbits(x < 0, axis=1)
-    padded = np.zeros((x.shape[0], -(-bits.shape[1] // 8) * 8), dtype=np.uint8)
-    padded[:, : bits.shape[1]] = bits
-    return np.ascontiguousarray(padded.view(np.uint64).T)
+    covariance = look_up_distances(pack(x), pack(x2), table)
+    covariance -= mean[:, None] * mean2
+    return covariance

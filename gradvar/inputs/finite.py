@@ -33,10 +33,10 @@ class FinitePoints:
 
     def __init__(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:
         self._points = real_array("points", points, 2, "(n, dim)")
-        n, self.dim = self._points.shape
-        if n == 0 or self.dim == 0:
+        n, dim = (int(size) for size in self._points.shape)
+        if n == 0 or dim == 0:
             raise ShapeError(f"`points` must have shape (n, dim) with n, dim >= 1, got {self._points.shape}")
-        self.n_points = n
+        self.n_points, self.dim = n, dim
         if weights is None:
             self._weights = np.full(n, 1.0 / n)
         else:

@@ -37,7 +37,7 @@ class Hypercube:
     @property
     def n_points(self) -> int:
         """2^dim."""
-        return 2**self.dim
+        return 1 << self.dim
 
     @property
     def description(self) -> str:

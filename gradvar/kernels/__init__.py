@@ -1,1 +1,1 @@
-"""Compiled loops over plain arrays: the only modules that import Numba, and only when one of them is needed."""
+"""Compiled loops over plain arrays: the only modules that import Numba, and only when one is needed."""

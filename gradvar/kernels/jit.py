@@ -13,26 +13,24 @@ R = TypeVar("R")
 def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
     """Compile a kernel on its first call: serial, without the GIL, kept on disk where that is possible.
 
-    No ``fastmath`` and no ``reassoc`` (they break NaN checks and the order of sums) and no ``parallel``: kernels
-    release the GIL and the executor over tiles runs them side by side. Where no cache directory can be written,
-    or a directory stops being writable later, the kernel is compiled anew in each process.
+    No ``fastmath`` and no ``reassoc`` (they break NaN checks and the order of sums) and no ``parallel``:
+    kernels release the GIL and the executor over tiles runs them side by side. Where no cache directory can
+    be written, or one stops being writable later, the kernel is compiled anew in each process.
 
     With ``NUMBA_DISABLE_JIT=1`` the kernel is returned as it is.
     """
-    if numba.config.DISABLE_JIT:
-        return kernel
     try:
-        dispatcher = numba.njit(nogil=True, cache=True)(kernel)
+        dispatcher: Callable[P, R] = numba.njit(nogil=True, cache=True)(kernel)
     except RuntimeError:  # Numba found no directory that it may write to
         uncached: Callable[P, R] = numba.njit(nogil=True)(kernel)
         return uncached
-    # Numba reads and writes the files at the first call, long after it chose the directory, and lets an OSError
-    # of the cache end the computation.
-    cache = dispatcher._cache
-    cache.load_overload = _none_on_os_error(cache.load_overload)
-    cache.save_overload = _none_on_os_error(cache.save_overload)
-    cached: Callable[P, R] = dispatcher
-    return cached
+    cache = getattr(dispatcher, "_cache", None)  # the kernel itself, which has none, if the JIT is disabled
+    if cache is not None:
+        # Numba reads and writes the files at the first call, long after it chose the directory, and lets an
+        # OSError of the cache end the computation.
+        cache.load_overload = _none_on_os_error(cache.load_overload)
+        cache.save_overload = _none_on_os_error(cache.save_overload)
+    return dispatcher
 
 
 def _none_on_os_error(access: Callable[P, R]) -> Callable[P, R | None]:

@@ -58,7 +58,7 @@ class Auto:
         NotApplicableError
             When none does, with the reason of each.
         """
-        reasons = []
+        reasons: list[str] = []
         for method in (ClosedForm(), Enumeration(max_work=2**35), MonteCarlo()):
             declined = method.declines(problem)
             if declined is None:
@@ -66,12 +66,12 @@ class Auto:
             reasons.append(f"not {method.name}: {declined}")
         raise NotApplicableError("no method covers this problem: " + "; ".join(reasons))
 
-    def declines(self, problem: Problem) -> str | None:
+    def declines(self, problem: Problem) -> ValueError | None:
         """Return None when some method covers the problem, else the reason of each why not."""
         try:
             self.select(problem)
         except NotApplicableError as error:
-            return str(error)
+            return error
         return None
 
     def plan(self, problem: Problem) -> str:

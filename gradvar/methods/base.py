@@ -17,8 +17,8 @@ class Method(Protocol):
     def name(self) -> str:
         """The word that `method=` takes and that `Estimate.method` starts with."""
 
-    def declines(self, problem: Problem) -> str | None:
-        """Return None when the method covers the problem, else the reason why not."""
+    def declines(self, problem: Problem) -> ValueError | None:
+        """Return None when the method covers the problem, else the error that says why not."""
 
     def plan(self, problem: Problem) -> str:
         """Say in a sentence what the method would do."""

@@ -12,23 +12,29 @@ hidden layer is taken unit by unit, its pre-activations by doubling; other model
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ..arguments import Array
+from ..errors import NonFiniteError
 from ..expectation import rows_per_tile
+from ..kernels.walsh_hadamard import level_weights
 from ..models import MLP
 from ..models.activations import ACTIVATIONS
 from ..problem import Factors, Problem
 from ..settings import Settings
 from ..tiles import ordered_map
 
-_BLOCK = 2**20
-"""Numbers in a block of rows that is transformed by one task."""
+_BLOCK = 2**17
+"""Numbers in a block of rows that one task transforms: 1 MiB, unless one row is larger."""
+
+Mean = Callable[[Array], Array]
+Part = tuple[Array, float]
+"""Weight at each degree, and the squared norm of E_x[m s], of some components of the signal."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class LevelSpectrum:
 
 
 def memory_needed(problem: Problem) -> int:
-    """Bytes that `level_spectrum` takes for two workers."""
+    """Bytes that `level_spectrum` takes on two cores."""
     points = problem.inputs.n_points
     assert points is not None
     block = 16 * 8 * max(points, _BLOCK)
@@ -61,14 +67,14 @@ def transforms_needed(problem: Problem) -> int:
     if _one_hidden_layer(model):
         assert isinstance(model, MLP)
         return 2 * model.sizes[1] + 1
-    x = problem.inputs.points(0, 1)
-    factors = problem.tangent_factors(x)
-    return sum(b.shape[1] * (1 if _has_input_layer(a, x) else a.shape[1]) for a, b in factors)
+    x = _probe(problem)
+    return sum(
+        right.shape[1] * (1 if _is_input_layer(left, x) else left.shape[1])
+        for left, right in problem.tangent_factors(x)
+    )
 
 
-def level_spectrum(
-    problem: Problem, settings: Settings, mean: Callable[[Array], Array] | None = None
-) -> LevelSpectrum:
+def level_spectrum(problem: Problem, settings: Settings, mean: Mean | None = None) -> LevelSpectrum:
     """Return the weight of the signal at every degree 0..d, and ||E_x[m s]||^2 for m = `mean`, over the whole cube.
 
     Exact up to rounding. Costs 2 transforms of 2^d for each hidden unit of a network with one hidden layer, and one
@@ -81,19 +87,13 @@ def level_spectrum(
         for part, part_mean in results:
             weights += part
             mean_norm_sq += part_mean
+    if not np.isfinite(weights).all():
+        raise NonFiniteError(f"the signal of {problem.model!r} overflows float64 on the cube")
     return LevelSpectrum(weights, mean_norm_sq)
 
 
-def _run(task: Callable[[], tuple[Array, float]]) -> tuple[Array, float]:
-    return task()
-
-
-def _one_hidden_layer(model: object) -> bool:
-    return type(model) is MLP and len(model.weights) == 2
-
-
 def first_layer_shift(weights: Array) -> Array:
-    """(k+1) W_{k+1} + (d-k+1) W_{k-1} for k = 0..d: the weight at degree k of delta(x) x_i, summed over i."""
+    """Return (k+1) W_{k+1} + (d-k+1) W_{k-1} for k = 0..d: the weight at degree k of delta(x) x_i, summed over i."""
     dim = weights.size - 1
     k = np.arange(dim + 1)
     shifted = np.zeros(dim + 1)
@@ -102,66 +102,74 @@ def first_layer_shift(weights: Array) -> Array:
     return shifted
 
 
+def _run(task: Callable[[], Part]) -> Part:
+    return task()
+
+
+def _one_hidden_layer(model: object) -> bool:
+    return type(model) is MLP and len(model.weights) == 2
+
+
+# Parts of the signal. Rows are functions on the cube: the value at point j in column j.
+
+
+def _part_of_input_layer(deltas: Array, has_bias: bool, mean: Array | None) -> Part:
+    """The components delta(x) x_i of an input layer, and delta(x) where it has biases. Overwrites `deltas`."""
+    mean_norm_sq = 0.0
+    if mean is not None:
+        tilted = deltas * mean
+        mean_norm_sq += float(np.sum(_first_moments(tilted) ** 2))
+        if has_bias:
+            mean_norm_sq += float(np.sum(tilted.mean(axis=1) ** 2))
+    levels = level_weights(deltas).sum(axis=0)
+    shifted = first_layer_shift(levels)
+    return (shifted + levels if has_bias else shifted), mean_norm_sq
+
+
+def _part_of_rows(rows: Array, mean: Array | None) -> Part:
+    """Components given as they are. Overwrites `rows`."""
+    mean_norm_sq = 0.0 if mean is None else float(np.sum((rows * mean).mean(axis=1) ** 2))
+    return level_weights(rows).sum(axis=0), mean_norm_sq
+
+
+def _first_moments(rows: Array) -> Array:
+    """E_x[f(x) x_i] for each row f and coordinate i, shape (m, d), by folding the cube half onto half."""
+    dim = int(rows.shape[1]).bit_length() - 1
+    moments = np.empty((rows.shape[0], dim))
+    folded = rows
+    for i in reversed(range(dim)):
+        plus, minus = folded[:, : 2**i], folded[:, 2**i :]
+        moments[:, i] = (plus - minus).sum(axis=1)
+        folded = plus + minus
+    return np.asarray(moments / rows.shape[1])
+
+
+# A network with one hidden layer, unit by unit.
+
+
 @dataclass(frozen=True)
 class _Units:
-    """Some units of the hidden layer: their input weights, biases and output weights."""
+    """Some hidden units: their input weights, biases and output weights; b(p(x)) and m(x) at every point."""
 
     weights: Array
-    bias: Array
+    bias: Array | None
     output: Array
-    has_bias: bool
     activation: str
-    scale: Array
-    """b(p(x)) at every point, or its one value."""
+    scale: Array | float
     mean: Array | None
 
-    def __call__(self) -> tuple[Array, float]:
-        from ..kernels.walsh_hadamard import level_weights
-
-        value, slope = ACTIVATIONS[self.activation](_preactivations(self.weights, self.bias))
-        value, slope = value * self.scale, slope * (self.scale * self.output[:, None])
-        mean_norm_sq = 0.0
-        if self.mean is not None:
-            tilted = slope * self.mean
-            mean_norm_sq += float(np.sum(_first_moments(tilted) ** 2))
-            if self.has_bias:
-                mean_norm_sq += float(np.sum(tilted.mean(axis=1) ** 2))
-            mean_norm_sq += float(np.sum((value * self.mean).mean(axis=1) ** 2))
-        deltas = level_weights(slope).sum(axis=0)
-        weights = first_layer_shift(deltas) + level_weights(value).sum(axis=0)
-        return (weights + deltas if self.has_bias else weights), mean_norm_sq
+    def __call__(self) -> Part:
+        z = _preactivations(self.weights, 0.0 if self.bias is None else self.bias)
+        values, deltas = ACTIVATIONS[self.activation](z)
+        values *= self.scale
+        deltas *= self.output[:, None]
+        deltas *= self.scale
+        inner, inner_mean = _part_of_input_layer(deltas, self.bias is not None, self.mean)
+        outer, outer_mean = _part_of_rows(values, self.mean)
+        return inner + outer, inner_mean + outer_mean
 
 
-def _unit_tasks(
-    problem: Problem, settings: Settings, mean: Callable[[Array], Array] | None
-) -> Iterator[Callable[[], tuple[Array, float]]]:
-    model = problem.model
-    assert isinstance(model, MLP)
-    constant = problem.loss.constant
-    if constant is None or mean is not None:
-        scale, tilt = _pointwise(problem, settings, mean)
-    if constant is not None:
-        scale = np.array([constant])
-    weights, output = model.weights[0], model.weights[1][0]
-    bias = model.biases[0]
-    together = max(1, _BLOCK >> model.dim)
-    for start in range(0, output.size, together):
-        units = slice(start, start + together)
-        yield _Units(
-            weights[units],
-            np.zeros(output[units].size) if bias is None else bias[units],
-            output[units],
-            bias is not None,
-            model.activation,
-            scale,
-            tilt if mean is not None else None,
-        )
-    if model.biases[1] is not None:
-        ones = np.ones((1, 2**model.dim))
-        yield _Products(ones, ones * scale, 0, False, False, tilt if mean is not None else None)
-
-
-def _preactivations(weights: Array, bias: Array) -> Array:
+def _preactivations(weights: Array, bias: Array | float) -> Array:
     """<w, x> + b at all points of the cube for each row w, by doubling: one addition a number."""
     units, dim = weights.shape
     z = np.empty((units, 2**dim))
@@ -172,85 +180,106 @@ def _preactivations(weights: Array, bias: Array) -> Array:
     return z
 
 
-def _first_moments(rows: Array) -> Array:
-    """E_x[f(x) x_i] for each row f and coordinate i, shape (m, d), by folding the cube onto its last half."""
-    units, points = rows.shape
-    dim = points.bit_length() - 1
-    moments = np.empty((units, dim))
-    folded = rows
-    for i in reversed(range(dim)):
-        plus, minus = folded[:, : 2**i], folded[:, 2**i :]
-        moments[:, i] = (plus - minus).sum(axis=1)
-        folded = plus + minus
-    return moments / points
+def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iterator[Callable[[], Part]]:
+    model = problem.model
+    assert isinstance(model, MLP)
+    constant = problem.loss.constant
+    scale = _on_cube(problem, settings, problem.signal_scale) if constant is None else constant
+    tilt = None if mean is None else _on_cube(problem, settings, mean)
+    weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
+    together = max(1, _BLOCK >> model.dim)
+    for start in range(0, output.size, together):
+        units = slice(start, start + together)
+        yield _Units(
+            weights[units],
+            None if bias is None else bias[units],
+            output[units],
+            model.activation,
+            scale,
+            tilt,
+        )
+    if model.biases[1] is not None:
+        yield partial(_part_of_rows, np.full((1, 2**model.dim), scale), tilt)
 
 
-def _pointwise(
-    problem: Problem, settings: Settings, mean: Callable[[Array], Array] | None
-) -> tuple[Array, Array]:
-    """b(p(x)) and m(x) at every point; a constant loss is not asked for its predictions beyond their being finite."""
+# Any other model, by its tangent factors.
+
+
+@dataclass(frozen=True)
+class _CubeFactor:
+    """A tangent factor at every point, transposed; `left` is left out where it is the inputs [x] or [x, 1]."""
+
+    left: Array | None
+    right: Array
+    has_bias: bool
+
+
+def _factor_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iterator[Callable[[], Part]]:
+    tilt = None if mean is None else _on_cube(problem, settings, mean)
+    together = max(1, _BLOCK >> problem.inputs.dim)
+    for factor in _factors_on_cube(problem, settings):
+        if factor.left is None:
+            for start in range(0, factor.right.shape[0], together):
+                yield partial(_part_of_input_layer, factor.right[start : start + together], factor.has_bias, tilt)
+            continue
+        few, many = sorted((factor.left, factor.right), key=len)
+        for row in few:
+            for start in range(0, many.shape[0], together):
+                yield partial(_part_of_products, row, many[start : start + together], tilt)
+
+
+def _part_of_products(row: Array, rows: Array, mean: Array | None) -> Part:
+    return _part_of_rows(row * rows, mean)
+
+
+def _factors_on_cube(problem: Problem, settings: Settings, recognise: bool = True) -> list[_CubeFactor]:
+    points = problem.inputs.n_points
+    assert points is not None
+    dim = problem.inputs.dim
+    probe = _probe(problem)
+    found = []
+    for left, right in problem.tangent_factors(probe):
+        known = recognise and _is_input_layer(left, probe)
+        kept = None if known else np.empty((left.shape[1], points))
+        found.append(_CubeFactor(kept, np.empty((right.shape[1], points)), left.shape[1] > dim))
+    rows = rows_per_tile(problem.row_size, 4096)
+    blocks = [(start, min(start + rows, points)) for start in range(0, points, rows)]
+    with closing(ordered_map(partial(_signal_block, problem), blocks, settings.executor)) as results:
+        for (start, stop), factors in zip(blocks, results, strict=True):
+            x = problem.inputs.points(start, stop)
+            for factor, (left, right) in zip(found, factors, strict=True):
+                factor.right[:, start:stop] = right.T
+                if factor.left is not None:
+                    factor.left[:, start:stop] = left.T
+                elif not _is_input_layer(left, x):  # only looked like one where it was probed
+                    return _factors_on_cube(problem, settings, recognise=False)
+    return found
+
+
+def _probe(problem: Problem) -> Array:
+    """A few points, spread over the cube, at which the form of the tangent factors is looked at."""
+    return problem.inputs.sample(64, np.random.default_rng(0))
+
+
+def _is_input_layer(left: Array, x: Array) -> bool:
+    """Whether a left factor is [x], or [x, 1], so that the first-layer shift applies."""
+    dim = x.shape[1]
+    return left.shape[1] in (dim, dim + 1) and np.array_equal(left[:, :dim], x) and bool((left[:, dim:] == 1).all())
+
+
+def _signal_block(problem: Problem, bounds: tuple[int, int]) -> Factors:
+    return problem.signal_factors(problem.inputs.points(*bounds))
+
+
+def _on_cube(problem: Problem, settings: Settings, f: Callable[[Array], Array]) -> Array:
+    """The values of f at all points."""
     points = problem.inputs.n_points
     assert points is not None
     rows = rows_per_tile(problem.row_size, 4096)
     blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
-    with closing(ordered_map(_Pointwise(problem, mean), blocks, settings.executor)) as results:
-        columns = np.concatenate(list(results), axis=1)
-    return columns[0], columns[1]
+    with closing(ordered_map(partial(_block_values, problem, f), blocks, settings.executor)) as results:
+        return np.concatenate(list(results))
 
 
-@dataclass(frozen=True)
-class _Pointwise:
-    problem: Problem
-    mean: Callable[[Array], Array] | None
-
-    def __call__(self, bounds: tuple[int, int]) -> Array:
-        x = self.problem.inputs.points(*bounds)
-        scale = self.problem.signal_scale(x) if self.problem.loss.constant is None else np.zeros(x.shape[0])
-        return np.stack([scale, np.zeros(x.shape[0]) if self.mean is None else self.mean(x)])
-
-
-@dataclass(frozen=True)
-class _Products:
-    """The products A[:, i] B[:, j] of one left column with some right columns, or an input layer with its right ones.
-
-    Arrays are transposed: rows are functions on the cube.
-    """
-
-    left: Array
-    right: Array
-    n_ones: int
-    input_layer: bool
-    has_bias: bool
-    mean: Array | None
-
-    def __call__(self) -> tuple[Array, float]:
-        from ..kernels.walsh_hadamard import level_weights
-
-        mean_norm_sq = 0.0
-        if self.input_layer:
-            rows = self.right.copy()
-            if self.mean is not None:
-                tilted = rows * self.mean
-                mean_norm_sq += float(np.sum(_first_moments(tilted) ** 2))
-                if self.has_bias:
-                    mean_norm_sq += float(np.sum(tilted.mean(axis=1) ** 2))
-            deltas = level_weights(rows).sum(axis=0)
-            weights = first_layer_shift(deltas)
-            return (weights + deltas if self.has_bias else weights), mean_norm_sq
-        rows = self.left * self.right
-        if self.mean is not None:
-            mean_norm_sq += float(np.sum((rows * self.mean).mean(axis=1) ** 2))
-        return level_weights(rows).sum(axis=0), mean_norm_sq
-
-
-_ = math, Factors
-
-
-def _has_input_layer(left: Array, x: Array) -> bool:
-    return False
-
-
-def _factor_tasks(
-    problem: Problem, settings: Settings, mean: Callable[[Array], Array] | None
-) -> Iterator[Callable[[], tuple[Array, float]]]:
-    raise NotImplementedError
+def _block_values(problem: Problem, f: Callable[[Array], Array], bounds: tuple[int, int]) -> Array:
+    return f(problem.inputs.points(*bounds))

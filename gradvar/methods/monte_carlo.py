@@ -19,6 +19,7 @@ dropped: a size chosen by looking at the very estimate that is reported would bi
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -29,7 +30,7 @@ import numpy as np
 
 from ..arguments import Array
 from ..classes.base import KnowsCovariance
-from ..errors import Interrupted, NonFiniteError, ShapeError
+from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
 from ..expectation import rows_per_tile
 from ..problem import Problem
 from ..results import Estimate
@@ -58,15 +59,17 @@ class MonteCarlo:
 
     name: str = field(default="monte-carlo", init=False)
 
-    def declines(self, problem: Problem) -> str | None:
+    def declines(self, problem: Problem) -> ValueError | None:
         """Return None for a class that says its covariance."""
         if isinstance(problem.hypotheses, KnowsCovariance):
             return None
-        return f"{problem.hypotheses!r} has no method `covariance(x, x2)`"
+        return NotApplicableError(f"{problem.hypotheses!r} has no method `covariance(x, x2)`")
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""
-        return "unbiased U-statistic of class covariance x tangent kernel over pairs of sampled inputs, with an interval"
+        return (
+            "unbiased U-statistic of class covariance x tangent kernel over pairs of sampled inputs, with an interval"
+        )
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the U-statistic, its size chosen by a pilot; `rtol=0` spends all `max_samples`.
@@ -139,12 +142,26 @@ class _Tile:
         return self.x.nbytes + self.plain.nbytes + sum(a.nbytes + b.nbytes for a, b in self.factors)
 
     def tangent_kernel(self, other: _Tile) -> Array:
-        kernel: Array = self.plain @ other.plain.T
+        """<s(x), s(x')> for the pairs, in memory of the thread that the next call overwrites."""
+        kernel: Array
+        kernel, left, right = _scratch((self.x.shape[0], other.x.shape[0]))
+        np.matmul(self.plain, other.plain.T, out=kernel)
         for (a, b), (a2, b2) in zip(self.factors, other.factors, strict=True):
-            product = a @ a2.T
-            product *= b @ b2.T
-            kernel += product
+            np.matmul(a, a2.T, out=left)
+            left *= np.matmul(b, b2.T, out=right)
+            kernel += left
         return kernel
+
+
+_memory = threading.local()
+
+
+def _scratch(shape: tuple[int, int]) -> Array:
+    """Three arrays of this shape, the thread's own: fresh memory for each pair would cost as much as the products."""
+    if getattr(_memory, "shape", None) != shape:
+        _memory.shape, _memory.arrays = shape, np.empty((3, *shape))
+    arrays: Array = _memory.arrays
+    return arrays
 
 
 class _Tiles:
@@ -192,8 +209,8 @@ class _Tiles:
         covariance = np.asarray(hypotheses.covariance(x, x2), dtype=np.float64)
         if covariance.shape != (x.shape[0], x2.shape[0]):
             raise ShapeError(
-                f"`H.covariance` must return shape {(x.shape[0], x2.shape[0])} for {x.shape[0]} and {x2.shape[0]} inputs, "
-                f"got {covariance.shape}"
+                f"`H.covariance` must return shape {(x.shape[0], x2.shape[0])} for {x.shape[0]} and {x2.shape[0]} "
+                f"inputs, got {covariance.shape}"
             )
         if not np.isfinite(covariance).all():
             raise NonFiniteError(f"`H.covariance` of {hypotheses!r} must be finite")

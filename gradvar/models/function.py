@@ -29,7 +29,9 @@ class FunctionModel:
         array = np.asarray(x, dtype=np.float64)
         p = np.asarray(self._predict(array), dtype=np.float64)
         if p.shape != array.shape[:1]:
-            raise ShapeError(f"`predict` must return shape ({array.shape[0]},) for {array.shape[0]} inputs, got {p.shape}")
+            raise ShapeError(
+                f"`predict` must return shape ({array.shape[0]},) for {array.shape[0]} inputs, got {p.shape}"
+            )
         return p
 
     def gradient(self, x: npt.ArrayLike) -> Array:
@@ -38,7 +40,8 @@ class FunctionModel:
         g = np.asarray(self._gradient(array), dtype=np.float64)
         if g.shape != (array.shape[0], self.n_parameters):
             raise ShapeError(
-                f"`gradient` must return shape ({array.shape[0]}, {self.n_parameters}) for {array.shape[0]} inputs, got {g.shape}"
+                f"`gradient` must return shape ({array.shape[0]}, {self.n_parameters}) for {array.shape[0]} inputs, "
+                f"got {g.shape}"
             )
         return g
 
@@ -76,5 +79,8 @@ def from_function(
         if not callable(function):
             raise TypeError(f"`{name}` must be a function of the inputs (n, dim), got {function!r}")
     return FunctionModel(
-        predict, gradient, integer("n_parameters", n_parameters, 1), None if dim is None else integer("dim", dim, 1)
+        predict,
+        gradient,
+        integer("n_parameters", n_parameters, 1),
+        None if dim is None else integer("dim", dim, 1),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import SupportsIndex
 
 import numpy as np
@@ -99,10 +100,7 @@ class MLP:
         if not np.isfinite(scale):
             raise ValueError(f"`scale` must be finite, got {scale!r}")
         draw = generator(rng)
-        weights = [
-            draw.standard_normal((out, fan_in)) * (scale / np.sqrt(fan_in))
-            for fan_in, out in zip(widths[:-1], widths[1:], strict=True)
-        ]
+        weights = [draw.standard_normal((out, fan_in)) * (scale / np.sqrt(fan_in)) for fan_in, out in pairwise(widths)]
         return cls(weights, [np.zeros(w.shape[0]) for w in weights] if bias else None, activation)
 
     def __repr__(self) -> str:
@@ -183,4 +181,6 @@ class MLP:
                 raise ShapeError(f"`biases[{i}]` must have shape ({w.shape[0]},), got {b.shape}")
             fan_in = w.shape[0]
         if fan_in != 1:
-            raise ShapeError(f"`weights[{len(self.weights) - 1}]` must have shape (1, in): a scalar output, got {fan_in} rows")
+            raise ShapeError(
+                f"`weights[{len(self.weights) - 1}]` must have shape (1, in): a scalar output, got {fan_in} rows"
+            )

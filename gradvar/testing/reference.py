@@ -104,9 +104,7 @@ def krawtchouk(dim: int, degree: int, distance: int) -> int:
     >>> [krawtchouk(4, 2, w) for w in range(5)]
     [6, 0, -2, 0, 6]
     """
-    return sum(
-        (-1) ** j * math.comb(distance, j) * math.comb(dim - distance, degree - j) for j in range(degree + 1)
-    )
+    return sum((-1) ** j * math.comb(distance, j) * math.comb(dim - distance, degree - j) for j in range(degree + 1))
 
 
 # --- the class --------------------------------------------------------------------------------------------
@@ -360,10 +358,7 @@ def tangent_kernel(signal: Array) -> Array:
     """<s(x_i), s(x_j)> of the rows of `signal` (n, P), shape (n, n)."""
     n = len(signal)
     return np.array(
-        [
-            [math.fsum(a * b for a, b in zip(signal[i], signal[j], strict=True)) for j in range(n)]
-            for i in range(n)
-        ]
+        [[math.fsum(a * b for a, b in zip(signal[i], signal[j], strict=True)) for j in range(n)] for i in range(n)]
     )
 
 

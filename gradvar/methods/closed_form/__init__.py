@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ...errors import NotApplicableError
 from ...problem import Problem
 from ...results import Estimate
 from ...settings import Settings
@@ -16,12 +17,10 @@ class Theorem(Protocol):
 
     STATEMENT: str
 
-    @staticmethod
-    def declines(problem: Problem) -> str | None:
+    def declines(self, problem: Problem, /) -> str | None:
         """Return None when the theorem covers the problem, else the reason why not."""
 
-    @staticmethod
-    def estimate(problem: Problem, settings: Settings) -> Estimate:
+    def estimate(self, problem: Problem, settings: Settings, /) -> Estimate:
         """Return the gradient variance."""
 
 
@@ -38,10 +37,12 @@ class ClosedForm:
 
     name: str = field(default="closed-form", init=False)
 
-    def declines(self, problem: Problem) -> str | None:
+    def declines(self, problem: Problem) -> ValueError | None:
         """Return None when some theorem covers the problem, else why each does not."""
         reasons = [theorem.declines(problem) for theorem in THEOREMS]
-        return None if None in reasons else "no theorem covers it (" + "; ".join(str(r) for r in reasons) + ")"
+        if None in reasons:
+            return None
+        return NotApplicableError("no theorem covers it (" + "; ".join(str(r) for r in reasons) + ")")
 
     def plan(self, problem: Problem) -> str:
         """State the theorem that is taken."""

@@ -51,7 +51,7 @@ def estimate(problem: Problem, settings: Settings) -> Estimate:
         return dataclasses.replace(
             scaled(mean, -dim),
             log2_signal_share=-float(dim),
-            guarantee=f"Parseval, Var = 2^-{dim} E[||s||^2; x != 1]: {mean.guarantee}",
+            guarantee=f"{mean.guarantee}, by Parseval",
         )
 
     try:

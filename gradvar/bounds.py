@@ -1,0 +1,192 @@
+r"""Upper bounds on the gradient variance.
+
+Var(H, F, w) is the trace of the product of two positive semi-definite operators, the class covariance and the
+tangent kernel of the signal, so it is at most the norm of one times the trace of the other:
+
+    Var <= ||T_C|| E||s||^2 <= ||T_C|| L^2 G^2,     ||T_C|| = lambda_max(J Gram J)/|H|,  J = I - 11'/|H|,
+
+with G^2 = E||dp/dw||^2 and |b| <= L. For an orthonormal class ||T_C|| = 1/|H|: Theorem 1 of arXiv 1703.07950. The
+other bounds replace the norm by something larger: the uncentred norm (no J), Gershgorin's max_i sum_j |Gram_ij|,
+Boas and Bellman's max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2), each over |H|, and the cross-predictability
+||Gram||_F/|H|.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .classes.base import HypothesisClass, KnowsGram, KnowsOperatorNorm
+from .errors import TooLargeError
+from .problem import Problem
+from .results import Assumption, Bound, Consequence, Estimate, format_log2, log2_end, log2_of
+
+_FORMULAS = {
+    "operator-norm": "lambda_max(J Gram J)/|H| E||s||^2",
+    "operator-norm-uncentred": "lambda_max(Gram)/|H| E||s||^2",
+    "gershgorin": "max_i sum_j |Gram_ij|/|H| E||s||^2",
+    "boas-bellman": "(max E h^2 + (sum_{i!=j} Gram_ij^2)^1/2)/|H| E||s||^2",
+    "cross-predictability": "||Gram||_F/|H| E||s||^2",
+}
+
+
+def bounds(problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[Assumption, ...]) -> dict[str, Bound]:
+    """Return every bound by name, each with whether it applies and why.
+
+    Parameters
+    ----------
+    problem : Problem
+        Class, model and loss.
+    gradient, signal : Estimate
+        G^2 and E||s||^2.
+    known : tuple of Assumption
+        The assumptions of Theorem 1.
+    """
+    hypotheses, lipschitz = problem.hypotheses, problem.loss.lipschitz
+    failed = [a for a in known if a.status == "failed"]
+    square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
+    formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
+    reason = "; ".join(f"{a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
+    found = {"theorem-1": _bound("theorem-1", formula, square - hypotheses.log2_size, gradient, not failed, reason)}
+    orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
+    for name, (log2, why) in _constants(hypotheses, orthonormal).items():
+        found[name] = _bound(name, _FORMULAS[name], log2, signal, not math.isnan(log2), why)
+    return found
+
+
+def _bound(name: str, formula: str, log2_constant: float, norm: Estimate, applicable: bool, reason: str) -> Bound:
+    low, high = (log2_constant + log2_end(end, norm.exponent) for end in norm.mantissa_interval)
+    return Bound(
+        name=name,
+        formula=formula,
+        log2_constant=log2_constant,
+        log2=log2_constant + norm.log2,
+        log2_interval=(low, high),
+        exact=norm.exact,
+        applicable=applicable,
+        reason=reason,
+    )
+
+
+def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tuple[float, str]]:
+    """log2 of what multiplies E||s||^2 in each bound, nan where the class does not say, and why it holds."""
+    size = hypotheses.log2_size
+    if isinstance(hypotheses, KnowsGram):
+        try:
+            return _from_gram(hypotheses, hypotheses.gram())
+        except TooLargeError as error:
+            unknown = (math.nan, str(error))
+    elif orthonormal:
+        why = "orthonormal class: Gram = I"
+        return {
+            "operator-norm": (-size if size > 0 else -math.inf, why),
+            "operator-norm-uncentred": (-size, why),
+            "gershgorin": (-size, why),
+            "boas-bellman": (-size, why),
+            "cross-predictability": (-size / 2, why),
+        }
+    else:
+        unknown = (math.nan, f"{hypotheses!r} does not say its Gram matrix")
+    constants = dict.fromkeys(_FORMULAS, unknown)
+    if isinstance(hypotheses, KnowsOperatorNorm):
+        why = "operator norm as the class says it"
+        constants["operator-norm"] = (_log2(hypotheses.operator_norm()), why)
+        constants["operator-norm-uncentred"] = (_log2(hypotheses.operator_norm(centred=False)), why)
+    return constants
+
+
+def _from_gram(
+    hypotheses: KnowsGram, gram: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+) -> dict[str, tuple[float, str]]:
+    m = gram.shape[0]
+    if isinstance(hypotheses, KnowsOperatorNorm):
+        norms = hypotheses.operator_norm(), hypotheses.operator_norm(centred=False)
+    else:
+        centred = gram - gram.mean(axis=0)
+        centred -= centred.mean(axis=1)[:, None]
+        norms = float(np.linalg.eigvalsh(centred)[-1]) / m, float(np.linalg.eigvalsh(gram)[-1]) / m
+    diagonal = np.diagonal(gram)
+    off = gram - np.diag(diagonal)
+    why = f"Gram matrix of all {m:,} members"
+    return {
+        "operator-norm": (_log2(norms[0]), why),
+        "operator-norm-uncentred": (_log2(norms[1]), why),
+        "gershgorin": (_log2(float(np.abs(gram).sum(axis=1).max()) / m), why),
+        "boas-bellman": (_log2((float(diagonal.max()) + float(np.linalg.norm(off))) / m), why),
+        "cross-predictability": (_log2(float(np.linalg.norm(gram)) / m), why),
+    }
+
+
+def _log2(value: float) -> float:
+    return log2_of(value, 0)
+
+
+PRECISION = 1e-2
+FAILURE = 0.1
+
+
+def oracle_steps(log2_variance: float, log2_precision: float, failure: float = FAILURE) -> float:
+    """Return log2 T, T = failure precision^2 / Var.
+
+    T steps of any method that sees gradients only up to `precision` are independent of the target with probability
+    1 - failure (Chebyshev and a union bound).
+    """
+    return math.log2(failure) + 2 * log2_precision - log2_variance
+
+
+def consequences(variance: Estimate, signal: Estimate) -> tuple[Consequence, ...]:
+    """Return what the variance means for an optimiser; from the upper end of its interval when it is an estimate."""
+    end = variance.mantissa if variance.exact else variance.mantissa_interval[1]
+    if not math.isfinite(end) or end < 0 or signal.mantissa <= 0:
+        return ()
+    log2_variance = log2_of(end, variance.exponent)
+    if log2_variance == -math.inf:
+        return (
+            Consequence(
+                "independence",
+                math.inf,
+                "The gradient does not depend on the target at all: no method that sees only gradients can learn it.",
+            ),
+        )
+    at_least, at_most = ("", "") if variance.exact else ("at least ", "at most ")
+    samples = signal.log2 - log2_variance
+    deviation = -samples / 2
+    precision = math.log2(PRECISION) + signal.log2 / 2
+    steps = oracle_steps(log2_variance, precision)
+    cube_root = math.log2(FAILURE) - log2_variance / 3
+    known_to = f"Gradients known to {PRECISION:g} of the typical signal, as from a batch of {PRECISION**-2:,.0f}"
+    hidden = (
+        f"the first T = p eps^2/Var = {format_log2(steps, 3)} steps of any method that sees no more are independent "
+        f"of the target with probability {1 - FAILURE:g}."
+        if steps >= 0
+        else "T = p eps^2/Var is below one step, so this argument hides nothing."
+    )
+    return (
+        Consequence(
+            "samples",
+            samples,
+            f"Signal to noise: {at_least}{format_log2(samples, 3)} examples until the gradient's dependence on the "
+            "target, Var, equals the noise of one example, E||s||^2.",
+        ),
+        Consequence(
+            "relative-deviation",
+            deviation,
+            f"Precision: which target it is moves the gradient by {at_most}{format_log2(deviation, 3)} of a typical "
+            f"per-example signal; {_resolution(deviation)}.",
+        ),
+        Consequence("oracle-steps", steps, f"{known_to}: {hidden}"),
+        Consequence(
+            "oracle-steps-cube-root",
+            cube_root,
+            f"Shamir's form, eps = Var^(1/3): T = p/eps = {format_log2(cube_root, 3)} steps at p = {FAILURE:g}.",
+        ),
+    )
+
+
+def _resolution(log2_deviation: float) -> str:
+    if log2_deviation < -53:
+        return "below the resolution of float64 (2^-53) and float32"
+    if log2_deviation < -24:
+        return "below the resolution of float32 (2^-24), within that of float64 (2^-53)"
+    return "within the resolution of float32 (2^-24)"

@@ -1,0 +1,162 @@
+"""The verb `bound_check`: the variance, the bounds on it, and a verdict that is no stronger than the intervals."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import Executor
+from typing import SupportsFloat, SupportsIndex
+
+from .arguments import SeedLike
+from .assumptions import assumptions
+from .bounds import bounds, consequences
+from .classes.base import HypothesisClass
+from .errors import Interrupted
+from .expectation import expectation
+from .losses import Loss
+from .methods import Method
+from .methods.auto import as_method
+from .models.base import Model
+from .problem import Problem
+from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of
+from .settings import Settings
+from .variance import MAX_SAMPLES, estimate
+
+
+def bound_check(
+    H: HypothesisClass,
+    model: Model,
+    loss: str | Loss = "square",
+    *,
+    method: str | Method = "auto",
+    rtol: SupportsFloat = 0.1,
+    confidence: SupportsFloat = 0.95,
+    max_samples: SupportsIndex = MAX_SAMPLES,
+    rng: SeedLike = None,
+    executor: Executor | None = None,
+    progress: bool = False,
+) -> BoundCheck:
+    r"""Check the gradient variance of a model over a hypothesis class against Theorem 1 and the bounds around it.
+
+    Theorem 1 (arXiv 1703.07950): Var(H, F, w) <= G(w)^2/|H| for an orthonormal class, G^2 = E||dp/dw||^2. For a
+    class that is not orthonormal it does not apply; the operator-norm bound lambda_max(J Gram J)/|H| E||s||^2 takes
+    its place.
+
+    Parameters
+    ----------
+    H, model, loss, method, rtol, confidence, max_samples, rng, executor, progress
+        As for `gradient_variance`.
+
+    Returns
+    -------
+    BoundCheck
+        `print` it for the report. `.variance`, `.bound`, `.ratio`, `.verdict` ("holds", "violated", "inconclusive"),
+        `.bounds`, `.assumptions`, `.consequences`, `.to_dict()`, `.plot()`.
+
+    Raises
+    ------
+    TypeError, ValueError, Interrupted
+        As for `gradient_variance`.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> check = gv.bound_check(gv.Parities(10), gv.Linear([1.0] * 10))
+    >>> check
+    BoundCheck(holds: variance=0.00975609, bound=0.00976562 (theorem-1), ratio=0.999)
+    """
+    problem = Problem(H, model, loss)
+    settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
+    variance = estimate(problem, as_method(method), settings)
+    try:
+        gradient, signal = expectation(
+            problem.norms,
+            problem.inputs,
+            settings,
+            name="mean of the squared norm",
+            method="expectation",
+            row_size=problem.row_size,
+        )
+    except Interrupted:
+        raise Interrupted(variance) from None
+    known = assumptions(problem, gradient, settings)
+    found = bounds(problem, gradient, signal, known)
+    name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
+    verdict, reason = _verdict(variance, found, name)
+    return BoundCheck(
+        variance=variance,
+        gradient_norm_sq=gradient,
+        signal_norm_sq=signal,
+        log2_size=problem.hypotheses.log2_size,
+        bound_name=name,
+        bounds=found,
+        ratio=_ratio(variance, found[name].log2),
+        verdict=verdict,
+        reason=reason,
+        assumptions=known,
+        consequences=consequences(variance, signal),
+        problem=problem.words,
+    )
+
+
+def _ratio(variance: Estimate, log2_bound: float) -> float:
+    if math.isnan(log2_bound) or (variance.mantissa == 0 and log2_bound == -math.inf):
+        return math.nan
+    if variance.mantissa == 0:
+        return 0.0
+    size = log2_of(abs(variance.mantissa), variance.exponent)
+    return math.copysign(exp2(size - log2_bound), variance.mantissa)
+
+
+def _verdict(variance: Estimate, found: dict[str, Bound], name: str) -> tuple[str, str]:
+    """Compare the intervals of the variance and of the bound."""
+    bound, theorem = found[name], found["theorem-1"]
+    if name == "theorem-1":
+        return _compared(variance, bound, "G^2/|H|", found["operator-norm"].log2_constant)
+    verdict, reason = _compared(variance, bound, "the operator-norm bound", bound.log2_constant)
+    times = _ratio(variance, theorem.log2)
+    exceeded = f", and Var is {times:.4g} times G^2/|H|" if times > 1 else ""
+    return verdict, f"{reason} Theorem 1 does not apply ({theorem.reason}){exceeded}."
+
+
+def _compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) -> tuple[str, str]:
+    if math.isnan(bound.log2):
+        return "inconclusive", f"No bound is known for this class: {bound.reason}."
+    share = variance.log2_signal_share
+    if not variance.exact and share is not None and share <= log2_norm:
+        return (
+            "holds",
+            f"Var is at most {label} at every input (Parseval): no sampling error enters the comparison.",
+        )
+    low, high = (log2_end(end, variance.exponent) for end in variance.mantissa_interval)
+    bound_low, bound_high = bound.log2_interval
+    if variance.exact and bound.exact and low <= bound_high and high >= bound_low:
+        return "holds", f"Var, exact, equals {label} up to rounding."
+    how = "Var, exact," if variance.exact else "The whole interval of Var"
+    if high <= bound_low:
+        return "holds", f"{how} lies below {label}."
+    if low > bound_high:
+        return "violated", (
+            f"{how} lies above {label}. The theorem is proved, so an assumption is false: look at what the class "
+            "claims, and whether `gradient` is the derivative of `predict`."
+        )
+    if not variance.resolved:
+        return "inconclusive", (
+            f"{variance.guarantee[0].upper()}{variance.guarantee[1:]}. method='auto' takes a closed form or an "
+            "enumeration where there is one."
+        )
+    return "inconclusive", f"The interval of Var straddles {label}{_samples_to_settle(variance, bound)}."
+
+
+def _samples_to_settle(variance: Estimate, bound: Bound) -> str:
+    """How many samples would bring the half width of Var down to its distance from the bound."""
+    if variance.zeta is None or variance.confidence is None:
+        return ""
+    from scipy.special import ndtri
+
+    gap = abs(exp2(bound.log2 - variance.exponent) - variance.mantissa)
+    if gap == 0:
+        return ""
+    zeta1, zeta2 = (z * float(ndtri(0.5 + variance.confidence / 2)) ** 2 for z in variance.zeta)
+    # The root of gap^2 n^2 = 4 zeta1 n + 2 zeta2.
+    n = (2 * zeta1 + math.sqrt(4 * zeta1**2 + 2 * gap**2 * zeta2)) / gap**2
+    return f"; if the truth is where the estimate is, about {format_log2(math.log2(n), 2)} samples would settle it"

@@ -1,0 +1,67 @@
+"""Functions of the Hamming distance between points of the cube."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradvar.kernels.jit import compiled
+
+Signs = NDArray[np.float64]
+Words = NDArray[np.uint64]
+
+
+def pack(signs: Signs) -> Words:
+    """Pack points of the cube into bits, 1 for a negative coordinate.
+
+    Parameters
+    ----------
+    signs : float64 array, shape (n, d)
+        Coordinates -1 and +1.
+
+    Returns the words, shape (ceil(d / 64), n): one word of every point is contiguous, which is what pairs read.
+    """
+    bits = np.packbits(signs < 0, axis=1)
+    padded = np.zeros((signs.shape[0], -(-bits.shape[1] // 8) * 8), dtype=np.uint8)
+    padded[:, : bits.shape[1]] = bits
+    return np.ascontiguousarray(padded.view(np.uint64).T)
+
+
+def look_up_distances(words: Words, words2: Words, table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``table[distance(i, j)]`` for each pair of packed points, shape (n, n2).
+
+    Parameters
+    ----------
+    words, words2 : uint64 arrays, shapes (w, n), (w, n2)
+        From `pack`.
+    table : float64 array, shape (d + 1,)
+        A value for each Hamming distance 0 .. d.
+
+    Exact. Costs n n2 w popcounts. Releases the GIL.
+    """
+    out = np.empty((words.shape[1], words2.shape[1]))
+    _look_up(words, words2, table, out)
+    return out
+
+
+@compiled
+def _look_up(words: Words, words2: Words, table: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    pairs = np.uint64(0x5555555555555555)
+    fours = np.uint64(0x3333333333333333)
+    bytes_ = np.uint64(0x0F0F0F0F0F0F0F0F)
+    last = np.uint64(0x7F)
+    one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
+    eight, sixteen, half = np.uint64(8), np.uint64(16), np.uint64(32)
+    distance = np.empty(words2.shape[1], dtype=np.uint64)
+    for i in range(words.shape[1]):
+        distance[:] = np.uint64(0)
+        for w in range(words.shape[0]):
+            word = words[w, i]
+            for j in range(words2.shape[1]):
+                v = word ^ words2[w, j]
+                v = v - ((v >> one) & pairs)
+                v = (v & fours) + ((v >> two) & fours)
+                v = (v + (v >> four)) & bytes_
+                v = v + (v >> eight)
+                v = v + (v >> sixteen)
+                distance[j] += (v + (v >> half)) & last
+        for j in range(words2.shape[1]):
+            out[i, j] = table[np.int64(distance[j])]

@@ -1,0 +1,132 @@
+"""The report of a bound check, as text for `print` and as HTML for notebooks."""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from collections.abc import Iterator
+
+from .results import Bound, BoundCheck, Estimate, format_log2, format_number
+
+_WIDTH = 100
+TITLES = {
+    "theorem-1": "Theorem 1",
+    "operator-norm": "operator norm, centred",
+    "operator-norm-uncentred": "operator norm, uncentred",
+    "gershgorin": "Gershgorin",
+    "boas-bellman": "Boas-Bellman",
+    "cross-predictability": "cross-predictability",
+}
+
+
+def as_text(check: BoundCheck) -> str:
+    """The report as text."""
+    problem = check.problem
+    lines = [
+        f"Gradient variance over {problem['class']}",
+        "  Var(H, F, w) = E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2: how much the gradient knows about which h",
+        "",
+        *(f"  {key:<8}  {problem[key]}" for key in ("class", "inputs", "model", "loss")),
+        "",
+        *_numbers(check),
+        "",
+        f"  {'Upper bounds on Var':<26}  {'value':>12}  {'Var/bound':>10}",
+        *(line for bound in check.bounds.values() for line in _bound_lines(check, bound)),
+        "",
+        "  Assumptions of Theorem 1",
+        *(
+            line
+            for a in check.assumptions
+            for line in _wrapped(f"{a.name}: {a.evidence}", f"    {a.status:<10}", " " * 14)
+        ),
+        "",
+        *_wrapped(check.reason, f"  Verdict: {check.verdict.upper()}. ", "    "),
+    ]
+    if check.consequences:
+        lines += ["", "  What it means for an optimiser"]
+        lines += [line for c in check.consequences for line in _wrapped(c.statement, "  - ", "    ")]
+    return "\n".join(lines)
+
+
+def as_html(check: BoundCheck) -> str:
+    """The report as HTML."""
+
+    def cell(text: str, tag: str = "td") -> str:
+        return f"<{tag} style='text-align:left'>{html.escape(text)}</{tag}>"
+
+    def row(*texts: str, tag: str = "td") -> str:
+        return "<tr>" + "".join(cell(text, tag) for text in texts) + "</tr>"
+
+    parts = [row(key, text, "") for key, text in check.problem.items()]
+    parts.append(row("quantity", "value", "how it is known", tag="th"))
+    parts += [row(name, _value(estimate), _known(estimate)) for name, estimate in _quantities(check)]
+    parts.append(row("upper bound on Var", "value", "Var/bound", tag="th"))
+    for bound in check.bounds.values():
+        mark = " (this verdict's)" if bound.name == check.bound_name else ""
+        parts.append(
+            row(
+                f"{TITLES[bound.name]}: {bound.formula}{mark}",
+                format_log2(bound.log2),
+                _compared(check, bound),
+            )
+        )
+    parts.append(row("assumption of Theorem 1", "status", "evidence", tag="th"))
+    parts += [row(a.name, a.status, a.evidence) for a in check.assumptions]
+    consequences = "".join(f"<li>{html.escape(c.statement)}</li>" for c in check.consequences)
+    return (
+        f"<div><strong>Gradient variance over {html.escape(check.problem['class'])}</strong>"
+        f"<table>{''.join(parts)}</table>"
+        f"<p><strong>Verdict: {html.escape(check.verdict)}.</strong> {html.escape(check.reason)}</p>"
+        f"<ul>{consequences}</ul></div>"
+    )
+
+
+def _quantities(check: BoundCheck) -> Iterator[tuple[str, Estimate]]:
+    yield "Var, over the class", check.variance
+    yield "G^2 = E||dp/dw||^2", check.gradient_norm_sq
+    yield "E||s||^2, s = b(p) dp/dw", check.signal_norm_sq
+
+
+def _numbers(check: BoundCheck) -> list[str]:
+    lines = [f"  {'':<26}  {'value':>12}  how it is known"]
+    for name, estimate in _quantities(check):
+        lines += _wrapped(_known(estimate), f"  {name:<26}  {_value(estimate):>12}  ", " " * 44)
+    return lines
+
+
+def _value(estimate: Estimate) -> str:
+    return format_number(estimate.mantissa, estimate.exponent)
+
+
+def _known(estimate: Estimate) -> str:
+    return estimate.guarantee if estimate.exact else f"{estimate.spread}; {estimate.guarantee}"
+
+
+def _bound_lines(check: BoundCheck, bound: Bound) -> list[str]:
+    mark = "*" if bound.name == check.bound_name else " "
+    head = f"{mark} {TITLES[bound.name]:<26}  {format_log2(bound.log2):>12}  {_compared(check, bound):>10}  "
+    note = bound.formula if bound.applicable else f"{bound.formula}; NOT APPLICABLE ({bound.reason})"
+    return _wrapped(note, head, " " * 56)
+
+
+def _compared(check: BoundCheck, bound: Bound) -> str:
+    variance = check.variance
+    if math.isnan(bound.log2):
+        return "unknown"
+    if not variance.resolved:
+        return "unresolved"
+    if variance.mantissa <= 0 or not math.isfinite(bound.log2):
+        return "0" if variance.mantissa == 0 and bound.log2 != -math.inf else "-"
+    return format_log2(variance.log2 - bound.log2, 4)
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

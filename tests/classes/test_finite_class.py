@@ -1,0 +1,144 @@
+"""FiniteClass: it computes its Gram matrix, and so knows what it is, whatever its owner believes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import chi2
+
+import gradvar as gv
+from gradvar.testing import reference
+
+
+def orthonormal_table(m: int, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A (m, n) table with E_x[h_i h_j] = [i = j] under the weights."""
+    Q, _ = np.linalg.qr(rng.normal(size=(len(weights), m)))
+    return Q.T / np.sqrt(weights)
+
+
+@pytest.fixture(params=["uniform", "weighted"])
+def problem(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    weights = np.full(10, 0.1) if request.param == "uniform" else rng.dirichlet(np.ones(10))
+    return rng.normal(size=(6, 10)), rng.normal(size=(10, 3)), weights
+
+
+def test_gram_mean_covariance_and_projection(problem):
+    table, points, weights = problem
+    H = gv.FiniteClass(table, points, weights=weights)
+    assert_allclose(H.gram(), reference.gram(table, weights), rtol=1e-13, atol=1e-15)
+    assert_allclose(H.mean(points), reference.class_mean(table), rtol=1e-13, atol=1e-15)
+    assert_allclose(H.covariance(points, points), reference.class_covariance(table), rtol=1e-13, atol=1e-14)
+    some = [7, 2, 2]
+    assert_allclose(
+        H.covariance(points[some], points), reference.class_covariance(table)[some], rtol=1e-13, atol=1e-14
+    )
+    f = np.random.default_rng(1).normal(size=(10, 4))
+    assert_allclose(H.project(f), reference.projection(table, weights, f), rtol=1e-13, atol=1e-15)
+
+
+def test_operator_norms(problem):
+    table, points, weights = problem
+    H = gv.FiniteClass(table, points, weights=weights)
+    for centred in (True, False):
+        expected = reference.operator_norm(table, weights, centred)
+        assert_allclose(H.operator_norm(centred=centred), expected, rtol=1e-13)
+
+
+def test_operator_norms_when_the_members_outnumber_the_points():
+    rng = np.random.default_rng(3)
+    table, points, weights = rng.normal(size=(30, 4)), rng.normal(size=(4, 2)), rng.dirichlet(np.ones(4))
+    H = gv.FiniteClass(table, points, weights=weights)
+    for centred in (True, False):
+        expected = reference.operator_norm(table, weights, centred)
+        assert_allclose(H.operator_norm(centred=centred), expected, rtol=1e-13)
+    assert_allclose(H.gram(), reference.gram(table, weights), rtol=1e-13, atol=1e-15)
+
+
+def test_members_are_the_rows_of_the_table(problem):
+    table, points, weights = problem
+    H = gv.FiniteClass(table, points, weights=weights)
+    assert H.size == 6
+    assert_allclose(H.log2_size, np.log2(6), rtol=1e-15)
+    assert_array_equal(H.members(), np.arange(6))
+    assert_array_equal(H.evaluate(H.members(), points), table)
+    assert_array_equal(H.evaluate([4, 1], points[[9, 0, 0]]), table[np.ix_([4, 1], [9, 0, 0])])
+    assert (H.inputs.dim, H.inputs.n_points) == (3, 10)
+    assert_array_equal(H.inputs.points(0, 10), points)
+    assert_array_equal(H.inputs.weights(0, 10), weights)
+
+
+def test_functions_are_evaluated_on_the_points():
+    x = reference.cube(4)
+    H = gv.FiniteClass([lambda x: x[:, 0], lambda x: x[:, 1] * x[:, 3]], x)
+    assert_array_equal(H.evaluate(H.members(), x), [x[:, 0], x[:, 1] * x[:, 3]])
+    assert H.is_orthonormal
+    assert H.labels == "signs"
+
+
+def test_labels_are_signs_only_if_every_value_is_plus_or_minus_one():
+    x = reference.cube(2)
+    assert gv.FiniteClass(reference.parity_table(2), x).labels == "signs"
+    table = reference.parity_table(2)
+    table[3, 3] = 1 - 1e-9
+    assert gv.FiniteClass(table, x).labels == "real"
+    assert gv.FiniteClass(2 * reference.parity_table(2), x).labels == "real"
+
+
+def test_a_subset_of_the_parities_is_orthonormal():
+    rows = [1, 4, 6, 9, 15]
+    H = gv.FiniteClass(reference.parity_table(4)[rows], reference.cube(4))
+    assert H.is_orthonormal
+    assert_allclose(H.operator_norm(), 1 / 5, rtol=1e-13)
+
+
+def test_orthonormal_functions_under_unequal_weights_are_recognised():
+    rng = np.random.default_rng(4)
+    weights = rng.dirichlet(np.ones(12))
+    H = gv.FiniteClass(orthonormal_table(5, weights, rng), rng.normal(size=(12, 2)), weights=weights)
+    assert H.is_orthonormal
+    assert_allclose(H.operator_norm(), 1 / 5, rtol=1e-12)
+
+
+def test_the_same_functions_under_other_weights_are_not_orthonormal():
+    H = gv.FiniteClass(reference.parity_table(3), reference.cube(3), weights=np.arange(1, 9) / 36)
+    assert not H.is_orthonormal
+
+
+def test_a_duplicated_function_is_not_orthonormal():
+    table = reference.parity_table(3)[[1, 2, 4, 2]]
+    H = gv.FiniteClass(table, reference.cube(3))
+    assert not H.is_orthonormal
+    weights = np.full(8, 1 / 8)
+    assert_allclose(H.operator_norm(), reference.operator_norm(table, weights), rtol=1e-13)
+    assert H.operator_norm() > 1 / 4
+
+
+@pytest.mark.parametrize("angle", [1e-2, 1e-4, 1e-6])
+def test_nearly_orthogonal_functions_are_not_orthonormal(angle: float):
+    # h_2 is turned towards h_1: both of norm one, E h_1 h_2 = sin(angle)
+    h = reference.parity_table(3)
+    table = np.array([h[1], np.cos(angle) * h[2] + np.sin(angle) * h[1], h[4]])
+    H = gv.FiniteClass(table, reference.cube(3))
+    assert not H.is_orthonormal
+    assert_allclose(H.gram()[0, 1], np.sin(angle), rtol=1e-9)
+
+
+def test_orthogonal_functions_with_a_norm_above_one_are_not_orthonormal():
+    table = reference.parity_table(3)[1:4] * np.array([[1], [1.01], [1]])
+    assert not gv.FiniteClass(table, reference.cube(3)).is_orthonormal
+
+
+def test_sampled_members_are_uniform():
+    H = gv.FiniteClass(np.ones((5, 2)), np.eye(2))
+    counts = np.bincount(H.sample(10_000, np.random.default_rng(5)), minlength=5)
+    assert counts.sum() == 10_000
+    assert ((counts - 2000) ** 2 / 2000).sum() < chi2.isf(1e-6, 4)
+
+
+def test_two_points_at_the_same_place_keep_the_values_a_table_can_give_them():
+    # the same input twice with the same values is one input of twice the weight
+    H = gv.FiniteClass([[1.0, 1, -1], [1, 1, 1]], [[0.0], [0], [1]], weights=[0.25, 0.25, 0.5])
+    assert_allclose(H.gram(), [[1, 0], [0, 1]], atol=1e-15)
+    assert_array_equal(H.evaluate([0, 1], [[1.0], [0.0]]), [[-1, 1], [1, 1]])

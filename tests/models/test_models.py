@@ -1,0 +1,149 @@
+"""Predictions, gradients and tangent factors of every model, against the reference's loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import gradvar as gv
+from gradvar.testing import reference
+
+ACTIVATIONS = ["tanh", "relu", "erf", "sigmoid", "sin", "cos", "gelu", "softplus", "identity"]
+WIDTHS = ["0", "4", "4x3", "3x4x2"]
+MLPS = [
+    f"mlp-{widths}-{activation}{bias}"
+    for widths in WIDTHS
+    for activation in ACTIVATIONS
+    for bias in ("", "-nobias")
+]
+MODELS = [*MLPS, "linear", "cosine", "function"]
+
+
+def kernel_of(factors: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The tangent kernel that the factors stand for, by its formula sum_l (A A^T) * (B B^T)."""
+    return sum((A @ A.T) * (B @ B.T) for A, B in factors)
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(7, 5))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_predictions_and_gradients_are_the_reference_s(name: str, slow_model, x):
+    slow = slow_model(name, 5)
+    assert_allclose(slow.model.predict(x), slow.predict(x), rtol=1e-13, atol=1e-14)
+    expected = slow.gradient(x)
+    gradient = slow.model.gradient(x)
+    assert gradient.shape == (7, slow.model.n_parameters)
+    assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "function"])
+def test_tangent_factors_give_the_kernel_of_the_gradients(name: str, slow_model, x):
+    slow = slow_model(name, 5)
+    factors = slow.model.tangent_factors(x)
+    g = slow.gradient(x)
+    assert all(A.shape[0] == B.shape[0] == 7 for A, B in factors)
+    assert_allclose(kernel_of(factors), g @ g.T, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_row_depends_on_its_own_input_alone(name: str, slow_model, x):
+    # to rounding: a matrix product may add in another order for another number of rows
+    model = slow_model(name, 5).model
+    predictions, gradient = model.predict(x), model.gradient(x)
+    for rows in (slice(0, 1), slice(2, 5), [6, 0, 3]):
+        assert_allclose(model.predict(x[rows]), predictions[rows], rtol=1e-13, atol=1e-14)
+        assert_allclose(model.gradient(x[rows]), gradient[rows], rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_leave_their_input_alone_and_say_their_dimension(name: str, slow_model, x):
+    model, before = slow_model(name, 5).model, x.copy()
+    model.predict(x)
+    model.gradient(x)
+    assert_array_equal(x, before)
+    if name != "function":
+        assert model.dim == 5
+
+
+def test_relu_has_slope_zero_at_zero():
+    model = gv.MLP([np.array([[1.0, 1.0]]), np.array([[3.0]])], activation="relu")
+    x = np.array([[1.0, -1.0], [1.0, 1.0]])
+    assert_array_equal(model.gradient(x), [[0, 0, 0], [3, 3, 2]])
+
+
+def test_parameters_are_ordered_layer_by_layer_weights_before_biases():
+    weights = [np.array([[1.0, 2], [3, -1]]), np.array([[2.0, -1]])]
+    biases = [np.array([0.0, 1]), np.array([0.5])]
+    model = gv.MLP(weights, biases, activation="relu")
+    x = np.array([[1.0, -1]])
+    assert_array_equal(model.predict(x), [-4.5])
+    assert_array_equal(model.gradient(x), [[0, 0, -1, 1, 0, -1, 0, 5, 1]])
+    assert model.n_parameters == 9
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_far_out_are_finite_and_warn_of_nothing(activation: str):
+    model = gv.MLP([np.array([[1.0]]), np.array([[1.0]])], activation=activation)
+    x = np.array([[-800.0], [-40.0], [0.0], [40.0], [800.0]])
+    expected = [reference.activation(activation, float(z)) for z in x[:, 0]]
+    assert_allclose(model.predict(x), expected, rtol=1e-13, atol=1e-300)
+    slopes = [reference.activation_derivative(activation, float(z)) for z in x[:, 0]]
+    assert_allclose(model.gradient(x)[:, 0], x[:, 0] * slopes, rtol=1e-12, atol=1e-30)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_random_mlp_has_its_sizes_and_zero_biases(bias: bool):
+    model = gv.MLP.random([20, 7, 3, 1], activation="erf", rng=0, bias=bias)
+    assert [W.shape for W in model.weights] == [(7, 20), (3, 7), (1, 3)]
+    assert model.activation == "erf"
+    assert model.n_parameters == 140 + 21 + 3 + (7 + 3 + 1 if bias else 0)
+    if bias:
+        assert all((b == 0).all() for b in model.biases)
+
+
+def test_random_mlp_is_gaussian_with_std_scale_over_root_fan_in():
+    # 90 000 and 300 weights; a mean square has relative standard deviation sqrt(2/n); 5 of them: 6e-7
+    model = gv.MLP.random([300, 300, 1], rng=1, scale=2.0)
+    for W, fan_in in zip(model.weights, (300, 300), strict=True):
+        z = W.ravel() * np.sqrt(fan_in) / 2
+        assert abs(z.mean()) < 5 / np.sqrt(z.size)
+        assert abs((z**2).mean() - 1) < 5 * np.sqrt(2 / z.size)
+        assert abs((z**4).mean() - 3) < 5 * np.sqrt(96 / z.size)
+
+
+def test_random_mlp_follows_its_seed():
+    first = gv.MLP.random([6, 4, 1], rng=3).weights
+    for again in (3, np.random.SeedSequence(3), np.random.default_rng(3)):
+        same = gv.MLP.random([6, 4, 1], rng=again).weights
+        assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
+    other = gv.MLP.random([6, 4, 1], rng=4).weights
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_scale_multiplies_the_weights():
+    one, three = (gv.MLP.random([6, 4, 1], rng=3, scale=scale).weights for scale in (1.0, 3.0))
+    for a, b in zip(one, three, strict=True):
+        assert_allclose(3 * a, b, rtol=1e-14)
+
+
+def test_from_function_hands_through():
+    model = gv.from_function(lambda x: x.sum(axis=1), lambda x: x[:, :2] * 3, 2)
+    x = np.arange(6.0).reshape(2, 3)
+    assert_array_equal(model.predict(x), [3, 12])
+    assert_array_equal(model.gradient(x), [[0, 3], [9, 12]])
+    assert model.n_parameters == 2
+    assert gv.from_function(lambda x: x[:, 0], lambda x: x, 4, dim=4).dim == 4
+
+
+def test_models_do_not_follow_later_changes_of_the_caller_s_arrays():
+    w = np.ones(3)
+    model = gv.Linear(w)
+    weights = [np.ones((1, 3))]
+    mlp = gv.MLP(weights)
+    w[0] = weights[0][0, 0] = 7
+    assert_array_equal(model.predict(np.ones((1, 3))), [3])
+    assert_array_equal(mlp.predict(np.ones((1, 3))), [3])
