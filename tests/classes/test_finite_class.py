@@ -31,9 +31,7 @@ def test_gram_mean_covariance_and_projection(problem):
     assert_allclose(H.mean(points), reference.class_mean(table), rtol=1e-13, atol=1e-15)
     assert_allclose(H.covariance(points, points), reference.class_covariance(table), rtol=1e-13, atol=1e-14)
     some = [7, 2, 2]
-    assert_allclose(
-        H.covariance(points[some], points), reference.class_covariance(table)[some], rtol=1e-13, atol=1e-14
-    )
+    assert_allclose(H.covariance(points[some], points), reference.class_covariance(table)[some], rtol=1e-13, atol=1e-14)
     f = np.random.default_rng(1).normal(size=(10, 4))
     assert_allclose(H.project(f), reference.projection(table, weights, f), rtol=1e-13, atol=1e-15)
 
@@ -91,6 +89,14 @@ def test_a_subset_of_the_parities_is_orthonormal():
     H = gv.FiniteClass(reference.parity_table(4)[rows], reference.cube(4))
     assert H.is_orthonormal
     assert_allclose(H.operator_norm(), 1 / 5, rtol=1e-13)
+
+
+@pytest.mark.parametrize("m", range(1, 17))
+def test_operator_norm_of_a_gram_matrix_that_is_a_multiple_of_the_identity(m: int):
+    # all eigenvalues equal, on which iterations for the largest alone have failed
+    H = gv.FiniteClass(reference.parity_table(4)[:m], reference.cube(4))
+    assert_allclose(H.operator_norm(centred=False), 1 / m, rtol=1e-13)
+    assert_allclose(H.operator_norm(), 1 / m if m > 1 else 0, rtol=1e-13)
 
 
 def test_orthonormal_functions_under_unequal_weights_are_recognised():

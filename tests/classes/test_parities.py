@@ -102,10 +102,7 @@ def test_sparse_covariance_is_krawtchouk_s_polynomial_of_the_hamming_distance(di
         minus = (x == -1).sum(axis=1)
         mean = [reference.krawtchouk(dim, degree, int(w)) / size for w in minus]
         expected = [
-            [
-                reference.krawtchouk(dim, degree, int((x[i] != x[j]).sum())) / size - mean[i] * mean[j]
-                for j in range(9)
-            ]
+            [reference.krawtchouk(dim, degree, int((x[i] != x[j]).sum())) / size - mean[i] * mean[j] for j in range(9)]
             for i in range(9)
         ]
         assert_allclose(H.mean(x), mean, rtol=0, atol=1e-14)
