@@ -83,3 +83,9 @@ def seed_sequence(rng: SeedLike) -> np.random.SeedSequence:
 def generator(rng: SeedLike) -> np.random.Generator:
     """Turn the `rng` argument into a Generator: a Generator is used as it is."""
     return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed_sequence(rng))
+
+
+def stream(seed: np.random.SeedSequence, *key: int) -> np.random.Generator:
+    """Return the random stream of this name: the same for any number of workers and order of work."""
+    child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *key), pool_size=seed.pool_size)
+    return np.random.Generator(np.random.SFC64(child))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .arguments import Array
+from .arguments import Array, stream
 from .classes.base import HypothesisClass, Samples
 from .problem import Problem
 from .results import Assumption, Estimate, format_number
@@ -52,7 +52,7 @@ def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumptio
 
 def _sampled_orthonormality(name: str, hypotheses: Samples[object], settings: Settings) -> Assumption:
     """Look at the Gram matrix of members drawn from the class, on all inputs or on a sample of them."""
-    rng = settings.stream(_STREAM)
+    rng = stream(settings.seed, _STREAM)
     members = hypotheses.sample(_MEMBERS, rng)
     inputs = hypotheses.inputs
     enumerated = inputs.n_points is not None and inputs.n_points <= 2**16

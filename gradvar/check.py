@@ -149,14 +149,14 @@ def _compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) ->
 
 def _samples_to_settle(variance: Estimate, bound: Bound) -> str:
     """How many samples would bring the half width of Var down to its distance from the bound."""
-    if variance.zeta is None or variance.confidence is None:
+    if variance.zeta is None or variance.confidence is None or not any(variance.zeta):
         return ""
     from scipy.special import ndtri
 
     gap = abs(exp2(bound.log2 - variance.exponent) - variance.mantissa)
-    if gap == 0:
-        return ""
     zeta1, zeta2 = (z * float(ndtri(0.5 + variance.confidence / 2)) ** 2 for z in variance.zeta)
+    if gap == 0:
+        return "; the estimate lies on it"
     # The root of gap^2 n^2 = 4 zeta1 n + 2 zeta2.
     n = (2 * zeta1 + math.sqrt(4 * zeta1**2 + 2 * gap**2 * zeta2)) / gap**2
     return f"; if the truth is where the estimate is, about {format_log2(math.log2(n), 2)} samples would settle it"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import Array
+from .arguments import Array, stream
 from .errors import Interrupted
 from .inputs import Inputs
 from .results import Estimate
@@ -50,11 +50,11 @@ class _Enumerated:
 class _Sampled:
     f: Columns
     inputs: Inputs
-    settings: Settings
+    seed: np.random.SeedSequence
 
     def __call__(self, task: tuple[int, int, int]) -> Array:
         key, tile, size = task
-        return self.f(self.inputs.sample(size, self.settings.stream(key, tile)))
+        return self.f(self.inputs.sample(size, stream(self.seed, key, tile)))
 
 
 def expectation(
@@ -136,7 +136,7 @@ def _enumerate(f: Columns, inputs: Inputs, settings: Settings, method: str, rows
 
 def _values(f: Columns, inputs: Inputs, settings: Settings, key: int, n: int, rows: int) -> Iterator[Array]:
     tasks = ((key, tile, min(rows, n - tile * rows)) for tile in range(math.ceil(n / rows)))
-    with closing(ordered_map(_Sampled(f, inputs, settings), tasks, settings.executor)) as results:
+    with closing(ordered_map(_Sampled(f, inputs, settings.seed), tasks, settings.executor)) as results:
         yield from results
 
 

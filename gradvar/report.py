@@ -25,7 +25,7 @@ def as_text(check: BoundCheck) -> str:
     problem = check.problem
     lines = [
         f"Gradient variance over {problem['class']}",
-        "  Var(H, F, w) = E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2: how much the gradient knows about which h",
+        "  Var(H, F, w) = E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2: how much a gradient knows of which h",
         "",
         *(f"  {key:<8}  {problem[key]}" for key in ("class", "inputs", "model", "loss")),
         "",
@@ -96,11 +96,11 @@ def _numbers(check: BoundCheck) -> list[str]:
 
 
 def _value(estimate: Estimate) -> str:
-    return format_number(estimate.mantissa, estimate.exponent)
+    return format_number(estimate.mantissa, estimate.exponent) if estimate.resolved else "unresolved"
 
 
 def _known(estimate: Estimate) -> str:
-    return estimate.guarantee if estimate.exact else f"{estimate.spread}; {estimate.guarantee}"
+    return estimate.guarantee if estimate.exact or not estimate.resolved else f"{estimate.spread}; {estimate.guarantee}"
 
 
 def _bound_lines(check: BoundCheck, bound: Bound) -> list[str]:

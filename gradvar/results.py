@@ -110,7 +110,8 @@ class Estimate:
         return power_of_two(self.mantissa_error, self.exponent)
 
     def __repr__(self) -> str:
-        return f"Estimate({format_number(self.mantissa, self.exponent)} {self.spread}, method={self.method!r})"
+        value = f"{format_number(self.mantissa, self.exponent)}, " if self.resolved else ""
+        return f"Estimate({value}{self.spread}, method={self.method!r})"
 
     @property
     def spread(self) -> str:
@@ -270,7 +271,8 @@ class BoundCheck:
         return self.bounds[self.bound_name].log2
 
     def __repr__(self) -> str:
-        value = format_number(self.variance.mantissa, self.variance.exponent)
+        variance = self.variance
+        value = format_number(variance.mantissa, variance.exponent) if variance.resolved else "unresolved"
         bound = format_log2(self.log2_bound)
         return (
             f"BoundCheck({self.verdict}: variance={value}, bound={bound} ({self.bound_name}), ratio={self.ratio:.4g})"

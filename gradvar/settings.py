@@ -68,12 +68,6 @@ class Settings:
 
         return float(ndtri(0.5 + self.confidence / 2))
 
-    def stream(self, *key: int) -> np.random.Generator:
-        """The random stream with this name: the same for every number of workers and order of work."""
-        seed = self.seed
-        child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *key), pool_size=seed.pool_size)
-        return np.random.Generator(np.random.SFC64(child))
-
 
 def _number(name: str, value: SupportsFloat) -> float:
     try:

@@ -165,15 +165,13 @@ class FiniteClass:
 
     @cached_property
     def _norms(self) -> tuple[float, float]:
-        from scipy.linalg import eigvalsh
-
         root = np.sqrt(self.inputs.weights(0, self.inputs.n_points))
         found = []
         for values in (self._centred, self.values):
             scaled = values * root
             small = scaled @ scaled.T if scaled.shape[0] <= scaled.shape[1] else scaled.T @ scaled
-            last = small.shape[0] - 1
-            top = float(eigvalsh(small, subset_by_index=(last, last))[0])
+            # All eigenvalues: LAPACK's search for the last one alone fails on multiples of the identity.
+            top = float(np.linalg.eigvalsh(small)[-1])
             found.append(max(top, 0.0) / self.size)
         return found[0], found[1]
 

@@ -28,10 +28,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..arguments import Array
+from ..arguments import Array, stream
 from ..classes.base import KnowsCovariance
 from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
-from ..expectation import rows_per_tile
+from ..expectation import ROUNDING, rows_per_tile
 from ..problem import Problem
 from ..results import Estimate
 from ..settings import Settings
@@ -42,7 +42,7 @@ Pair: TypeAlias = tuple[int, int]
 _ROWS = 512
 _PILOT_KEY, _FINAL_KEY = 0, 1
 _KEPT_BYTES = 2**30
-_FEWEST_PAIRS = 20
+_FEWEST_PAIRS = 10
 """Effective number of pairs, (sum h^2)^2 / sum h^4, below which no interval is drawn from them."""
 
 
@@ -127,8 +127,8 @@ class _Tile:
     factors: list[tuple[Array, Array]]
 
     @classmethod
-    def sample(cls, problem: Problem, settings: Settings, key: int, number: int, size: int) -> _Tile:
-        x = problem.inputs.sample(size, settings.stream(key, number))
+    def sample(cls, problem: Problem, rng: np.random.Generator, size: int) -> _Tile:
+        x = problem.inputs.sample(size, rng)
         plain, factors = [np.empty((size, 0))], []
         for left, right in problem.signal_factors(x):
             if left.shape[1] == 1 or right.shape[1] == 1:
@@ -170,11 +170,8 @@ class _Tiles:
     What is kept does not travel to other processes: they make their own.
     """
 
-    def __init__(self, problem: Problem, settings: Settings, key: int, rows: int, n: int) -> None:
-        self.problem, self.key, self.rows, self.n = problem, key, rows, n
-        self.settings = Settings(
-            settings.rtol, settings.confidence, settings.max_samples, settings.seed, None, progress=False
-        )
+    def __init__(self, problem: Problem, seed: np.random.SeedSequence, key: int, rows: int, n: int) -> None:
+        self.problem, self.seed, self.key, self.rows, self.n = problem, seed, key, rows, n
         self._kept: dict[int, _Tile] = {}
 
     def __getstate__(self) -> dict[str, object]:
@@ -185,7 +182,7 @@ class _Tiles:
         if kept is not None:
             return kept
         size = min(self.rows, self.n - number * self.rows)
-        made = _Tile.sample(self.problem, self.settings, self.key, number, size)
+        made = _Tile.sample(self.problem, stream(self.seed, self.key, number), size)
         if made.nbytes * (len(self._kept) + 1) <= _KEPT_BYTES:
             self._kept[number] = made
         return made
@@ -229,7 +226,7 @@ class _Sums:
 
     def extend(self, problem: Problem, settings: Settings, key: int, n: int) -> None:
         """Add tiles until there are n samples. Earlier sizes must be multiples of the tile."""
-        tiles = _Tiles(problem, settings, key, self.rows, n)
+        tiles = _Tiles(problem, settings.seed, key, self.rows, n)
         columns = range(self.n // self.rows, math.ceil(n / self.rows))
         pairs: list[Pair] = [(i, j) for j in columns for i in range(j + 1)]
         with closing(ordered_map(tiles, _shown(pairs, settings, n), settings.executor)) as results:
@@ -271,14 +268,15 @@ def _finish(sums: _Sums, settings: Settings, seconds: float) -> Estimate:
     n = sums.n
     value, zeta, pairs = sums.statistics()
     resolved = pairs >= _FEWEST_PAIRS
-    error = _standard_error(*zeta, n) if resolved else math.inf
+    # Pairs that all have one value leave an error of rounding, not none.
+    error = _standard_error(*zeta, n) + ROUNDING * abs(value) if resolved else math.inf
     half = settings.quantile * error
     if resolved:
         guarantee = f"unbiased: U-statistic over {n * (n - 1) // 2:,} pairs of {n:,} sampled inputs, normal interval"
     else:
         guarantee = (
-            f"these samples resolve nothing: the class covariance vanishes on (nearly) all of the {n * (n - 1) // 2:,} "
-            f"pairs of {n:,} sampled inputs"
+            f"these samples resolve nothing: fewer than {_FEWEST_PAIRS} of the {n * (n - 1) // 2:,} pairs of {n:,} "
+            "sampled inputs carry the estimate (the class covariance vanishes, or nearly, on the others)"
         )
     return Estimate(
         mantissa=value,

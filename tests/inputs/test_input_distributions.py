@@ -57,9 +57,7 @@ def test_hypercube_samples_are_independent_fair_signs(dim: int):
     assert abs((x[1:] * x[:-1]).sum(axis=0) / np.sqrt(n - 1)).max() < -ndtri(1e-6 / dim / 2)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: gv.Hypercube(70), lambda: gv.Gaussian(5), lambda: gv.FinitePoints(np.eye(4))]
-)
+@pytest.mark.parametrize("make", [lambda: gv.Hypercube(70), lambda: gv.Gaussian(5), lambda: gv.FinitePoints(np.eye(4))])
 def test_samples_depend_on_the_generator_alone(make):
     first = make().sample(50, np.random.default_rng(3))
     assert_array_equal(first, make().sample(50, np.random.default_rng(3)))

@@ -12,10 +12,7 @@ from gradvar.testing import reference
 ACTIVATIONS = ["tanh", "relu", "erf", "sigmoid", "sin", "cos", "gelu", "softplus", "identity"]
 WIDTHS = ["0", "4", "4x3", "3x4x2"]
 MLPS = [
-    f"mlp-{widths}-{activation}{bias}"
-    for widths in WIDTHS
-    for activation in ACTIVATIONS
-    for bias in ("", "-nobias")
+    f"mlp-{widths}-{activation}{bias}" for widths in WIDTHS for activation in ACTIVATIONS for bias in ("", "-nobias")
 ]
 MODELS = [*MLPS, "linear", "cosine", "function"]
 

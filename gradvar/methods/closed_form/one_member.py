@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...arguments import stream
 from ...problem import Problem
 from ...results import Estimate
 from ...settings import Settings
@@ -16,7 +17,7 @@ def declines(problem: Problem) -> str | None:
 
 def estimate(problem: Problem, settings: Settings) -> Estimate:
     """Return 0, exactly, having made sure that the model can be evaluated."""
-    problem.norms(problem.inputs.sample(1, settings.stream(0)))
+    problem.norms(problem.inputs.sample(1, stream(settings.seed, 0)))
     return Estimate(
         mantissa=0.0,
         mantissa_interval=(0.0, 0.0),

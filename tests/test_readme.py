@@ -1,0 +1,49 @@
+"""What the README says is what happens."""
+
+import re
+from pathlib import Path
+
+from gradvar.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_report_is_the_one_that_is_printed(capsys):
+    assert main([]) == 0
+    assert blocks("text")[0] == capsys.readouterr().out
+
+
+def test_python_examples_run():
+    namespace: dict[str, object] = {}
+    for code in blocks("python"):
+        exec(compile(code, "README.md", "exec"), namespace)  # noqa: S102
+    assert namespace["check"].verdict == "holds"
+
+
+def test_first_screen_has_the_two_commands_and_the_warning():
+    screen = README.split("```text")[0]
+    run, test = blocks("bash")
+    assert run in screen
+    assert test in screen
+    for command in (run, test):
+        assert command.startswith("python3 -m venv .venv && ")
+    assert run.rstrip().endswith(".venv/bin/python -m gradvar")
+    assert test.rstrip().endswith(".venv/bin/python -m pytest")
+    assert "unrelated" in screen
+
+
+def test_ci_calls_the_test_command_of_the_readme():
+    assert blocks("bash")[1].strip() in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_no_text_tells_anyone_to_install_the_unrelated_project():
+    for path in [ROOT / "README.md", *ROOT.glob("docs/**/*"), *ROOT.glob("gradvar/**/*.py")]:
+        if path.is_file():
+            assert not re.search(
+                r"pip install (-\S+ )*gradvar\b(?!-)", path.read_text(encoding="utf-8", errors="replace")
+            )

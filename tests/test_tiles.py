@@ -1,0 +1,128 @@
+"""Tiles: ordered, bit-identical for any executor, and interrupted without loss."""
+
+import _thread
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+import gradvar as gv
+from gradvar.tiles import ordered_map, single_threaded_blas
+
+H = gv.SparseParities(24, 2)
+MODEL = gv.MLP.random([24, 16, 1], rng=0)
+
+
+def bits(executor, method="monte-carlo", H=H, model=MODEL):
+    check = gv.bound_check(H, model, "hinge", method=method, rtol=0, max_samples=1500, rng=7, executor=executor)
+    return check.variance.mantissa, check.variance.mantissa_interval, check.gradient_norm_sq.mantissa
+
+
+def test_results_come_in_the_order_of_the_tasks():
+    def slow_first(i):
+        time.sleep(0.02 if i == 0 else 0)
+        return i
+
+    assert list(ordered_map(slow_first, range(50))) == list(range(50))
+
+
+@pytest.mark.parametrize("method", ["monte-carlo", "enumeration"])
+def test_one_two_and_three_threads_give_the_same_bits(method):
+    small, model = gv.SparseParities(10, 2), gv.MLP.random([10, 300, 1], rng=0)
+    problem = (H, MODEL) if method == "monte-carlo" else (small, model)
+    found = [bits(None, method, *problem)]
+    for workers in (1, 2, 3):
+        with ThreadPoolExecutor(workers) as pool:
+            found.append(bits(pool, method, *problem))
+    assert len(set(found)) == 1
+
+
+def test_a_pool_of_processes_gives_the_same_bits():
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        assert bits(pool) == bits(None)
+        small = gv.SparseParities(8, 2), gv.MLP.random([8, 5, 4, 1], rng=0)
+        assert bits(pool, "enumeration", *small) == bits(None, "enumeration", *small)
+
+
+def test_blas_is_held_to_one_thread_and_released():
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before = threads()
+    with single_threaded_blas():
+        assert set(threads()) == {1}
+        with single_threaded_blas():
+            assert set(threads()) == {1}
+        assert set(threads()) == {1}
+    assert threads() == before
+
+
+def test_an_error_in_a_tile_reaches_the_caller():
+    def fails(i):
+        raise ValueError(f"tile {i}")
+
+    with pytest.raises(ValueError, match="tile 0"):
+        list(ordered_map(fails, range(100)))
+
+
+@pytest.mark.parametrize("rtol", [0.0, 1e-9])
+def test_interrupt_hands_back_the_estimate_so_far(rtol):
+    H, model = gv.SparseParities(64, 2), gv.MLP.random([64, 64, 1], rng=0)
+    gv.gradient_variance(H, model, max_samples=512, rng=0)  # compile before the clock starts
+    timer = threading.Timer(1.5, _thread.interrupt_main)
+    timer.start()
+    try:
+        with pytest.raises(gv.Interrupted) as caught:
+            gv.bound_check(H, model, method="monte-carlo", rtol=rtol, max_samples=2**18, rng=0)
+    finally:
+        timer.cancel()
+    estimate = caught.value.estimate
+    assert 0 < estimate.n_samples < 2**18
+    assert estimate.interval[0] < estimate.value < estimate.interval[1]
+    assert not estimate.exact
+    assert "so far: Estimate(" in str(caught.value)
+    assert isinstance(caught.value, KeyboardInterrupt)
+
+
+def test_interrupted_estimate_is_the_estimate_of_those_samples():
+    """The value handed back is the one that the same seed gives when only so many samples are asked for."""
+    H, model = gv.SparseParities(64, 2), gv.MLP.random([64, 64, 1], rng=0)
+    gv.gradient_variance(H, model, max_samples=512, rng=0)
+    timer = threading.Timer(1.0, _thread.interrupt_main)
+    timer.start()
+    try:
+        with pytest.raises(gv.Interrupted) as caught:
+            gv.gradient_variance(H, model, rtol=0, max_samples=2**18, rng=5)
+    finally:
+        timer.cancel()
+    partial = caught.value.estimate
+    again = gv.gradient_variance(H, model, rtol=0, max_samples=partial.n_samples, rng=5)
+    assert partial.value == again.value
+    assert partial.standard_error == again.standard_error
+
+
+def test_interrupt_in_a_plain_mean_hands_back_the_mean_so_far():
+    slow = gv.from_function(lambda x: (time.sleep(0.01), x[:, 0])[1], lambda x: x, 50)
+    timer = threading.Timer(1.0, _thread.interrupt_main)
+    timer.start()
+    try:
+        with pytest.raises(gv.Interrupted) as caught:
+            gv.gradient_variance(gv.Parities(50), slow, rtol=0, max_samples=2**22, rng=0)
+    finally:
+        timer.cancel()
+    estimate = caught.value.estimate
+    assert estimate.method.startswith("closed-form")
+    assert estimate.log2 == pytest.approx(np.log2(50) - 50)
+    assert 0 < estimate.n_samples < 2**22
+
+
+def test_progress_bar_is_shown_when_asked_for(capsys):
+    gv.gradient_variance(H, MODEL, method="monte-carlo", max_samples=1024, rng=0, progress=True)
+    assert "U-statistic" in capsys.readouterr().err
+    gv.gradient_variance(H, MODEL, method="monte-carlo", max_samples=1024, rng=0)
+    assert capsys.readouterr().err == ""
