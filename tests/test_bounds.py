@@ -227,6 +227,7 @@ def test_an_interval_that_straddles_the_bound_is_inconclusive():
     assert straddled >= 4
 
 
+@pytest.mark.large
 def test_more_samples_settle_it():
     H, model = gv.SparseParities(16, 2), gv.MLP.random([16, 4, 1], rng=0)
     check = gv.bound_check(H, model, method="monte-carlo", max_samples=4096, rtol=0, rng=0)

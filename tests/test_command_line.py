@@ -7,6 +7,8 @@ import pytest
 import gradvar as gv
 from gradvar.__main__ import main
 
+pytestmark = pytest.mark.large
+
 
 def test_without_a_command_it_does_the_main_job(capsys):
     assert main([]) == 0
@@ -33,9 +35,8 @@ def test_other_models(capsys, model):
 
 
 def test_same_seed_same_output(capsys):
-    words = (
-        "check parities --dim 30 --degree 2 --widths 4 --method monte-carlo --max-samples 1024 --seed 3 --json".split()
-    )
+    problem = ["check", "parities", "--dim", "30", "--degree", "2", "--widths", "4", "--method", "monte-carlo"]
+    words = [*problem, "--max-samples", "1024", "--seed", "3", "--json"]
     found = []
     for _ in range(2):
         assert main(words) == 0

@@ -11,6 +11,7 @@ import gradvar as gv
 from gradvar.results import exp2, format_log2, format_number
 
 matplotlib.use("Agg")
+pytestmark = pytest.mark.large
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from threadpoolctl import threadpool_info
 import gradvar as gv
 from gradvar.tiles import ordered_map, single_threaded_blas
 
+pytestmark = pytest.mark.large
+
 H = gv.SparseParities(24, 2)
 MODEL = gv.MLP.random([24, 16, 1], rng=0)
 

@@ -48,7 +48,30 @@ ALL_ONES_RELU = gv.from_function(  # p = relu(sum_i w_i x_i) at w = 1
 # its variance over the parities of degree k: k(n-k)/(4n) (m_{k-1} - m_{k+1})^2, here n = 41 and k = 2
 ALL_ONES_RELU_VARIANCE = 2 * 39 / (4 * 41) * (majority(41, 1) - majority(41, 3)) ** 2
 
+
+def tanh_network_variance(model: gv.MLP) -> float:
+    """The exact variance over the parities of degree 2 of a d-m-1 tanh network at zero biases, any d.
+
+    By oddness only the hidden biases' gradients v sech^2(<w, x>) carry degree 2. With period P, far outside of
+    |<w, x>|, sech^2(z) = sum_n c_n cos(t_n z), t_n = 2 pi n/P, c_n = 2 pi t_n/sinh(pi t_n/2)/P, n >= 1 (the
+    constant does not matter), and E[x_i x_j cos t<w, x>] = -prod_l cos(t w_l) tan(t w_i) tan(t w_j).
+    """
+    coefficients = []
+    for w, v in zip(model.weights[0], model.weights[1][0], strict=True):
+        period = 2 * abs(w).sum() + 50
+        t = 2 * np.pi * np.arange(1, int(5 * period)) / period
+        c = 2 * np.pi * t / np.sinh(np.pi * t / 2) / period
+        waves = np.outer(t, w)
+        tangents = np.tan(waves)
+        matrix = -tangents.T @ (tangents * (c * np.cos(waves).prod(axis=1))[:, None])
+        coefficients.append(v * matrix[np.triu_indices(len(w), 1)])
+    return float(np.var(coefficients, axis=1).sum())
+
+
+TANH_40 = gv.MLP.random([40, 64, 1], rng=0)
+
 PROBLEMS = {
+    "d40-tanh": (gv.SparseParities(40, 2), TANH_40, "square", 1024),
     "d12-tanh": (gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], rng=0), "square", 512),
     "d12-relu-hinge": (gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], "relu", rng=1), "hinge", 512),
     "d16-tanh": (gv.SparseParities(16, 2), gv.MLP.random([16, 16, 1], rng=2), "square", 1024),
@@ -61,8 +84,17 @@ SEEDS = 250
 @pytest.fixture(scope="module", params=PROBLEMS)
 def outcome(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, int]:
     H, model, loss, n = PROBLEMS[request.param]
-    truth = ALL_ONES_RELU_VARIANCE if model is ALL_ONES_RELU else exact(H, model, loss)
+    if model is ALL_ONES_RELU:
+        truth = ALL_ONES_RELU_VARIANCE
+    else:
+        truth = tanh_network_variance(TANH_40) if model is TANH_40 else exact(H, model, loss)
     return runs(H, model, loss, truth, SEEDS, max_samples=n, rtol=0)
+
+
+def test_the_truth_at_dim_40_comes_from_a_formula_that_is_right_at_dim_12():
+    model = gv.MLP.random([12, 6, 1], rng=0)
+    expected = exact(gv.SparseParities(12, 2), model, "square")
+    assert abs(tanh_network_variance(model) / expected - 1) < 1e-12
 
 
 def test_unbiased(outcome):
