@@ -20,9 +20,9 @@ def assumptions(problem: Problem, gradient: Estimate, settings: Settings) -> tup
     """Return what Theorem 1 of arXiv 1703.07950 assumes: an orthonormal class, a loss, a finite gradient norm."""
     loss = problem.loss
     if math.isfinite(loss.lipschitz):
-        loss_assumption = Assumption("loss", *loss.evidence)
+        loss_assumption = Assumption("Lipschitz loss", *loss.evidence)
     else:
-        loss_assumption = Assumption("loss", "failed", f"{loss.name} has no Lipschitz constant")
+        loss_assumption = Assumption("Lipschitz loss", "failed", f"{loss.name} has no Lipschitz constant")
     norm = format_number(gradient.mantissa, gradient.exponent)
     return (
         orthonormality(problem.hypotheses, settings),
@@ -44,9 +44,9 @@ def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumptio
         status, evidence = known
         return Assumption(name, status, evidence)
     if not getattr(hypotheses, "is_orthonormal", False):
-        return Assumption(name, "failed", f"{hypotheses!r} does not say that it is orthonormal")
+        return Assumption(name, "failed", "the class does not say that it is orthonormal")
     if not isinstance(hypotheses, Samples):
-        return Assumption(name, "failed", f"{hypotheses!r} says so, but has no `sample` and `evaluate` to check it by")
+        return Assumption(name, "failed", "claimed, but the class has no `sample` and `evaluate` to check it by")
     return _sampled_orthonormality(name, hypotheses, settings)
 
 

@@ -47,7 +47,7 @@ def bounds(problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[
     failed = [a for a in known if a.status == "failed"]
     square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
     formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
-    reason = "; ".join(f"{a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
+    reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
     found = {"theorem-1": _bound("theorem-1", formula, square - hypotheses.log2_size, gradient, not failed, reason)}
     orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
     for name, (log2, why) in _constants(hypotheses, orthonormal).items():
@@ -87,7 +87,7 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tupl
             "cross-predictability": (-size / 2, why),
         }
     else:
-        unknown = (math.nan, f"{hypotheses!r} does not say its Gram matrix")
+        unknown = (math.nan, "the class says neither its Gram matrix nor its operator norm")
     constants = dict.fromkeys(_FORMULAS, unknown)
     if isinstance(hypotheses, KnowsOperatorNorm):
         why = "operator norm as the class says it"

@@ -86,7 +86,8 @@ class Problem:
         """The parts of the problem for a reader."""
 
         def said(part: object) -> str:
-            return str(getattr(part, "description", repr(part)))
+            plain = type(part).__repr__ is object.__repr__
+            return str(getattr(part, "description", type(part).__name__ if plain else repr(part)))
 
         return {
             "class": said(self.hypotheses),

@@ -32,7 +32,8 @@ def as_text(check: BoundCheck) -> str:
         *_numbers(check),
         "",
         f"  {'Upper bounds on Var':<26}  {'value':>12}  {'Var/bound':>10}",
-        *(line for bound in check.bounds.values() for line in _bound_lines(check, bound)),
+        *(line for bound in check.bounds.values() if not math.isnan(bound.log2) for line in _bound_lines(check, bound)),
+        *_unknown_lines(check),
         "",
         "  Assumptions of Theorem 1",
         *(
@@ -106,8 +107,15 @@ def _known(estimate: Estimate) -> str:
 def _bound_lines(check: BoundCheck, bound: Bound) -> list[str]:
     mark = "*" if bound.name == check.bound_name else " "
     head = f"{mark} {TITLES[bound.name]:<26}  {format_log2(bound.log2):>12}  {_compared(check, bound):>10}  "
-    note = bound.formula if bound.applicable else f"{bound.formula}; NOT APPLICABLE ({bound.reason})"
+    note = bound.formula if bound.applicable else f"{bound.formula}; NOT APPLICABLE, see the assumptions"
     return _wrapped(note, head, " " * 56)
+
+
+def _unknown_lines(check: BoundCheck) -> list[str]:
+    unknown = [bound for bound in check.bounds.values() if math.isnan(bound.log2)]
+    if not unknown:
+        return []
+    return _wrapped(f"{'; '.join(TITLES[b.name] for b in unknown)}: {unknown[0].reason}", "  not known: ", "    ")
 
 
 def _compared(check: BoundCheck, bound: Bound) -> str:

@@ -58,7 +58,14 @@ def memory_needed(problem: Problem) -> int:
     points = problem.inputs.n_points
     assert points is not None
     block = 16 * 8 * max(points, _BLOCK)
-    return block if _one_hidden_layer(problem.model) else block + 8 * points * problem.row_size
+    if _one_hidden_layer(problem.model):
+        return block
+    probe = _probe(problem)
+    kept: int = sum(
+        right.shape[1] + (0 if _is_input_layer(left, probe) else left.shape[1])
+        for left, right in problem.tangent_factors(probe)
+    )
+    return block + 8 * points * kept
 
 
 def transforms_needed(problem: Problem) -> int:
