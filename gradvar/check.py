@@ -17,7 +17,7 @@ from .methods import Method
 from .methods.auto import as_method
 from .models.base import Model
 from .problem import Problem
-from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of
+from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of, percent
 from .settings import Settings
 from .variance import MAX_SAMPLES, estimate
 
@@ -135,9 +135,10 @@ def _compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) ->
     if high <= bound_low:
         return "holds", f"{how} lies below {label}."
     if low > bound_high:
+        chance = "" if variance.exact else f" {_chance(variance)}"
         return "violated", (
             f"{how} lies above {label}. The theorem is proved, so an assumption is false: look at what the class "
-            "claims, and whether `gradient` is the derivative of `predict`."
+            f"claims, and at what `covariance`, `project` and `gradient` return.{chance}"
         )
     if not variance.resolved:
         return "inconclusive", (
@@ -145,6 +146,12 @@ def _compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) ->
             "enumeration where there is one."
         )
     return "inconclusive", f"The interval of Var straddles {label}{_samples_to_settle(variance, bound)}."
+
+
+def _chance(variance: Estimate) -> str:
+    assert variance.confidence is not None
+    tail = percent((1 - variance.confidence) / 2)
+    return f"Or it is chance: an interval at {percent(variance.confidence)} lies too high in {tail} of all runs."
 
 
 def _samples_to_settle(variance: Estimate, bound: Bound) -> str:

@@ -24,7 +24,7 @@ U = 2.0**-53
 SMALL = range(13 if JIT else 7)
 # The way through the memory changes: one block up to 14, then a last pass of radix 2 or 4 over all of the
 # row, strips of every height from 17, and two sweeps of strips from 23.
-LARGE = range(13, 24) if JIT else (7, 18)  # at 18 every line runs without the JIT too
+LARGE = range(13, 24) if JIT else (7, 15, 18)  # 15 and 18: every line runs without the JIT too
 
 
 def transformed(rows):
