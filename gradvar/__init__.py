@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .inputs import FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
-    from .models import MLP, Cosine, Linear, from_function
+    from .models import MLP, Cosine, InfiniteMLP, Linear, from_function
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
     from .variance import degree_spectrum, gradient_variance
@@ -53,7 +53,7 @@ _HOME = {
     "inputs": ("FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
-    "models": ("MLP", "Cosine", "Linear", "from_function"),
+    "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function"),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
     "variance": ("degree_spectrum", "gradient_variance"),
@@ -73,6 +73,7 @@ __all__ = [
     "FinitePoints",
     "Gaussian",
     "Hypercube",
+    "InfiniteMLP",
     "Interrupted",
     "LabelError",
     "Linear",

@@ -15,7 +15,9 @@ from .expectation import expectation
 from .losses import Loss
 from .methods import Method
 from .methods.auto import as_method
+from .methods.closed_form import infinite_width
 from .models.base import Model
+from .models.infinite_mlp import InfiniteMLP
 from .problem import Problem
 from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of, percent
 from .settings import Settings
@@ -24,7 +26,7 @@ from .variance import MAX_SAMPLES, estimate
 
 def bound_check(
     H: HypothesisClass,
-    model: Model,
+    model: Model | InfiniteMLP,
     loss: str | Loss = "square",
     *,
     method: str | Method = "auto",
@@ -68,14 +70,7 @@ def bound_check(
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
     try:
-        gradient, signal = expectation(
-            problem.norms,
-            problem.inputs,
-            settings,
-            name="mean of the squared norm",
-            method="expectation",
-            row_size=problem.row_size,
-        )
+        gradient, signal = _norms(problem, settings)
     except Interrupted:
         raise Interrupted(variance) from None
     known = assumptions(problem, gradient, settings)
@@ -96,6 +91,21 @@ def bound_check(
         consequences=consequences(variance, signal),
         problem=problem.words,
     )
+
+
+def _norms(problem: Problem, settings: Settings) -> tuple[Estimate, Estimate]:
+    """G^2 and E||s||^2."""
+    if isinstance(problem.model, InfiniteMLP):
+        return infinite_width.norms(problem)
+    gradient, signal = expectation(
+        problem.norms,
+        problem.inputs,
+        settings,
+        name="mean of the squared norm",
+        method="expectation",
+        row_size=problem.row_size,
+    )
+    return gradient, signal
 
 
 def _ratio(variance: Estimate, log2_bound: float) -> float:

@@ -9,10 +9,11 @@ import numpy as np
 
 from .arguments import Array
 from .classes.base import HypothesisClass
-from .errors import LabelError, NonFiniteError, ShapeError
+from .errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .inputs import Inputs
 from .losses import Loss, as_loss
 from .models.base import Model, tangent_factors
+from .models.infinite_mlp import InfiniteMLP
 
 Factors = list[tuple[Array, Array]]
 
@@ -29,8 +30,8 @@ class Problem:
     ----------
     hypotheses : HypothesisClass
         The class H, with the input distribution.
-    model : Model
-        The predictor p_w at its weights w.
+    model : Model or InfiniteMLP
+        The predictor p_w at its weights w; or a network in the mean over its weights.
     loss : str or Loss
         "square" (1/2 (p - y)^2), "correlation", "hinge", "logistic", "perceptron" or a `MarginLoss`.
 
@@ -47,16 +48,16 @@ class Problem:
     """
 
     hypotheses: HypothesisClass
-    model: Model
+    model: Model | InfiniteMLP
     loss: Loss
 
-    def __init__(self, hypotheses: HypothesisClass, model: Model, loss: str | Loss = "square") -> None:
+    def __init__(self, hypotheses: HypothesisClass, model: Model | InfiniteMLP, loss: str | Loss = "square") -> None:
         if not isinstance(hypotheses, HypothesisClass) or isinstance(hypotheses, type):
             raise TypeError(
                 f"`H` must be a hypothesis class, an object with `inputs` and `log2_size` "
                 f"(see gradvar.classes), got {hypotheses!r}"
             )
-        if not isinstance(model, Model) or isinstance(model, type):
+        if not isinstance(model, (Model, InfiniteMLP)) or isinstance(model, type):
             raise TypeError(
                 f"`model` must be an object with `predict`, `gradient` and `n_parameters` "
                 f"(see gradvar.models, from_function), got {model!r}"
@@ -81,6 +82,20 @@ class Problem:
         """The input distribution."""
         return self.hypotheses.inputs
 
+    @property
+    def predictor(self) -> Model:
+        """The model, where it has predictions and gradients, else a `NotApplicableError`."""
+        if isinstance(self.model, InfiniteMLP):
+            raise NotApplicableError(self.weightless)
+        return self.model
+
+    @property
+    def weightless(self) -> str | None:
+        """None for a model at fixed weights, else why it cannot be evaluated."""
+        if isinstance(self.model, InfiniteMLP):
+            return f"{self.model!r} has no predictions or gradients, only their mean kernel over random weights"
+        return None
+
     @cached_property
     def words(self) -> dict[str, str]:
         """The parts of the problem for a reader."""
@@ -89,10 +104,11 @@ class Problem:
             plain = type(part).__repr__ is object.__repr__
             return str(getattr(part, "description", type(part).__name__ if plain else repr(part)))
 
+        parameters = "" if isinstance(self.model, InfiniteMLP) else f", {self.model.n_parameters:,} parameters"
         return {
             "class": said(self.hypotheses),
             "inputs": said(self.inputs),
-            "model": f"{said(self.model)}, {self.model.n_parameters:,} parameters",
+            "model": said(self.model) + parameters,
             "loss": self.loss.name,
         }
 
@@ -105,7 +121,7 @@ class Problem:
 
     def signal_scale(self, x: Array) -> Array:
         """Return b(p_w(x)), shape (n,); predictions are made sure to be finite."""
-        p = np.asarray(self.model.predict(x), dtype=np.float64)
+        p = np.asarray(self.predictor.predict(x), dtype=np.float64)
         if p.shape != (x.shape[0],):
             raise ShapeError(
                 f"`model.predict` must return shape ({x.shape[0]},) for {x.shape[0]} inputs, got {p.shape}"
@@ -115,7 +131,7 @@ class Problem:
 
     def tangent_factors(self, x: Array) -> Factors:
         """Return the factors of the predictor's gradient g, made sure to be finite and to fit."""
-        factors = tangent_factors(self.model, x)
+        factors = tangent_factors(self.predictor, x)
         for left, right in factors:
             for factor in (left, right):
                 if factor.ndim != 2 or factor.shape[0] != x.shape[0]:

@@ -9,12 +9,12 @@ from typing import SupportsFloat, SupportsIndex
 from .arguments import Array, SeedLike, integer
 from .classes import Parities
 from .classes.base import HypothesisClass
-from .errors import TooLargeError
 from .losses import Loss
 from .methods import Enumeration, Method
 from .methods.auto import as_method
 from .methods.cube import level_spectrum
 from .models.base import Model
+from .models.infinite_mlp import InfiniteMLP
 from .problem import Problem
 from .results import Estimate
 from .settings import Settings
@@ -24,7 +24,7 @@ MAX_SAMPLES = 2**16
 
 def gradient_variance(
     H: HypothesisClass,
-    model: Model,
+    model: Model | InfiniteMLP,
     loss: str | Loss = "square",
     *,
     method: str | Method = "auto",
@@ -44,8 +44,8 @@ def gradient_variance(
     ----------
     H : HypothesisClass
         The class of targets, with the distribution of the inputs x.
-    model : Model
-        The predictor p_w at its weights w.
+    model : Model or InfiniteMLP
+        The predictor p_w at its weights w; or a network in the mean over its weights, for the expectation of Var.
     loss : str or Loss
         "square" (1/2 (p - y)^2), "correlation" (-y p), and for labels -1, +1 "hinge", "logistic", "perceptron" or a
         `MarginLoss`.
@@ -143,7 +143,7 @@ def degree_spectrum(
     problem = Problem(Parities(known), model, loss)
     declined = Enumeration().declines(problem)
     if declined is not None:
-        raise TooLargeError(
+        raise type(declined)(
             f"the spectrum of {model!r} needs the whole cube: {declined}; for one degree k, "
             "gradient_variance(SparseParities(dim, k), model) has other methods"
         )

@@ -56,6 +56,8 @@ class Enumeration:
 
         A `TooLargeError` says how large it would be, and the way out.
         """
+        if problem.weightless:
+            return NotApplicableError(problem.weightless)
         if problem.inputs.n_points is None:
             return NotApplicableError(f"the inputs are infinitely many ({problem.inputs!r})")
         if not isinstance(problem.hypotheses, KnowsProjection):
@@ -104,7 +106,7 @@ class Enumeration:
             if points > 2**62:  # no point of it can be made to measure the model at
                 return 64 * points, 64 * points
             return cube.memory_needed(problem), points * cube.transforms_needed(problem)
-        work = points * problem.model.n_parameters
+        work = points * problem.predictor.n_parameters
         return _projection_memory(problem), work
 
     def _too_large(self, problem: Problem, memory: int) -> str:

@@ -61,6 +61,8 @@ class MonteCarlo:
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None for a class that says its covariance."""
+        if problem.weightless:
+            return NotApplicableError(problem.weightless)
         if isinstance(problem.hypotheses, KnowsCovariance):
             return None
         return NotApplicableError(f"{problem.hypotheses!r} has no method `covariance(x, x2)`")

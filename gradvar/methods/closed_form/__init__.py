@@ -9,7 +9,7 @@ from ...errors import NotApplicableError
 from ...problem import Problem
 from ...results import Estimate
 from ...settings import Settings
-from . import all_parities, one_member
+from . import all_parities, infinite_width, one_member
 
 
 class Theorem(Protocol):
@@ -24,15 +24,16 @@ class Theorem(Protocol):
         """Return the gradient variance."""
 
 
-THEOREMS: tuple[Theorem, ...] = (one_member, all_parities)
+THEOREMS: tuple[Theorem, ...] = (one_member, all_parities, infinite_width)
 
 
 @dataclass(frozen=True)
 class ClosedForm:
     """Evaluate the gradient variance by a theorem that covers this class, model and loss.
 
-    The theorems: a class of one member has none; all 2^d parities with any model (Parseval). Exact up to
-    rounding, or up to one plain expectation whose interval is reported.
+    The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities with
+    networks of infinite width, in the mean over their weights. Exact up to rounding, or up to one plain
+    expectation whose interval is reported.
     """
 
     name: str = field(default="closed-form", init=False)

@@ -30,8 +30,8 @@ _METHOD = "closed-form (Parseval)"
 
 
 def declines(problem: Problem) -> str | None:
-    """Return None for the class of all parities."""
-    return None if isinstance(problem.hypotheses, Parities) else "the class is not that of all parities"
+    """Return None for the class of all parities and a model at fixed weights."""
+    return problem.weightless if isinstance(problem.hypotheses, Parities) else "the class is not that of all parities"
 
 
 @dataclasses.dataclass(frozen=True)

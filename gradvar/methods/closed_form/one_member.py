@@ -11,8 +11,8 @@ STATEMENT = "a class of one member has gradient variance 0"
 
 
 def declines(problem: Problem) -> str | None:
-    """Return None for a class of one member."""
-    return None if problem.hypotheses.log2_size == 0 else "the class has more than one member"
+    """Return None for a class of one member and a model at fixed weights."""
+    return problem.weightless if problem.hypotheses.log2_size == 0 else "the class has more than one member"
 
 
 def estimate(problem: Problem, settings: Settings) -> Estimate:
