@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -59,13 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rng=np.random.SeedSequence((options.seed, 1)),
             progress=options.progress,
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         print(f"gradvar: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         print(f"gradvar: {interrupt or 'interrupted'}", file=sys.stderr)
         return 130
-    print(json.dumps(check.to_dict(), indent=2, allow_nan=False) if options.json else check)
+    try:
+        print(json.dumps(check.to_dict(), indent=2, allow_nan=False) if options.json else check, flush=True)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

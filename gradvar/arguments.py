@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import SupportsIndex, TypeAlias
+from typing import SupportsFloat, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .errors import NonFiniteError, ShapeError
 
 Array: TypeAlias = npt.NDArray[np.float64]
+Item = TypeVar("Item")
 SeedLike: TypeAlias = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
 
@@ -27,6 +28,26 @@ def integer(name: str, value: SupportsIndex, low: int, high: int | None = None) 
     if number < low or (high is not None and number > high):
         raise ValueError(f"`{name}` must be {accepted}, got {number}")
     return number
+
+
+def number(name: str, value: SupportsFloat, accepted: str = "a real number") -> float:
+    """Return `value` as a float, or raise an error that names it."""
+    if isinstance(value, (str, bytes, bool)):
+        raise TypeError(f"`{name}` must be {accepted}, got {value!r}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"`{name}` must be {accepted}, got {value!r}") from None
+
+
+def sequence(name: str, value: Sequence[Item], accepted: str) -> list[Item]:
+    """Return `value` as a list, or raise an error that names it."""
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"`{name}` must be {accepted}, got {value!r}")
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be {accepted}, got {value!r}") from None
 
 
 def real_array(name: str, value: npt.ArrayLike, ndim: int, shape: str) -> Array:
@@ -70,14 +91,15 @@ def seed_sequence(rng: SeedLike) -> np.random.SeedSequence:
         return np.random.SeedSequence(rng.entropy, spawn_key=rng.spawn_key, pool_size=rng.pool_size)
     if isinstance(rng, np.random.Generator):
         return np.random.SeedSequence(rng.integers(0, 2**63, size=4).tolist())
+    accepted = "`rng` must be a non-negative int, a SeedSequence, a Generator or None"
     if isinstance(rng, bool):
-        raise TypeError(f"`rng` must be an int, a SeedSequence, a Generator or None, got the bool {rng}")
+        raise TypeError(f"{accepted}, got the bool {rng}")
     try:
         return np.random.SeedSequence(rng)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"`rng` must be a non-negative int, a SeedSequence, a Generator or None, got {rng!r}: {error}"
-        ) from None
+    except TypeError:
+        raise TypeError(f"{accepted}, got {rng!r}") from None
+    except ValueError:
+        raise ValueError(f"{accepted}, got {rng!r}") from None
 
 
 def generator(rng: SeedLike) -> np.random.Generator:

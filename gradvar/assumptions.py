@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arguments import Array, stream
-from .classes.base import HypothesisClass, Samples
+from .classes import FiniteClass
+from .classes.base import HypothesisClass, KnowsOperatorNorm, Samples
+from .classes.parities import CubeParities
 from .problem import Problem
-from .results import Assumption, Estimate, format_number
+from .results import Assumption, Estimate, exp2, format_number
 from .settings import Settings
 
 _STREAM = 5
@@ -27,7 +30,7 @@ def assumptions(problem: Problem, gradient: Estimate, settings: Settings) -> tup
     return (
         orthonormality(problem.hypotheses, settings),
         loss_assumption,
-        _labels(problem),
+        _labels(problem, settings),
         Assumption(
             "gradient norm",
             "checked" if gradient.exact else "estimated",
@@ -37,16 +40,19 @@ def assumptions(problem: Problem, gradient: Estimate, settings: Settings) -> tup
 
 
 def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumption:
-    """Whether E h^2 <= 1 and E h h' = 0: as the class proves it, or checked on members drawn from it."""
+    """Whether E h^2 <= 1 and E h h' = 0: as the class proves it, or looked at on members drawn from it."""
     name = "orthonormal class"
     known = getattr(hypotheses, "orthonormality", None)
     if known is not None:
-        status, evidence = known
-        return Assumption(name, status, evidence)
+        return Assumption(name, *known)
     if not getattr(hypotheses, "is_orthonormal", False):
         return Assumption(name, "failed", "the class does not say that it is orthonormal")
+    if isinstance(hypotheses, KnowsOperatorNorm):
+        norm, most = hypotheses.operator_norm(), exp2(-hypotheses.log2_size)
+        if norm > most * (1 + 1e-9):
+            return Assumption(name, "failed", f"claimed, but operator_norm() = {norm:.6g} is above 1/|H| = {most:.6g}")
     if not isinstance(hypotheses, Samples):
-        return Assumption(name, "failed", "claimed, but the class has no `sample` and `evaluate` to check it by")
+        return Assumption(name, "claimed", "the class has no `sample` and `evaluate` to look at it by")
     return _sampled_orthonormality(name, hypotheses, settings)
 
 
@@ -63,29 +69,50 @@ def _sampled_orthonormality(name: str, hypotheses: Samples[object], settings: Se
         x, weights = inputs.sample(_INPUTS, rng), np.full(_INPUTS, 1 / _INPUTS)
     values = np.asarray(hypotheses.evaluate(members, x), dtype=np.float64)
     gram = (values * weights) @ values.T
-    # The same member may be drawn twice: two rows with equal values are one function.
-    different = np.array([[not np.array_equal(a, b) for b in values] for a in values])
+    off = np.abs(np.where(_different(members, values, hypotheses.log2_size), gram, 0.0))
+    top = np.diagonal(gram)
     if enumerated:
-        tolerance: Array | float = 4 * x.shape[0] * float(np.finfo(np.float64).eps) * max(1.0, float(gram.max()))
-        status = "checked"
+        tolerance = np.full(gram.shape, 4 * x.shape[0] * float(np.finfo(np.float64).eps) * max(1.0, float(top.max())))
     else:
         # Six standard errors of each entry: over 496 pairs a false alarm has probability below 1e-6.
         fourth = (values**2 * weights) @ (values**2).T
         tolerance = 6 * np.sqrt(np.maximum(fourth - gram**2, 1 / _INPUTS) / _INPUTS)
-        status = "estimated"
-    off = np.abs(np.where(different, gram, 0.0))
-    top = np.diagonal(gram)
-    holds = bool((off <= tolerance).all() and (top <= 1 + np.diagonal(np.broadcast_to(tolerance, gram.shape))).all())
+    holds = bool((off <= tolerance).all() and (top <= 1 + np.diagonal(tolerance)).all())
     where = f"{x.shape[0]:,} {'points' if enumerated else 'sampled inputs'}"
     evidence = (
         f"claimed; Gram matrix of {_MEMBERS} sampled members on {where}: max |E h h'| = {off.max():.2g}, "
         f"max E h^2 = {top.max():.6g}"
     )
-    return Assumption(name, status if holds else "failed", evidence)
+    return Assumption(name, "estimated" if holds else "failed", evidence)
 
 
-def _labels(problem: Problem) -> Assumption:
+def _different(members: object, values: Array, log2_size: float) -> NDArray[np.bool_]:
+    """Which pairs of drawn members are two members, not one that was drawn twice."""
+    rows = np.asarray(members, dtype=object) if not isinstance(members, np.ndarray) else members
+    if rows.ndim >= 1 and rows.shape[0] == _MEMBERS:
+        return np.array([[not np.array_equal(a, b) for b in rows] for a in rows])
+    # Members that cannot be compared: in a large class none is drawn twice, in a small one equal values may be one.
+    if log2_size > 30:
+        return ~np.eye(_MEMBERS, dtype=np.bool_)
+    return np.array([[not np.array_equal(a, b) for b in values] for a in values])
+
+
+def _labels(problem: Problem, settings: Settings) -> Assumption:
+    name, hypotheses = "labels", problem.hypotheses
     if problem.loss.labels == "real":
-        return Assumption("labels", "proved", "the loss is affine in any real label")
-    proved = getattr(problem.hypotheses, "orthonormality", ("checked", ""))[0] == "proved"
-    return Assumption("labels", "proved" if proved else "checked", "every target takes the values -1 and +1 only")
+        return Assumption(name, "proved", "the loss is affine in any real label")
+    if isinstance(hypotheses, CubeParities):
+        return Assumption(name, "proved", "every target takes the values -1 and +1 only")
+    if isinstance(hypotheses, FiniteClass):
+        return Assumption(name, "checked", "every value of every target is -1 or +1")
+    if not isinstance(hypotheses, Samples):
+        return Assumption(name, "claimed", "the class has no `sample` and `evaluate` to look at them by")
+    rng = stream(settings.seed, _STREAM)
+    members = hypotheses.sample(_MEMBERS, rng)
+    values = np.asarray(hypotheses.evaluate(members, hypotheses.inputs.sample(256, rng)), dtype=np.float64)
+    wrong = values[np.abs(values) != 1]
+    if wrong.size:
+        return Assumption(
+            name, "failed", f"the class claims labels -1 and +1, but a member takes the value {wrong[0]:.6g}"
+        )
+    return Assumption(name, "estimated", f"claimed; -1 and +1 for {_MEMBERS} sampled members at 256 sampled inputs")

@@ -13,6 +13,7 @@ Boas and Bellman's max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2), each over |H|
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -48,9 +49,17 @@ def bounds(problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[
     square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
     formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
     reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
-    found = {"theorem-1": _bound("theorem-1", formula, square - hypotheses.log2_size, gradient, not failed, reason)}
     orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
-    for name, (log2, why) in _constants(hypotheses, orthonormal).items():
+    constants = _constants(hypotheses, orthonormal)
+    theorem = _bound("theorem-1", formula, square - hypotheses.log2_size, gradient, not failed, reason)
+    if isinstance(hypotheses, KnowsGram):
+        # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
+        excess = max(constants["operator-norm"][0] + hypotheses.log2_size, 0.0)
+        theorem = dataclasses.replace(
+            theorem, log2_interval=(theorem.log2_interval[0], theorem.log2_interval[1] + excess)
+        )
+    found = {"theorem-1": theorem}
+    for name, (log2, why) in constants.items():
         found[name] = _bound(name, _FORMULAS[name], log2, signal, not math.isnan(log2), why)
     return found
 
@@ -137,7 +146,7 @@ def oracle_steps(log2_variance: float, log2_precision: float, failure: float = F
 
 def consequences(variance: Estimate, signal: Estimate) -> tuple[Consequence, ...]:
     """Return what the variance means for an optimiser; from the upper end of its interval when it is an estimate."""
-    end = variance.mantissa if variance.exact else variance.mantissa_interval[1]
+    end = variance.mantissa if variance.exact and variance.is_tight else variance.mantissa_interval[1]
     if not math.isfinite(end) or end < 0 or signal.mantissa <= 0:
         return ()
     log2_variance = log2_of(end, variance.exponent)
@@ -149,7 +158,7 @@ def consequences(variance: Estimate, signal: Estimate) -> tuple[Consequence, ...
                 "The gradient does not depend on the target at all: no method that sees only gradients can learn it.",
             ),
         )
-    at_least, at_most = ("", "") if variance.exact else ("at least ", "at most ")
+    at_least, at_most = ("", "") if variance.exact and variance.is_tight else ("at least ", "at most ")
     samples = signal.log2 - log2_variance
     deviation = -samples / 2
     precision = math.log2(PRECISION) + signal.log2 / 2

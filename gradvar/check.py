@@ -11,7 +11,7 @@ from .assumptions import assumptions
 from .bounds import bounds, consequences
 from .classes.base import HypothesisClass
 from .errors import Interrupted
-from .expectation import expectation
+from .expectation import expectation, scaled
 from .losses import Loss
 from .methods import Method
 from .methods.auto import as_method
@@ -71,10 +71,10 @@ def bound_check(
     variance = estimate(problem, as_method(method), settings)
     try:
         gradient, signal = _norms(problem, settings)
-    except Interrupted:
+        known = assumptions(problem, gradient, settings)
+        found = bounds(problem, gradient, signal, known)
+    except KeyboardInterrupt:
         raise Interrupted(variance) from None
-    known = assumptions(problem, gradient, settings)
-    found = bounds(problem, gradient, signal, known)
     name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
     verdict, reason = _verdict(variance, found, name)
     return BoundCheck(
@@ -88,7 +88,7 @@ def bound_check(
         verdict=verdict,
         reason=reason,
         assumptions=known,
-        consequences=consequences(variance, signal),
+        consequences=consequences(variance, signal) if problem.hypotheses.log2_size > 0 else (),
         problem=problem.words,
     )
 
@@ -97,7 +97,7 @@ def _norms(problem: Problem, settings: Settings) -> tuple[Estimate, Estimate]:
     """G^2 and E||s||^2."""
     if isinstance(problem.model, InfiniteMLP):
         return infinite_width.norms(problem)
-    gradient, signal = expectation(
+    found = expectation(
         problem.norms,
         problem.inputs,
         settings,
@@ -105,11 +105,12 @@ def _norms(problem: Problem, settings: Settings) -> tuple[Estimate, Estimate]:
         method="expectation",
         row_size=problem.row_size,
     )
+    gradient, signal = (scaled(estimate, 2 * problem.exponent) for estimate in found)
     return gradient, signal
 
 
 def _ratio(variance: Estimate, log2_bound: float) -> float:
-    if math.isnan(log2_bound) or (variance.mantissa == 0 and log2_bound == -math.inf):
+    if not variance.resolved or math.isnan(log2_bound) or (variance.mantissa == 0 and log2_bound == -math.inf):
         return math.nan
     if variance.mantissa == 0:
         return 0.0
@@ -121,15 +122,15 @@ def _verdict(variance: Estimate, found: dict[str, Bound], name: str) -> tuple[st
     """Compare the intervals of the variance and of the bound."""
     bound, theorem = found[name], found["theorem-1"]
     if name == "theorem-1":
-        return _compared(variance, bound, "G^2/|H|", found["operator-norm"].log2_constant)
+        return _compared(variance, bound, theorem.formula, found["operator-norm"].log2_constant)
     verdict, reason = _compared(variance, bound, "the operator-norm bound", bound.log2_constant)
     times = _ratio(variance, theorem.log2)
-    exceeded = f", and Var is {times:.4g} times G^2/|H|" if times > 1 else ""
+    exceeded = f", and Var is {times:.4g} times {theorem.formula}" if times > 1 else ""
     return verdict, f"{reason} Theorem 1 does not apply ({theorem.reason}){exceeded}."
 
 
 def _compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) -> tuple[str, str]:
-    if math.isnan(bound.log2):
+    if math.isnan(bound.log2) or math.isnan(variance.mantissa):
         return "inconclusive", f"No bound is known for this class: {bound.reason}."
     share = variance.log2_signal_share
     if not variance.exact and share is not None and share <= log2_norm:
@@ -176,4 +177,5 @@ def _samples_to_settle(variance: Estimate, bound: Bound) -> str:
         return "; the estimate lies on it"
     # The root of gap^2 n^2 = 4 zeta1 n + 2 zeta2.
     n = (2 * zeta1 + math.sqrt(4 * zeta1**2 + 2 * gap**2 * zeta2)) / gap**2
-    return f"; if the truth is where the estimate is, about {format_log2(math.log2(n), 2)} samples would settle it"
+    samples = format_log2(math.log2(n), 2)
+    return f"; if the truth is where the estimate is, about {samples} samples would settle it (rtol=0, max_samples=...)"

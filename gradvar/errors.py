@@ -45,3 +45,6 @@ class Interrupted(KeyboardInterrupt):
         done = "nothing was finished" if estimate is None else f"so far: {estimate!r}"
         super().__init__(f"interrupted; {done}")
         self.estimate = estimate
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[Estimate | None]]:
+        return type(self), (self.estimate,)

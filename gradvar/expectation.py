@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arguments import Array, stream
-from .errors import Interrupted
+from .errors import Interrupted, NonFiniteError
 from .inputs import Inputs
 from .results import Estimate
 from .settings import Settings
@@ -119,6 +119,8 @@ def _enumerate(f: Columns, inputs: Inputs, settings: Settings, method: str, rows
     blocks = ((start, min(start + rows, n)) for start in range(0, n, rows))
     with closing(ordered_map(_Enumerated(f, inputs), blocks, settings.executor)) as results:
         sums = np.array(list(results))
+    if not np.isfinite(sums).all():
+        raise NonFiniteError(f"the sum over all {n:,} inputs overflows float64; rescale the weights of the model")
     seconds = time.perf_counter() - begin
     return [
         Estimate(
@@ -142,6 +144,8 @@ def _values(f: Columns, inputs: Inputs, settings: Settings, key: int, n: int, ro
 
 def _mean(values: Array, settings: Settings, name: str, method: str, seconds: float) -> Estimate:
     n = values.size
+    if not np.isfinite(values).all():
+        raise NonFiniteError(f"the {name} overflows float64 at some of {n:,} sampled inputs; rescale the weights")
     mean = math.fsum(values) / n
     # Two-pass; rounding keeps a constant column from claiming an interval of width zero.
     error = math.sqrt(math.fsum((values - mean) ** 2) / (n - 1) / n) + ROUNDING * mean
@@ -164,15 +168,6 @@ def _mean(values: Array, settings: Settings, name: str, method: str, seconds: fl
     )
 
 
-def scaled(estimate: Estimate, log2_factor: float) -> Estimate:
-    """Return the estimate times 2**log2_factor."""
-    whole = math.floor(log2_factor)
-    factor = 2.0 ** (log2_factor - whole)
-    low, high = estimate.mantissa_interval
-    return dataclasses.replace(
-        estimate,
-        mantissa=estimate.mantissa * factor,
-        exponent=estimate.exponent + whole,
-        mantissa_interval=(low * factor, high * factor),
-        mantissa_error=estimate.mantissa_error * factor,
-    )
+def scaled(estimate: Estimate, exponent: int) -> Estimate:
+    """Return the estimate times 2**exponent."""
+    return dataclasses.replace(estimate, exponent=estimate.exponent + exponent)

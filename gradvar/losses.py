@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -80,54 +80,15 @@ class AffineLoss:
 
 
 @dataclass(frozen=True)
-class MarginLoss:
-    r"""A margin loss r(y p) for labels y in {-1, +1}, given by its derivative r'.
-
-    Parameters
-    ----------
-    derivative : callable
-        r'(margin): takes and returns arrays of shape (n,). At a kink, the midpoint of the two sides is advised.
-    lipschitz : float
-        A bound on |r'|; `math.inf` for a loss without one (the exponential loss): the variance is computed all
-        the same, and Theorem 1 is reported as not applicable.
-    name : str
-        Shown in reports.
-    constant : float or None
-        b(p) = (r'(p) + r'(-p))/2 when it is known to be the same at every p, else None.
-    evidence : (str, str)
-        How the Lipschitz bound is known.
-
-    Raises
-    ------
-    ValueError
-        When |r'| exceeds `lipschitz` at a prediction that is met, with that prediction.
-
-    Examples
-    --------
-    >>> import numpy as np, gradvar as gv
-    >>> squared_hinge = gv.MarginLoss(lambda m: -2 * np.maximum(0, 1 - m), lipschitz=float("inf"))
-    >>> logistic = gv.MarginLoss(lambda m: -1 / (1 + np.exp(m)), lipschitz=1.0)
-    >>> logistic.split(np.array([0.3]))[1]
-    array([-0.5])
-    """
+class _Margin:
+    """A margin loss by its derivative; see `MarginLoss`."""
 
     derivative: Callable[[Array], npt.ArrayLike]
     lipschitz: float
-    name: str = "margin loss r(y p)"
-    constant: float | None = None
-    evidence: tuple[str, str] = (
-        "checked",
-        "r' stays within the stated Lipschitz constant at every prediction that is met",
-    )
-    labels: str = "signs"
-
-    def __post_init__(self) -> None:
-        if not callable(self.derivative):
-            raise TypeError(f"`derivative` must be a function margin -> r'(margin), got {self.derivative!r}")
-        if isinstance(self.lipschitz, bool) or not isinstance(self.lipschitz, (int, float, np.floating)):
-            raise TypeError(f"`lipschitz` must be a positive number, got {self.lipschitz!r}")
-        if not self.lipschitz > 0:
-            raise ValueError(f"`lipschitz` must be a positive number (math.inf for none), got {self.lipschitz!r}")
+    name: str
+    constant: float | None
+    evidence: tuple[str, str]
+    labels: str = field(default="signs", init=False)
 
     def split(self, p: Array) -> tuple[Array, Array]:
         """Return a(p) and b(p), each of shape (n,)."""
@@ -153,6 +114,46 @@ class MarginLoss:
         return slope
 
 
+class MarginLoss(_Margin):
+    r"""A margin loss r(y p) for labels y in {-1, +1}, given by its derivative r'.
+
+    Parameters
+    ----------
+    derivative : callable
+        r'(margin): takes and returns arrays of shape (n,). At a kink, the midpoint of the two sides is advised.
+    lipschitz : float
+        A bound on |r'|; `math.inf` for a loss without one (the exponential loss): the variance is computed all
+        the same, and Theorem 1 is reported as not applicable.
+    name : str
+        Shown in reports.
+
+    Raises
+    ------
+    ValueError
+        When |r'| exceeds `lipschitz` at a prediction that is met, with that prediction.
+
+    Examples
+    --------
+    >>> import numpy as np, gradvar as gv
+    >>> squared_hinge = gv.MarginLoss(lambda m: -2 * np.maximum(0, 1 - m), lipschitz=float("inf"))
+    >>> logistic = gv.MarginLoss(lambda m: -1 / (1 + np.exp(m)), lipschitz=1.0)
+    >>> logistic.split(np.array([0.3]))[1]
+    array([-0.5])
+    """
+
+    def __init__(
+        self, derivative: Callable[[Array], npt.ArrayLike], lipschitz: float, name: str = "margin loss r(y p)"
+    ) -> None:
+        if not callable(derivative):
+            raise TypeError(f"`derivative` must be a function margin -> r'(margin), got {derivative!r}")
+        if isinstance(lipschitz, bool) or not isinstance(lipschitz, (int, float, np.number)):
+            raise TypeError(f"`lipschitz` must be a positive number, got {lipschitz!r}")
+        if not lipschitz > 0:
+            raise ValueError(f"`lipschitz` must be a positive number (math.inf for none), got {lipschitz!r}")
+        evidence = ("estimated", f"|r'| <= {lipschitz:g} as stated, and at every prediction that was met")
+        super().__init__(derivative, float(lipschitz), str(name), None, evidence)
+
+
 def _hinge(margin: Array) -> Array:
     return -np.heaviside(1 - margin, 0.5)
 
@@ -172,9 +173,9 @@ _PROVED = ("proved", "r is 1-Lipschitz, so |b| <= 1")
 LOSSES: dict[str, Loss] = {
     "square": AffineLoss("square, 1/2 (p - y)^2", 1.0),
     "correlation": AffineLoss("correlation, -y p", 0.0),
-    "hinge": MarginLoss(_hinge, 1.0, "hinge, max(0, 1 - y p)", None, _PROVED),
-    "logistic": MarginLoss(_logistic, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED),
-    "perceptron": MarginLoss(_perceptron, 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED),
+    "hinge": _Margin(_hinge, 1.0, "hinge, max(0, 1 - y p)", None, _PROVED),
+    "logistic": _Margin(_logistic, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED),
+    "perceptron": _Margin(_perceptron, 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED),
 }
 
 

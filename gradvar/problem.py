@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
-from .arguments import Array
+from .arguments import Array, integer
 from .classes.base import HypothesisClass
 from .errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .inputs import Inputs
 from .losses import Loss, as_loss
-from .models.base import Model, tangent_factors
+from .models.base import KnowsTangentFactors, Model, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
 
 Factors = list[tuple[Array, Array]]
@@ -62,7 +64,13 @@ class Problem:
                 f"`model` must be an object with `predict`, `gradient` and `n_parameters` "
                 f"(see gradvar.models, from_function), got {model!r}"
             )
+        if not isinstance(hypotheses.inputs, Inputs):
+            raise TypeError(f"`H.inputs` must be an input distribution (see gradvar.inputs), got {hypotheses.inputs!r}")
+        if not isinstance(hypotheses.log2_size, (int, float, np.number)) or not hypotheses.log2_size >= 0:
+            raise ValueError(f"`H.log2_size` must be a number >= 0, got {hypotheses.log2_size!r}")
         object.__setattr__(self, "hypotheses", hypotheses)
+        if isinstance(model, Model):
+            integer("model.n_parameters", model.n_parameters, 1)
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "loss", as_loss(loss))
         dim = getattr(model, "dim", None)
@@ -119,9 +127,17 @@ class Problem:
         numbers: int = self.inputs.dim + sum(left.shape[1] + right.shape[1] for left, right in self.tangent_factors(x))
         return numbers
 
+    @cached_property
+    def exponent(self) -> int:
+        """The power of two in units of which gradients are taken: 0 unless their squares would leave float64."""
+        x = self.inputs.sample(64, np.random.default_rng(0))
+        sizes = [np.abs(left).max() * np.abs(right).max() for left, right in self._factors(x)]
+        size = float(max(sizes))
+        return 0 if size == 0 or 2.0**-100 < size < 2.0**100 else math.frexp(size)[1]
+
     def signal_scale(self, x: Array) -> Array:
         """Return b(p_w(x)), shape (n,); predictions are made sure to be finite."""
-        p = np.asarray(self.predictor.predict(x), dtype=np.float64)
+        p = _real("predict", self.predictor.predict(x))
         if p.shape != (x.shape[0],):
             raise ShapeError(
                 f"`model.predict` must return shape ({x.shape[0]},) for {x.shape[0]} inputs, got {p.shape}"
@@ -130,8 +146,19 @@ class Problem:
         return self.loss.split(p)[1]
 
     def tangent_factors(self, x: Array) -> Factors:
-        """Return the factors of the predictor's gradient g, made sure to be finite and to fit."""
-        factors = tangent_factors(self.predictor, x)
+        """Return the factors of the predictor's gradient g, over 2**exponent, made sure to be finite and to fit."""
+        factors = self._factors(x)
+        return [self._in_units(left, right) for left, right in factors] if self.exponent else factors
+
+    def _in_units(self, left: Array, right: Array) -> tuple[Array, Array]:
+        """The product over 2**exponent, neither factor so large or small that its squares leave float64."""
+        shift = math.frexp(float(np.abs(left).max()))[1]
+        return np.ldexp(left, -shift), np.ldexp(right, shift - self.exponent)
+
+    def _factors(self, x: Array) -> Factors:
+        factors = [
+            (_real("gradient", left), _real("gradient", right)) for left, right in tangent_factors(self.predictor, x)
+        ]
         for left, right in factors:
             for factor in (left, right):
                 if factor.ndim != 2 or factor.shape[0] != x.shape[0]:
@@ -140,19 +167,32 @@ class Problem:
                         f"got shape {factor.shape}"
                     )
                 _finite_rows("gradient", factor, x)
+        columns = factors[0][0].shape[1]
+        if not isinstance(self.model, KnowsTangentFactors) and columns != self.predictor.n_parameters:
+            raise ShapeError(
+                f"`gradient` of {self.model!r} must return n_parameters = {self.predictor.n_parameters} columns, "
+                f"got {columns}"
+            )
         return factors
 
     def signal_factors(self, x: Array) -> Factors:
-        """Return pairs (A_l, B_l) with <s(x), s(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T)."""
+        """Return pairs with <s(x), s(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T), s over 2**exponent."""
         scale = self.signal_scale(x)[:, None]
         return [(left, right * scale) for left, right in self.tangent_factors(x)]
 
     def norms(self, x: Array) -> Array:
-        """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
+        """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2), over 4**exponent."""
         gradient = np.zeros(x.shape[0])
         for left, right in self.tangent_factors(x):
             gradient += np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)
         return np.stack([gradient, self.signal_scale(x) ** 2 * gradient], axis=1)
+
+
+def _real(what: str, values: npt.ArrayLike) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"`{what}` of `model` must return an array of real numbers, got dtype {array.dtype}")
+    return np.asarray(array, dtype=np.float64)
 
 
 def _finite_rows(what: str, values: Array, x: Array) -> None:
@@ -161,5 +201,6 @@ def _finite_rows(what: str, values: Array, x: Array) -> None:
         row, column = (int(i) for i in np.argwhere(~finite)[0])
         point = np.array2string(x[row], threshold=8, precision=4)
         raise NonFiniteError(
-            f"the {what} of `model` must be finite, got {values[row, column]} in row {row}, at x = {point}"
+            f"the {what} of `model` must be finite, got {values[row, column]} in row {row} "
+            f"of a block of {x.shape[0]:,} inputs, at x = {point}"
         )

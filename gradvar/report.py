@@ -101,7 +101,9 @@ def _value(estimate: Estimate) -> str:
 
 
 def _known(estimate: Estimate) -> str:
-    return estimate.guarantee if estimate.exact or not estimate.resolved else f"{estimate.spread}; {estimate.guarantee}"
+    if (estimate.exact and estimate.is_tight) or not estimate.resolved:
+        return estimate.guarantee
+    return f"{estimate.spread}; {estimate.guarantee}"
 
 
 def _bound_lines(check: BoundCheck, bound: Bound) -> list[str]:

@@ -117,18 +117,28 @@ class Estimate:
     def spread(self) -> str:
         """The interval for a reader: "exact", "[low, high] at 95%" or "unresolved"."""
         if self.exact:
-            return "exact"
+            return "exact" if self.is_tight else f"exact up to rounding, {self._ends}"
         if not self.resolved:
             return "unresolved"
+        return f"{self._ends} at {percent(self.confidence)}"
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether the interval is narrower than the six digits that are printed."""
+        low, high = self.mantissa_interval
+        return high - low <= 1e-6 * abs(self.mantissa)
+
+    @property
+    def _ends(self) -> str:
         low, high = (format_number(end, self.exponent) for end in self.mantissa_interval)
-        return f"[{low}, {high}] at {percent(self.confidence)}"
+        return f"[{low}, {high}]"
 
     def to_dict(self) -> dict[str, JSON]:
         """The fields as JSON-ready values; infinities and nan become None."""
         low, high = self.interval
         return {
-            "value": _json(self.value),
-            "log2": _json(self.log2),
+            "value": _json(self.value) if self.resolved else None,
+            "log2": _json(self.log2) if self.resolved else None,
             "interval": [_json(low), _json(high)],
             "standard_error": _json(self.standard_error),
             "exact": self.exact,
@@ -185,6 +195,8 @@ class Bound:
             "formula": self.formula,
             "value": _json(self.value),
             "log2": _json(self.log2),
+            "log2_interval": [_json(end) for end in self.log2_interval],
+            "log2_constant": _json(self.log2_constant),
             "exact": self.exact,
             "applicable": self.applicable,
             "reason": self.reason,
@@ -195,7 +207,8 @@ class Bound:
 class Assumption:
     """One assumption of Theorem 1 and how it is known.
 
-    `status` is "proved" (by mathematics), "checked" (computed in full), "estimated" (on a sample) or "failed".
+    `status` is "proved" (by mathematics), "checked" (computed in full), "estimated" (on a sample), "claimed" (by the
+    class, with no way to look) or "failed".
     """
 
     name: str
@@ -212,7 +225,7 @@ class Consequence:
     statement: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class BoundCheck:
     """The gradient variance of one problem next to the bounds on it.
 
@@ -234,7 +247,7 @@ class BoundCheck:
     bounds : dict of str to Bound
         Every bound by name.
     ratio : float
-        variance / bound, meaningful even when both underflow.
+        variance / bound, meaningful even when both underflow; nan when the variance is unresolved.
     verdict : {"holds", "violated", "inconclusive"}
         Never stronger than the intervals: an interval that straddles the bound is inconclusive.
     reason : str
@@ -341,7 +354,8 @@ def format_log2(log2: float, digits: int = 6) -> str:
         return f"{exp2(log2):.{digits}g}"
     log10 = log2 * math.log10(2)
     power = math.floor(log10)
-    return f"{10 ** (log10 - power):.{max(digits - 2, 1)}g}e{power:+d}"
+    mantissa = f"{10 ** (log10 - power):.{digits}g}"
+    return f"{mantissa}e{power:+d}" if float(mantissa) < 10 else f"1e{power + 1:+d}"
 
 
 def percent(confidence: float | None) -> str:

@@ -9,7 +9,7 @@ from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
 
-from .arguments import SeedLike, integer, seed_sequence
+from .arguments import SeedLike, integer, number, seed_sequence
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Settings:
         progress: bool,
     ) -> Settings:
         """Validate the keyword arguments that the verbs share."""
-        tolerance = _number("rtol", rtol)
+        tolerance = number("rtol", rtol)
         if not 0 <= tolerance < math.inf:
             raise ValueError(f"`rtol` must be a finite number >= 0, got {rtol!r}")
-        level = _number("confidence", confidence)
+        level = number("confidence", confidence)
         if not 0 < level < 1:
             raise ValueError(f"`confidence` must lie strictly between 0 and 1 (such as 0.95), got {confidence!r}")
-        if executor is not None and not hasattr(executor, "submit"):
+        if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
             raise TypeError(f"`executor` must be a concurrent.futures.Executor or None, got {executor!r}")
         samples = integer("max_samples", max_samples, 4)
         return cls(tolerance, level, samples, seed_sequence(rng), executor, bool(progress))
@@ -67,10 +67,3 @@ class Settings:
         from scipy.special import ndtri
 
         return float(ndtri(0.5 + self.confidence / 2))
-
-
-def _number(name: str, value: SupportsFloat) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"`{name}` must be a real number, got {value!r}") from None

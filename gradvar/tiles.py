@@ -51,7 +51,10 @@ def _held(function: Callable[[Task], Result], task: Task) -> Result:
 
 
 def ordered_map(
-    function: Callable[[Task], Result], tasks: Iterable[Task], executor: Executor | None = None
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    executor: Executor | None = None,
+    workers: int | None = None,
 ) -> Generator[Result, None, None]:
     """Yield `function(task)` for each task, in order, computed by the executor's workers.
 
@@ -61,16 +64,18 @@ def ordered_map(
         A process pool needs both to pickle.
     executor : concurrent.futures.Executor or None
         None is a thread pool over the cores, closed when the iterator is.
+    workers : int or None
+        The most workers of that thread pool, where tasks take much memory.
 
     Notes
     -----
     At most a window of tasks is in flight, so that an interrupt ends soon and finished results do not pile up.
     """
-    workers = os.cpu_count() or 1
-    own = ThreadPoolExecutor(workers) if executor is None else None
+    threads = min(workers or 2**16, os.cpu_count() or 1)
+    own = ThreadPoolExecutor(threads) if executor is None else None
     pool = executor if own is None else own
     assert pool is not None
-    window = 4 * workers if own is not None else 256
+    window = 4 * threads if own is not None else 256
     pending: deque[Future[Result]] = deque()
     run = functools.partial(_held, function)
     with single_threaded_blas():

@@ -142,7 +142,7 @@ def test_zero_variance_of_one_target():
     assert check.variance.exact
     assert check.ratio == 0.0
     assert check.verdict == "holds"
-    assert "does not depend on the target" in str(check)
+    assert check.consequences == ()
 
 
 def test_plot_returns_the_axes_it_was_given(exact, sampled, huge, dependent):
@@ -160,7 +160,7 @@ def test_plot_returns_the_axes_it_was_given(exact, sampled, huge, dependent):
 
 
 @pytest.mark.parametrize(
-    ("log2", "text"), [(-10_000.0, "5.012e-3011"), (0.0, "1"), (-1.0, "0.5"), (-math.inf, "0"), (math.inf, "inf")]
+    ("log2", "text"), [(-10_000.0, "5.01237e-3011"), (0.0, "1"), (-1.0, "0.5"), (-math.inf, "0"), (math.inf, "inf")]
 )
 def test_powers_of_two_for_a_reader(log2, text):
     assert format_log2(log2) == text

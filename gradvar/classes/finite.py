@@ -63,6 +63,9 @@ class FiniteClass:
             )
         if self.values.shape[0] == 0:
             raise ShapeError("`values` must have at least one row: an empty class has no gradient variance")
+        size = float(np.abs(self.values).max(initial=0.0))
+        if size and not 1e-100 < size < 1e100:
+            raise ValueError(f"`values` must be of a size whose squares float64 holds, got {size:.3g}; rescale them")
         self.values.setflags(write=False)
         self.size: int = self.values.shape[0]
 
@@ -230,4 +233,6 @@ def _table(given: npt.ArrayLike | Functions, points: Array) -> Array:
         return real_array("values", rows, 2, "(m, n)")
     if isinstance(given, Sequence) and not len(given):
         raise ShapeError("`values_or_functions` must not be empty: an empty class has no gradient variance")
+    if isinstance(given, Sequence) and any(callable(h) for h in given):
+        raise TypeError("`values_or_functions` must be a table of numbers or a list of functions, got a mixture")
     return real_array("values", given, 2, "(m, n)")  # type: ignore[arg-type]

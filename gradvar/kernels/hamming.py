@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gradvar.kernels.jit import compiled
+from .jit import compiled
 
 Signs = NDArray[np.float64]
 Words = NDArray[np.uint64]

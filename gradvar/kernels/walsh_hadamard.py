@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gradvar.kernels.jit import compiled
+from .jit import compiled
 
 Rows = NDArray[np.float64]
 

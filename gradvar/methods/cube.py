@@ -12,6 +12,7 @@ hidden layer is taken unit by unit, its pre-activations by doubling; other model
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from ..errors import NonFiniteError
 from ..expectation import rows_per_tile
 from ..kernels.walsh_hadamard import level_weights
 from ..models import MLP
-from ..models.activations import ACTIVATIONS
+from ..models.activations import ACTIVATIONS, KINKED, settle
 from ..problem import Factors, Problem
 from ..settings import Settings
 from ..tiles import ordered_map
@@ -39,7 +40,7 @@ Part = tuple[Array, float]
 
 @dataclass(frozen=True)
 class LevelSpectrum:
-    """Second moments of the signal against the parities.
+    """Second moments of the signal against the parities, over 4**problem.exponent.
 
     Attributes
     ----------
@@ -54,10 +55,10 @@ class LevelSpectrum:
 
 
 def memory_needed(problem: Problem) -> int:
-    """Bytes that `level_spectrum` takes on two cores."""
+    """Bytes that `level_spectrum` takes."""
     points = problem.inputs.n_points
     assert points is not None
-    block = 16 * 8 * max(points, _BLOCK)
+    block = _workers(points) * _task_bytes(points)
     if _one_hidden_layer(problem.model):
         return block
     probe = _probe(problem)
@@ -66,6 +67,15 @@ def memory_needed(problem: Problem) -> int:
         for left, right in problem.tangent_factors(probe)
     )
     return block + 8 * points * kept
+
+
+def _task_bytes(points: int) -> int:
+    return 8 * 8 * max(points, _BLOCK)
+
+
+def _workers(points: int) -> int:
+    """How many tasks may run at a time: those that fit in 1 GiB, but two at least."""
+    return max(2, min(os.cpu_count() or 1, 2**30 // _task_bytes(points)))
 
 
 def transforms_needed(problem: Problem) -> int:
@@ -84,13 +94,15 @@ def transforms_needed(problem: Problem) -> int:
 def level_spectrum(problem: Problem, settings: Settings, mean: Mean | None = None) -> LevelSpectrum:
     """Return the weight of the signal at every degree 0..d, and ||E_x[m s]||^2 for m = `mean`, over the whole cube.
 
-    Exact up to rounding. Costs 2 transforms of 2^d for each hidden unit of a network with one hidden layer, and one
-    for each product of tangent factors beyond the first layer otherwise.
+    Exact up to rounding: see `Enumeration`. Costs 2 transforms of 2^d for each hidden unit of a network with one
+    hidden layer, and one for each product of tangent factors beyond the first layer otherwise.
     """
     tasks = _unit_tasks if _one_hidden_layer(problem.model) else _factor_tasks
     weights = np.zeros(problem.inputs.dim + 1)
     mean_norm_sq = 0.0
-    with closing(ordered_map(_run, tasks(problem, settings, mean), settings.executor)) as results:
+    workers = _workers(1 << problem.inputs.dim)
+    parts = tasks(problem, settings, mean)
+    with closing(ordered_map(_run, parts, settings.executor, workers)) as results:
         for part, part_mean in results:
             weights += part
             mean_norm_sq += part_mean
@@ -162,11 +174,14 @@ class _Units:
     bias: Array | None
     output: Array
     activation: str
-    scale: Array | float
+    scale: Array
     mean: Array | None
 
     def __call__(self) -> Part:
         z = _preactivations(self.weights, 0.0 if self.bias is None else self.bias)
+        if self.activation in KINKED:
+            size = np.abs(self.weights).sum(axis=1) + np.abs(0.0 if self.bias is None else self.bias)
+            settle(z, (2 * self.weights.shape[1] + 2) * np.finfo(np.float64).eps * size[:, None])
         values, deltas = ACTIVATIONS[self.activation](z)
         values *= self.scale
         deltas *= self.output[:, None]
@@ -191,7 +206,8 @@ def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iter
     model = problem.model
     assert isinstance(model, MLP)
     constant = problem.loss.constant
-    scale = _on_cube(problem, settings, problem.signal_scale) if constant is None else constant
+    unit = 2.0**-problem.exponent
+    scale = unit * (_on_cube(problem, settings, problem.signal_scale) if constant is None else np.array(constant))
     tilt = None if mean is None else _on_cube(problem, settings, mean)
     weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
     together = max(1, _BLOCK >> model.dim)
@@ -251,7 +267,7 @@ def _factors_on_cube(problem: Problem, settings: Settings, recognise: bool = Tru
         found.append(_CubeFactor(kept, np.empty((right.shape[1], points)), left.shape[1] > dim))
     rows = rows_per_tile(problem.row_size, 4096)
     blocks = [(start, min(start + rows, points)) for start in range(0, points, rows)]
-    with closing(ordered_map(partial(_signal_block, problem), blocks, settings.executor)) as results:
+    with closing(ordered_map(partial(signal_block, problem), blocks, settings.executor)) as results:
         for (start, stop), factors in zip(blocks, results, strict=True):
             x = problem.inputs.points(start, stop)
             for factor, (left, right) in zip(found, factors, strict=True):
@@ -274,7 +290,8 @@ def _is_input_layer(left: Array, x: Array) -> bool:
     return left.shape[1] in (dim, dim + 1) and np.array_equal(left[:, :dim], x) and bool((left[:, dim:] == 1).all())
 
 
-def _signal_block(problem: Problem, bounds: tuple[int, int]) -> Factors:
+def signal_block(problem: Problem, bounds: tuple[int, int]) -> Factors:
+    """Return the signal's factors at points start..stop-1."""
     return problem.signal_factors(problem.inputs.points(*bounds))
 
 

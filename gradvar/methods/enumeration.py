@@ -18,10 +18,10 @@ from functools import partial
 
 import numpy as np
 
-from ..arguments import Array
-from ..classes.base import KnowsProjection
-from ..classes.parities import CubeParities
-from ..errors import NotApplicableError, ShapeError, TooLargeError
+from ..arguments import Array, integer
+from ..classes.base import KnowsGram, KnowsProjection
+from ..classes.parities import CubeParities, Parities
+from ..errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
 from ..problem import Factors, Problem
 from ..results import Estimate
@@ -31,13 +31,19 @@ from . import cube
 
 _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
+_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class Enumeration:
     """Evaluate the gradient variance by a sum over all inputs and all members.
 
-    Exact up to float64 rounding: the interval is 1e-12 of the uncentred second moment to either side.
+    Exact up to float64 rounding, which makes up the interval. With V the value, M = E_h ||c_h||^2 and
+    eps = 2^-52, its half width is 1e-12 M + 2 delta V^1/2 + delta^2, where delta^2 is the second moment that the
+    rounding of s and of its projections can have over the class:
+
+    - parities of dimension d: (4 (d + 8) eps)^2 E||s||^2 / |H|, by Bessel's inequality;
+    - other classes on n points: (4 (n^1/2 + 8) eps)^2 E||s||^2 max_h E h^2.
 
     Parameters
     ----------
@@ -50,6 +56,11 @@ class Enumeration:
     max_memory: int = 8 * 2**30
     max_work: int | None = None
     name: str = field(default="enumeration", init=False)
+
+    def __post_init__(self) -> None:
+        integer("max_memory", self.max_memory, 1)
+        if self.max_work is not None:
+            integer("max_work", self.max_work, 1)
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None when the inputs and members are finitely many, fit in memory and take no more than `max_work`.
@@ -77,19 +88,23 @@ class Enumeration:
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the gradient variance, exact up to rounding."""
         begin = time.perf_counter()
-        variance, second_moment = None, 0.0
+        found = None
         if isinstance(problem.hypotheses, CubeParities):
-            variance, second_moment = _by_levels(problem, problem.hypotheses, settings)
+            found = _by_levels(problem, problem.hypotheses, settings)
             # The class mean was subtracted after squaring. Where it is nearly all there is, digits were lost: centre
             # first, if there is room.
-            if variance < 1e-3 * second_moment and _projection_memory(problem) <= self.max_memory:
-                variance = None
-        if variance is None:
-            variance, second_moment = _by_projection(problem, settings)
-        rounding = ROUNDING * second_moment
+            if found.variance < 1e-3 * found.second_moment and _projection_memory(problem) <= self.max_memory:
+                found = None
+        if found is None:
+            found = _by_projection(problem, settings)
+        variance, delta = found.variance, found.rounding
+        half = ROUNDING * found.second_moment + 2 * delta * math.sqrt(max(variance, 0.0)) + delta**2
+        if not math.isfinite(variance + half):
+            raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
         return Estimate(
             mantissa=variance,
-            mantissa_interval=(variance - rounding, variance + rounding),
+            exponent=2 * problem.exponent,
+            mantissa_interval=(max(variance - half, 0.0), variance + half),
             exact=True,
             method="enumeration",
             guarantee=f"exact up to float64 rounding: every one of {problem.inputs.n_points:,} inputs and every member",
@@ -114,7 +129,8 @@ class Enumeration:
         assert points is not None
         count = f"2^{points.bit_length() - 1}" if points & (points - 1) == 0 else f"{points:,}"
         dim = problem.inputs.dim
-        way_out = "pass method='monte-carlo'"
+        everything = isinstance(problem.hypotheses, Parities)
+        way_out = f"pass method='{'closed-form' if everything else 'monte-carlo'}'"
         if isinstance(problem.hypotheses, CubeParities):
             fits = dim - max(1, math.ceil(math.log2(memory) - math.log2(self.max_memory)))
             way_out += f" or dim <= {max(fits, 1)}"
@@ -124,26 +140,53 @@ class Enumeration:
         )
 
 
-def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings) -> tuple[float, float]:
-    """Var = sum_k W_k(s)/|H| - ||E[m s]||^2 over the degrees of the class, and the first term."""
-    mean = hypotheses.mean
-    spectrum = cube.level_spectrum(problem, settings, mean)
+@dataclass(frozen=True)
+class _Found:
+    """Var and the uncentred second moment E_h ||c_h||^2, and the root mean square error over H that rounding left."""
+
+    variance: float
+    second_moment: float
+    rounding: float
+
+
+def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings) -> _Found:
+    """Var = sum_k W_k(s)/|H| - ||E[m s]||^2 over the degrees of the class."""
+    spectrum = cube.level_spectrum(problem, settings, hypotheses.mean)
     second_moment = math.fsum(spectrum.weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
-    return second_moment - spectrum.mean_norm_sq, second_moment
+    return _Found(
+        second_moment - spectrum.mean_norm_sq,
+        second_moment,
+        _parity_rounding(hypotheses) * math.sqrt(math.fsum(spectrum.weights)),
+    )
 
 
-def _by_projection(problem: Problem, settings: Settings) -> tuple[float, float]:
-    """Var and the uncentred second moment by the class's projection of each block of signal components."""
+def _parity_rounding(hypotheses: CubeParities) -> float:
+    return 4 * (hypotheses.dim + 8) * _EPS / math.sqrt(hypotheses.size)
+
+
+def _by_projection(problem: Problem, settings: Settings) -> _Found:
+    """The same by the class's projection of each block of signal components."""
     hypotheses = problem.hypotheses
     assert isinstance(hypotheses, KnowsProjection)
-    together = max(1, _BLOCK // max(problem.inputs.n_points or 1, _n_members(problem)))
-    blocks = _component_blocks(_signal_factors(problem, settings), together)
+    points = problem.inputs.n_points or 1
+    factors = _signal_factors(problem, settings)
+    weights = problem.inputs.weights(0, points)
+    norm_sq = math.fsum(
+        weights @ (np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)) for left, right in factors
+    )
+    blocks = _component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
     variances, seconds = [], []
     with closing(ordered_map(partial(_moments, problem), blocks, settings.executor)) as results:
         for variance, second in results:
             variances.append(variance)
             seconds.append(second)
-    return math.fsum(variances), math.fsum(seconds)
+    if isinstance(hypotheses, CubeParities):
+        rounding = _parity_rounding(hypotheses)
+    else:
+        # E h^2 <= 1 is what Theorem 1 assumes of a class that does not say its Gram matrix.
+        largest = float(np.diagonal(hypotheses.gram()).max()) if isinstance(hypotheses, KnowsGram) else 1.0
+        rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(largest)
+    return _Found(math.fsum(variances), math.fsum(seconds), rounding * math.sqrt(norm_sq))
 
 
 def _moments(problem: Problem, components: tuple[Array, Array]) -> tuple[float, float]:
@@ -176,16 +219,12 @@ def _signal_factors(problem: Problem, settings: Settings) -> Factors:
     assert points is not None
     rows = rows_per_tile(problem.row_size, 4096)
     blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
-    with closing(ordered_map(partial(_signal_block, problem), blocks, settings.executor)) as results:
+    with closing(ordered_map(partial(cube.signal_block, problem), blocks, settings.executor)) as results:
         parts = list(results)
     return [
         (np.concatenate([part[i][0] for part in parts]), np.concatenate([part[i][1] for part in parts]))
         for i in range(len(parts[0]))
     ]
-
-
-def _signal_block(problem: Problem, bounds: tuple[int, int]) -> Factors:
-    return problem.signal_factors(problem.inputs.points(*bounds))
 
 
 def _projection_memory(problem: Problem) -> int:

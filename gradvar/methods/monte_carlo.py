@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from ..classes.base import KnowsCovariance
 from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
 from ..expectation import ROUNDING, rows_per_tile
 from ..problem import Problem
-from ..results import Estimate
+from ..results import Estimate, exp2
 from ..settings import Settings
 from ..tiles import ordered_map
 
@@ -42,8 +42,10 @@ Pair: TypeAlias = tuple[int, int]
 _ROWS = 512
 _PILOT_KEY, _FINAL_KEY = 0, 1
 _KEPT_BYTES = 2**30
-_FEWEST_PAIRS = 10
-"""Effective number of pairs, (sum h^2)^2 / sum h^4, below which no interval is drawn from them."""
+_FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
+"""No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4; or where,
+for an orthonormal class, the mean of C_H^2 over the pairs is below this share of its expectation (|H| - 1)/|H|^2: then
+the pairs that matter are too rare to have been met."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ class MonteCarlo:
     """Estimate the gradient variance by a U-statistic over pairs of sampled inputs.
 
     Unbiased; the interval is normal with the standard error of Hoeffding's decomposition; the value and the lower
-    end may be negative. Where (nearly) every sampled pair has covariance zero the samples resolve nothing, and the
-    result says so: its standard error and interval are infinite.
+    end may be negative. The samples resolve nothing, and the result says so with an infinite standard error and
+    interval, where they are fewer than 32, where few pairs carry the sum, or where the sampled pairs have much less
+    than the class covariance's mean square, as when it vanishes on (nearly) all of them. A signal that lives on a
+    part of the inputs too small to be met cannot be told from none by any sample.
 
     Costs n^2/2 products of the widths of the model (n^2 P for models without tangent factors).
     """
@@ -83,20 +87,22 @@ class MonteCarlo:
         """
         begin = time.perf_counter()
         rows = rows_per_tile(problem.row_size, _ROWS)
+        hypotheses = problem.hypotheses
+        log2_size = hypotheses.log2_size if getattr(hypotheses, "is_orthonormal", False) else None
         pilot: _Sums | None = None
-        final = _Sums(rows)
+        final = _Sums(rows, log2_size)
         try:
             n = settings.max_samples
             budget = n // 4
             if settings.rtol > 0 and budget >= 2 * _ROWS:
-                pilot = _Sums(rows)
+                pilot = _Sums(rows, log2_size)
                 n = self._planned(pilot, problem, settings, budget)
             final.extend(problem, settings, _FINAL_KEY, n)
         except KeyboardInterrupt:
             partial = next((sums for sums in (final, pilot) if sums is not None and sums.n >= 4), None)
-            done = None if partial is None else _finish(partial, settings, time.perf_counter() - begin)
+            done = None if partial is None else _finish(partial, problem, settings, time.perf_counter() - begin)
             raise Interrupted(done) from None
-        return _finish(final, settings, time.perf_counter() - begin)
+        return _finish(final, problem, settings, time.perf_counter() - begin)
 
     @staticmethod
     def _planned(pilot: _Sums, problem: Problem, settings: Settings, budget: int) -> int:
@@ -104,9 +110,9 @@ class MonteCarlo:
         n, goal = 2 * _ROWS, max(settings.rtol, 0.25)
         while True:
             pilot.extend(problem, settings, _PILOT_KEY, n)
-            value, (zeta1, zeta2), pairs = pilot.statistics()
+            value, (zeta1, zeta2), resolved = pilot.statistics()
             half_width = settings.quantile * _standard_error(zeta1, zeta2, n)
-            if pairs >= _FEWEST_PAIRS and half_width <= goal * value:
+            if resolved and half_width <= goal * value:
                 break
             if 2 * n > budget:
                 return settings.max_samples
@@ -166,6 +172,22 @@ def _scratch(shape: tuple[int, int]) -> Array:
     return arrays
 
 
+class _PairSums(NamedTuple):
+    """Sums of the values h of a pair of tiles: over each row, each column, and of h^2, h^4 and C_H^2."""
+
+    rows: Array
+    columns: Array
+    moments: Array
+
+
+class _Statistics(NamedTuple):
+    """What the pairs say: U, Hoeffding's zeta_1 and zeta_2, and whether an interval can be drawn from them."""
+
+    value: float
+    zeta: tuple[float, float]
+    resolved: bool
+
+
 class _Tiles:
     """The tiles of one sample: each a pure function of its number, kept while they fit in `_KEPT_BYTES`.
 
@@ -189,18 +211,20 @@ class _Tiles:
             self._kept[number] = made
         return made
 
-    def __call__(self, pair: Pair) -> tuple[Array, Array, float, float]:
-        """Sums of the values h of a pair of tiles: over each row, each column, of h^2 and of h^4."""
+    def __call__(self, pair: Pair) -> _PairSums:
         i, j = pair
         first, second = self.tile(i), self.tile(j)
         h = first.tangent_kernel(second)
-        h *= self._covariance(first.x, second.x)
+        covariance = self._covariance(first.x, second.x)
         if i == j:
-            np.fill_diagonal(h, 0.0)
+            np.fill_diagonal(covariance, 0.0)
+        h *= covariance
         rows, columns = h.sum(axis=1), h.sum(axis=0)
         np.multiply(h, h, out=h)
-        squares = float(h.sum())
-        return rows, columns, squares, float(np.vdot(h, h))
+        # A pair in two different tiles counts twice, as (i, j) and (j, i).
+        twice = 1 if i == j else 2
+        moments = float(h.sum()), float(np.vdot(h, h)), float(np.vdot(covariance, covariance))
+        return _PairSums(rows, columns, np.array(moments) * twice)
 
     def _covariance(self, x: Array, x2: Array) -> Array:
         hypotheses = self.problem.hypotheses
@@ -219,12 +243,11 @@ class _Tiles:
 class _Sums:
     """Sums over all pairs of the tiles so far. A column of tiles is added whole, so that they always fit together."""
 
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
+    def __init__(self, rows: int, log2_size: float | None) -> None:
+        self.rows, self.log2_size = rows, log2_size
         self.n = 0
         self.row_sums = np.zeros(0)
-        self.squares: list[float] = []
-        self.fourths: list[float] = []
+        self.moments: list[Array] = []
 
     def extend(self, problem: Problem, settings: Settings, key: int, n: int) -> None:
         """Add tiles until there are n samples. Earlier sizes must be multiples of the tile."""
@@ -235,53 +258,53 @@ class _Sums:
             for j in columns:
                 self._add_column(j, [next(results) for _ in range(j + 1)])
 
-    def _add_column(self, j: int, parts: list[tuple[Array, Array, float, float]]) -> None:
-        size = parts[-1][1].size
+    def _add_column(self, j: int, parts: list[_PairSums]) -> None:
+        size = parts[-1].columns.size
         row_sums = np.concatenate([self.row_sums, np.zeros(size)])
-        for i, (rows, columns, _, _) in enumerate(parts):
-            row_sums[i * self.rows : i * self.rows + rows.size] += rows
+        for i, part in enumerate(parts):
+            row_sums[i * self.rows : i * self.rows + part.rows.size] += part.rows
             if i != j:
-                row_sums[self.n :] += columns
-        # The square of a pair in two different tiles counts twice, as (i, j) and (j, i).
-        squares = self.squares + [part[2] * (2 if i != j else 1) for i, part in enumerate(parts)]
-        fourths = self.fourths + [part[3] * (2 if i != j else 1) for i, part in enumerate(parts)]
-        self.n, self.row_sums, self.squares, self.fourths = self.n + size, row_sums, squares, fourths
+                row_sums[self.n :] += part.columns
+        self.n, self.row_sums, self.moments = self.n + size, row_sums, self.moments + [p.moments for p in parts]
 
-    def statistics(self) -> tuple[float, tuple[float, float], float]:
-        """U, (zeta_1, zeta_2), each estimated without bias, and the effective number of pairs."""
+    def statistics(self) -> _Statistics:
+        """U and the zetas, each estimated without bias (zeta_1 and zeta_2 counting as 0 where that is negative)."""
         n = self.n
+        ordered = n * (n - 1)
         total = math.fsum(self.row_sums)
-        pairs = math.fsum(self.squares)
-        triples = math.fsum(self.row_sums**2) - pairs
-        quadruples = total * total - 4 * triples - 2 * pairs
-        square = quadruples / (n * (n - 1) * (n - 2) * (n - 3))
-        zeta1 = triples / (n * (n - 1) * (n - 2)) - square
-        zeta2 = pairs / (n * (n - 1)) - square
-        fourth = math.fsum(self.fourths)
-        effective = pairs * (pairs / fourth) / 2 if fourth > 0 else 0.0
-        return total / (n * (n - 1)), (max(zeta1, 0.0), max(zeta2, 0.0)), effective
+        squares, fourths, covariances = (math.fsum(moment) for moment in zip(*self.moments, strict=True))
+        if not math.isfinite(total + fourths):
+            raise NonFiniteError("the products of class covariance and tangent kernel overflow float64; rescale both")
+        triples = math.fsum(self.row_sums**2) - squares
+        quadruples = total * total - 4 * triples - 2 * squares
+        square = quadruples / (ordered * (n - 2) * (n - 3))
+        zeta = max(triples / (ordered * (n - 2)) - square, 0.0), max(squares / ordered - square, 0.0)
+        effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
+        resolved = n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS
+        if self.log2_size is not None:
+            expected = exp2(-self.log2_size) - exp2(-2 * self.log2_size)
+            resolved = resolved and covariances / ordered >= _SEEN * expected
+        return _Statistics(total / ordered, zeta, resolved)
 
 
 def _standard_error(zeta1: float, zeta2: float, n: int) -> float:
     return math.sqrt((4 * (n - 2) * zeta1 + 2 * zeta2) / (n * (n - 1)))
 
 
-def _finish(sums: _Sums, settings: Settings, seconds: float) -> Estimate:
+def _finish(sums: _Sums, problem: Problem, settings: Settings, seconds: float) -> Estimate:
     n = sums.n
-    value, zeta, pairs = sums.statistics()
-    resolved = pairs >= _FEWEST_PAIRS
+    value, zeta, resolved = sums.statistics()
     # Pairs that all have one value leave an error of rounding, not none.
     error = _standard_error(*zeta, n) + ROUNDING * abs(value) if resolved else math.inf
     half = settings.quantile * error
+    sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
     if resolved:
-        guarantee = f"unbiased: U-statistic over {n * (n - 1) // 2:,} pairs of {n:,} sampled inputs, normal interval"
+        guarantee = f"unbiased: U-statistic over {sampled}, normal interval"
     else:
-        guarantee = (
-            f"these samples resolve nothing: fewer than {_FEWEST_PAIRS} of the {n * (n - 1) // 2:,} pairs of {n:,} "
-            "sampled inputs carry the estimate (the class covariance vanishes, or nearly, on the others)"
-        )
+        guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
     return Estimate(
         mantissa=value,
+        exponent=2 * problem.exponent,
         mantissa_interval=(value - half, value + half),
         mantissa_error=error,
         exact=False,

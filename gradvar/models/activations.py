@@ -53,6 +53,18 @@ def _identity(z: Array) -> tuple[Array, Array]:
     return z, np.ones_like(z)
 
 
+KINKED = frozenset({"relu"})
+"""Activations whose derivative jumps at 0."""
+
+
+def settle(z: Array, slack: Array | float) -> None:
+    """Put pre-activations within rounding of the kink on it, in place.
+
+    At lattice weights <w, x> + b = 0 at many inputs, and rounding would put each on one side or the other.
+    """
+    z[np.abs(z) <= slack] = 0.0
+
+
 ACTIVATIONS: dict[str, ValueAndDerivative] = {
     "tanh": _tanh,
     "relu": _relu,  # derivative 0 at 0

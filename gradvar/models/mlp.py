@@ -9,9 +9,9 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, generator, inputs_of, integer, real_array
+from ..arguments import Array, SeedLike, generator, inputs_of, integer, number, real_array, sequence
 from ..errors import ShapeError
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, KINKED, settle
 from .base import products
 
 
@@ -28,7 +28,8 @@ class MLP:
     biases : sequence of array_like or None, shapes (out,), optional
         b_1, ..., b_L; None (in all, or for one layer) is a layer without biases.
     activation : str
-        "tanh", "relu" (derivative 0 at 0), "erf", "sigmoid", "sin", "cos", "gelu" (z Phi(z)), "softplus", "identity".
+        "tanh", "relu" (derivative 0 at 0, and within rounding of it), "erf", "sigmoid", "sin", "cos",
+        "gelu" (z Phi(z)), "softplus" or "identity".
 
     Raises
     ------
@@ -48,17 +49,19 @@ class MLP:
         biases: Sequence[npt.ArrayLike | None] | None = None,
         activation: str = "tanh",
     ) -> None:
-        if activation not in ACTIVATIONS:
+        if not isinstance(activation, str) or activation not in ACTIVATIONS:
             names = ", ".join(repr(name) for name in ACTIVATIONS)
             raise ValueError(f"`activation` must be one of {names}, got {activation!r}")
-        if len(weights) == 0:
+        layers = sequence("weights", weights, "a sequence of arrays of shape (out, in), one for each layer")
+        if not layers:
             raise ShapeError("`weights` must hold at least one layer, got none")
-        given = [None] * len(weights) if biases is None else list(biases)
-        if len(given) != len(weights):
-            raise ShapeError(f"`biases` must hold one entry for each of the {len(weights)} layers, got {len(given)}")
+        accepted = "a sequence of arrays of shape (out,) or None, one for each layer"
+        given = [None] * len(layers) if biases is None else sequence("biases", biases, accepted)
+        if len(given) != len(layers):
+            raise ShapeError(f"`biases` must hold one entry for each of the {len(layers)} layers, got {len(given)}")
         self.activation = activation
         self.weights: tuple[Array, ...] = tuple(
-            real_array(f"weights[{i}]", w, 2, "(out, in)") for i, w in enumerate(weights)
+            real_array(f"weights[{i}]", w, 2, "(out, in)") for i, w in enumerate(layers)
         )
         self.biases: tuple[Array | None, ...] = tuple(
             None if b is None else real_array(f"biases[{i}]", b, 1, "(out,)") for i, b in enumerate(given)
@@ -94,13 +97,16 @@ class MLP:
         >>> MLP.random([20, 64, 1], rng=0)
         MLP(20-64-1, tanh)
         """
-        widths = [integer(f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)]
+        widths = [
+            integer(f"sizes[{i}]", size, 1) for i, size in enumerate(sequence("sizes", sizes, "[dim, widths..., 1]"))
+        ]
         if len(widths) < 2 or widths[-1] != 1:
             raise ShapeError(f"`sizes` must be [dim, widths..., 1] with a scalar output, got {widths}")
-        if not np.isfinite(scale):
+        factor = number("scale", scale)
+        if not np.isfinite(factor):
             raise ValueError(f"`scale` must be finite, got {scale!r}")
         draw = generator(rng)
-        weights = [draw.standard_normal((out, fan_in)) * (scale / np.sqrt(fan_in)) for fan_in, out in pairwise(widths)]
+        weights = [draw.standard_normal((out, fan_in)) * (factor / np.sqrt(fan_in)) for fan_in, out in pairwise(widths)]
         return cls(weights, [np.zeros(w.shape[0]) for w in weights] if bias else None, activation)
 
     def __repr__(self) -> str:
@@ -149,6 +155,8 @@ class MLP:
             z = activations[-1] @ weights.T
             if bias is not None:
                 z += bias
+            if self.activation in KINKED:
+                settle(z, _rounding(np.abs(activations[-1]), weights, bias))
             value, slope = sigma(z)
             activations.append(value)
             if derivatives:
@@ -184,3 +192,11 @@ class MLP:
             raise ShapeError(
                 f"`weights[{len(self.weights) - 1}]` must have shape (1, in): a scalar output, got {fan_in} rows"
             )
+
+
+def _rounding(size: Array, weights: Array, bias: Array | None) -> Array:
+    """Bound on the rounding of the pre-activations: fan_in + 2 additions of terms no larger than |W| |a| + |b|."""
+    terms = size @ np.abs(weights).T
+    if bias is not None:
+        terms += np.abs(bias)
+    return np.asarray((weights.shape[1] + 2) * np.finfo(np.float64).eps * terms)

@@ -49,7 +49,7 @@ def estimate(problem: Problem, settings: Settings) -> Estimate:
 
     def finish(mean: Estimate) -> Estimate:
         return dataclasses.replace(
-            scaled(mean, -dim),
+            scaled(mean, 2 * problem.exponent - dim),
             log2_signal_share=-float(dim),
             guarantee=f"{mean.guarantee}, by Parseval",
         )
