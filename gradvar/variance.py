@@ -65,7 +65,7 @@ def gradient_variance(
     executor : concurrent.futures.Executor or None
         Where tiles of work run; None is a thread pool over the cores.
     progress : bool
-        Whether to show a progress bar.
+        Whether to show a progress bar over the pairs of tiles of a Monte Carlo estimate.
 
     Returns
     -------

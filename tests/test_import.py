@@ -41,3 +41,10 @@ def test_every_public_name_is_there_and_documented():
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'bound_chek'"):
         gradvar.bound_chek  # noqa: B018
+
+
+def test_a_closed_form_needs_no_compiled_code():
+    code = (
+        "import gradvar as gv, sys; gv.bound_check(gv.Parities(6), gv.Linear([1.0] * 6)); print('numba' in sys.modules)"
+    )
+    assert run(code).strip() == "False"

@@ -23,7 +23,6 @@ import numpy as np
 from ..arguments import Array
 from ..errors import NonFiniteError
 from ..expectation import rows_per_tile
-from ..kernels.walsh_hadamard import level_weights
 from ..models import MLP
 from ..models.activations import ACTIVATIONS, KINKED, settle
 from ..problem import Factors, Problem
@@ -140,7 +139,7 @@ def _part_of_input_layer(deltas: Array, has_bias: bool, mean: Array | None) -> P
         mean_norm_sq += float(np.sum(_first_moments(tilted) ** 2))
         if has_bias:
             mean_norm_sq += float(np.sum(tilted.mean(axis=1) ** 2))
-    levels = level_weights(deltas).sum(axis=0)
+    levels = _level_weights(deltas)
     shifted = first_layer_shift(levels)
     return (shifted + levels if has_bias else shifted), mean_norm_sq
 
@@ -148,7 +147,14 @@ def _part_of_input_layer(deltas: Array, has_bias: bool, mean: Array | None) -> P
 def _part_of_rows(rows: Array, mean: Array | None) -> Part:
     """Components given as they are. Overwrites `rows`."""
     mean_norm_sq = 0.0 if mean is None else float(np.sum((rows * mean).mean(axis=1) ** 2))
-    return level_weights(rows).sum(axis=0), mean_norm_sq
+    return _level_weights(rows), mean_norm_sq
+
+
+def _level_weights(rows: Array) -> Array:
+    """The weight at each degree, summed over the rows, which are overwritten."""
+    from ..kernels.walsh_hadamard import level_weights  # compiled code only where it is needed
+
+    return np.asarray(level_weights(rows).sum(axis=0))
 
 
 def _first_moments(rows: Array) -> Array:
