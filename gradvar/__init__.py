@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import FiniteClass, Parities, SparseParities
+    from .classes import FiniteClass, LinearPeriodic, Parities, SparseParities
     from .errors import (
         Interrupted,
         LabelError,
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
     from .models import MLP, Cosine, InfiniteMLP, Linear, from_function
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
+    from .theorem2 import Theorem2
     from .variance import degree_spectrum, gradient_variance
 
 __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": ("FiniteClass", "Parities", "SparseParities"),
+    "classes": ("FiniteClass", "LinearPeriodic", "Parities", "SparseParities"),
     "errors": (
         "Interrupted",
         "LabelError",
@@ -56,6 +57,7 @@ _HOME = {
     "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function"),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
+    "theorem2": ("Theorem2",),
     "variance": ("degree_spectrum", "gradient_variance"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -77,6 +79,7 @@ __all__ = [
     "Interrupted",
     "LabelError",
     "Linear",
+    "LinearPeriodic",
     "MarginLoss",
     "MonteCarlo",
     "NonFiniteError",
@@ -85,6 +88,7 @@ __all__ = [
     "Problem",
     "ShapeError",
     "SparseParities",
+    "Theorem2",
     "TooLargeError",
     "bound_check",
     "degree_spectrum",

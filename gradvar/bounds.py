@@ -8,7 +8,8 @@ tangent kernel of the signal, so it is at most the norm of one times the trace o
 with G^2 = E||dp/dw||^2 and |b| <= L. For an orthonormal class ||T_C|| = 1/|H|: Theorem 1 of arXiv 1703.07950. The
 other bounds replace the norm by something larger: the uncentred norm (no J), Gershgorin's max_i sum_j |Gram_ij|,
 Boas and Bellman's max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2), each over |H|, and the cross-predictability
-||Gram||_F/|H|.
+||Gram||_F/|H|. For an infinite class the Gram matrix over |H| is the integral operator of the Gram kernel, and there
+is no Theorem 1. Cosine targets have Theorem 2 (`gradvar.theorem2`): an explicit bound on their operator norm.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import math
 
 import numpy as np
 
+from .classes import LinearPeriodic
 from .classes.base import HypothesisClass, KnowsGram, KnowsOperatorNorm
 from .errors import TooLargeError
 from .problem import Problem
 from .results import Assumption, Bound, Consequence, Estimate, format_log2, log2_end, log2_of
+from .theorem2 import Theorem2
 
 _FORMULAS = {
     "operator-norm": "lambda_max(J Gram J)/|H| E||s||^2",
@@ -29,6 +32,11 @@ _FORMULAS = {
     "gershgorin": "max_i sum_j |Gram_ij|/|H| E||s||^2",
     "boas-bellman": "(max E h^2 + (sum_{i!=j} Gram_ij^2)^1/2)/|H| E||s||^2",
     "cross-predictability": "||Gram||_F/|H| E||s||^2",
+}
+_THEOREM_2 = "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2"
+_INFINITE = {
+    "operator-norm": "lambda_max(centred Gram kernel) E||s||^2",
+    "operator-norm-uncentred": "lambda_max(Gram kernel) E||s||^2",
 }
 
 
@@ -49,9 +57,11 @@ def bounds(problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[
     square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
     formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
     reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
+    infinite = hypotheses.log2_size == math.inf
     orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
     constants = _constants(hypotheses, orthonormal)
-    theorem = _bound("theorem-1", formula, square - hypotheses.log2_size, gradient, not failed, reason)
+    share = math.nan if infinite else square - hypotheses.log2_size
+    theorem = _bound("theorem-1", formula, share, gradient, not failed, reason)
     if isinstance(hypotheses, KnowsGram):
         # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
         excess = max(constants["operator-norm"][0] + hypotheses.log2_size, 0.0)
@@ -60,7 +70,12 @@ def bounds(problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[
         )
     found = {"theorem-1": theorem}
     for name, (log2, why) in constants.items():
-        found[name] = _bound(name, _FORMULAS[name], log2, signal, not math.isnan(log2), why)
+        formula = _INFINITE.get(name, _FORMULAS[name]) if infinite else _FORMULAS[name]
+        found[name] = _bound(name, formula, log2, signal, not math.isnan(log2), why)
+    if isinstance(hypotheses, LinearPeriodic) and hypotheses.wave.name == "cosine":
+        log2 = Theorem2(hypotheses.dim, hypotheses.radius).log2_explicit
+        why = "at least the uncentred operator norm"
+        found["theorem-2"] = _bound("theorem-2", _THEOREM_2, log2, signal, True, why)
     return found
 
 
@@ -96,12 +111,15 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tupl
             "cross-predictability": (-size / 2, why),
         }
     else:
-        unknown = (math.nan, "the class says neither its Gram matrix nor its operator norm")
+        silent = "the class says neither its Gram matrix nor its operator norm"
+        unknown = (math.nan, "the class is infinite" if size == math.inf else silent)
     constants = dict.fromkeys(_FORMULAS, unknown)
     if isinstance(hypotheses, KnowsOperatorNorm):
         why = "operator norm as the class says it"
-        constants["operator-norm"] = (_log2(hypotheses.operator_norm()), why)
-        constants["operator-norm-uncentred"] = (_log2(hypotheses.operator_norm(centred=False)), why)
+        log2 = getattr(hypotheses, "log2_operator_norm", None)  # where it may underflow
+        for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
+            norm = _log2(hypotheses.operator_norm(centred=centred)) if log2 is None else float(log2(centred=centred))
+            constants[name] = (norm, why)
     return constants
 
 

@@ -17,6 +17,7 @@ TITLES = {
     "gershgorin": "Gershgorin",
     "boas-bellman": "Boas-Bellman",
     "cross-predictability": "cross-predictability",
+    "theorem-2": "Theorem 2, explicit",
 }
 
 
@@ -68,7 +69,7 @@ def as_html(check: BoundCheck) -> str:
         parts.append(
             row(
                 f"{TITLES[bound.name]}: {bound.formula}{mark}",
-                format_log2(bound.log2),
+                "-" if math.isnan(bound.log2) else format_log2(bound.log2),
                 _compared(check, bound),
             )
         )

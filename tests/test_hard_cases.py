@@ -249,11 +249,8 @@ def test_nearly_orthonormal_table_is_held_to_what_it_is():
 
 
 def test_interrupt_after_the_variance_hands_it_back():
-    calls = []
-
     def predict(x):
-        calls.append(len(x))
-        if len(calls) > 3 and len(x) not in (1, 64) and x.shape[0] != 512:
+        if len(x) == 4096:  # the whole cube, for G^2: the samples came in tiles of 512
             raise KeyboardInterrupt
         return x[:, 0]
 

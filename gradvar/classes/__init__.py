@@ -2,6 +2,7 @@
 
 from .base import HypothesisClass
 from .finite import FiniteClass
+from .linear_periodic import LinearPeriodic
 from .parities import Parities, SparseParities
 
-__all__ = ["FiniteClass", "HypothesisClass", "Parities", "SparseParities"]
+__all__ = ["FiniteClass", "HypothesisClass", "LinearPeriodic", "Parities", "SparseParities"]

@@ -10,6 +10,7 @@ besides, each used where it is there:
   enumeration needs;
 - `mean(x)` (n,): the class mean E_h h(x);
 - `operator_norm(centred=True)`: the largest eigenvalue of the (centred) Gram matrix E_x[h h'] over |H|;
+- `log2_operator_norm(centred=True)`: its base-2 logarithm, where it may underflow;
 - `gram()` (|H|, |H|): that matrix;
 - `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
 - `description`: the class in words, for reports.

@@ -34,11 +34,13 @@ class Choice:
 class Auto:
     """Take the first method that covers the problem.
 
-    1. `ClosedForm`: a theorem gives the number: a class of one member; all parities with any model.
+    1. `ClosedForm`: a theorem gives the number: a class of one member; all parities with any model; linear-periodic
+       targets with a cosine model or a network of one hidden layer.
     2. `Enumeration`: the inputs are finitely many, fit in memory and take less than about a minute.
     3. `MonteCarlo`: everything else whose class says its covariance.
 
-    Ask `select` which one that is, and why.
+    Ask `select` which one that is, and why. A closed form whose error turns out too large while it is computed is
+    passed over as well.
 
     Examples
     --------
@@ -59,7 +61,7 @@ class Auto:
             When none does, with the reason of each.
         """
         reasons: list[str] = []
-        for method in (ClosedForm(), Enumeration(max_work=2**35), MonteCarlo()):
+        for method in _IN_ORDER:
             declined = method.declines(problem)
             if declined is None:
                 return Choice(method, "; ".join([f"{method.name}: {method.plan(problem)}", *reasons]))
@@ -79,9 +81,20 @@ class Auto:
         return self.select(problem).reason
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
-        """Return the estimate of the method that is taken."""
-        return self.select(problem).method.estimate(problem, settings)
+        """Return the estimate of the first method that covers the problem and does not decline on the way."""
+        reasons: list[str] = []
+        for method in _IN_ORDER:
+            declined = method.declines(problem)
+            if declined is None:
+                try:
+                    return method.estimate(problem, settings)
+                except NotApplicableError as error:
+                    declined = error
+            reasons.append(f"not {method.name}: {declined}")
+        raise NotApplicableError("no method covers this problem: " + "; ".join(reasons))
 
+
+_IN_ORDER: tuple[Method, ...] = (ClosedForm(), Enumeration(max_work=2**35), MonteCarlo())
 
 METHODS: dict[str, Method] = {
     "auto": Auto(),

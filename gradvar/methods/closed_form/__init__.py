@@ -9,7 +9,7 @@ from ...errors import NotApplicableError
 from ...problem import Problem
 from ...results import Estimate
 from ...settings import Settings
-from . import all_parities, infinite_width, one_member
+from . import all_parities, infinite_width, linear_periodic_cosine, linear_periodic_two_layer, one_member
 
 
 class Theorem(Protocol):
@@ -24,7 +24,13 @@ class Theorem(Protocol):
         """Return the gradient variance."""
 
 
-THEOREMS: tuple[Theorem, ...] = (one_member, all_parities, infinite_width)
+THEOREMS: tuple[Theorem, ...] = (
+    one_member,
+    all_parities,
+    infinite_width,
+    linear_periodic_cosine,
+    linear_periodic_two_layer,
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,9 @@ class ClosedForm:
     """Evaluate the gradient variance by a theorem that covers this class, model and loss.
 
     The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities with
-    networks of infinite width, in the mean over their weights. Exact up to rounding, or up to one plain
-    expectation whose interval is reported.
+    networks of infinite width, in the mean over their weights; linear-periodic targets with a cosine model or a
+    network of one hidden layer. Exact up to rounding and quadrature, or up to one plain expectation whose interval
+    is reported.
     """
 
     name: str = field(default="closed-form", init=False)

@@ -1,0 +1,261 @@
+"""LinearPeriodic: its covariance, mean and operator norm against sampling and formulas of their own."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import special
+
+import gradvar as gv
+from gradvar.classes.sphere import SphereTransform, log_zonal
+from gradvar.classes.waves import as_wave
+
+
+def smooth(u):
+    """exp(cos) in the even harmonics, one odd harmonic."""
+    return np.exp(np.cos(2 * np.pi * u)) + np.sin(2 * np.pi * u)
+
+
+WAVES = ["cosine", "square", "triangle", "sawtooth", smooth]
+
+
+def zonal_mean(f, dim: int) -> tuple[float, float]:
+    """E f(T) e^-c and c for log-valued pairs f(t) = (log of a factor, the rest), T = tanh(y) summed over y."""
+    y = np.linspace(-25, 25, 400_001) if dim < 50 else np.linspace(-2, 2, 400_001)
+    log_weight = -(dim - 1) * np.log(np.cosh(y))
+    log, rest = f(np.tanh(y))
+    top = float((log_weight + log).max())
+    norm_top = float(log_weight.max())
+    return float((np.exp(log_weight + log - top) * rest).sum() / np.exp(log_weight - norm_top).sum()), top - norm_top
+
+
+@pytest.mark.parametrize(
+    ("dim", "radius", "uncentred", "centred"),
+    [
+        (2, 2.0, 0.20700, 0.11763),
+        (5, 2.0, 0.070352, 0.019158),
+        (10, 2 * math.sqrt(2), 4.7344e-3, 1.3718e-3),
+        (50, 4.0, 1.3010e-6, 1.0828e-7),
+    ],
+)
+def test_published_eigenvalues(dim: int, radius: float, uncentred: float, centred: float):
+    H = gv.LinearPeriodic(dim, radius)
+    assert_allclose(H.operator_norm(centred=False), uncentred, rtol=3e-5)
+    assert_allclose(H.operator_norm(), centred, rtol=5e-5)
+
+
+@pytest.mark.parametrize(("dim", "radius"), [(500, 1.0), (1000, 30.0), (3, 100.0), (10_000, 20.0), (7, 2.5)])
+def test_eigenvalues_against_the_integral_over_the_sphere(dim: int, radius: float):
+    # lambda_l = E e^(kappa (T - 1)) P_l(T) for even l, P_2(t) = (d t^2 - 1)/(d - 1)
+    H, kappa = gv.LinearPeriodic(dim, radius), radius**2
+    for centred, legendre in ((False, lambda t: np.ones_like(t)), (True, lambda t: (dim * t * t - 1) / (dim - 1))):
+        value, exponent = zonal_mean(lambda t, p=legendre: (kappa * (t - 1), p(t)), dim)
+        expected = (math.log(value) + exponent) / math.log(2)
+        assert_allclose(H.log2_operator_norm(centred), expected, rtol=0, atol=1e-8)
+        assert math.isfinite(H.log2_operator_norm(centred))
+
+
+@pytest.mark.parametrize(("dim", "radius"), [(2, 0.3), (2, 40.0), (3, 5.0), (10, 3.0), (300, 10.0)])
+def test_the_eigenvalues_fall_with_the_degree(dim: int, radius: float):
+    logs = [float(log_zonal(dim, degree, np.array([radius**2]))[0]) for degree in range(12)]
+    assert all(a > b for a, b in pairwise(logs))
+    H = gv.LinearPeriodic(dim, radius)
+    assert_allclose(H.log2_operator_norm() * math.log(2), logs[2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("wave", ["cosine", "triangle", smooth])
+def test_operator_norm_against_the_gram_matrix_on_the_circle(wave):
+    # dimension 2: the Gram kernel is a function of the angle, its eigenvalues are a Fourier transform
+    H, n = gv.LinearPeriodic(2, 1.7, wave), 64
+    z, weight = np.polynomial.hermite_e.hermegauss(100)
+    x = np.stack(np.meshgrid(z, z, indexing="ij"), -1).reshape(-1, 2)
+    weight = np.outer(weight, weight).ravel() / weight.sum() ** 2
+    angles = 2 * np.pi * np.arange(n) / n
+    h = H.evaluate(1.7 * np.stack([np.cos(angles), np.sin(angles)], 1), x)
+    eigenvalues = np.fft.rfft((h * weight) @ h[0]).real / n
+    rtol = 3e-2 if wave == "triangle" else 1e-8  # the sum over x does not know kinks
+    assert_allclose(H.operator_norm(), eigenvalues[1:].max(), rtol=rtol)
+    assert_allclose(H.operator_norm(centred=False), eigenvalues.max(), rtol=rtol)
+
+
+@pytest.mark.parametrize("wave", WAVES)
+@pytest.mark.parametrize(("dim", "radius"), [(1, 2.0), (2, 2.0), (5, 3.0), (20, 4.0)])
+def test_covariance_and_mean_against_sampled_members(dim: int, radius: float, wave):
+    # Six standard errors at 40 entries: false alarms below 1e-7. Jumps cut off at n m = 64 in dimension 2: 1e-2.
+    rng, m = np.random.default_rng([dim, 3]), 100_000
+    H = gv.LinearPeriodic(dim, radius, wave)
+    x, x2 = 2 * rng.normal(size=(5, dim)), 2 * rng.normal(size=(4, dim))
+    v = H.sample(m, rng)
+    assert_allclose(np.linalg.norm(v, axis=1), radius, rtol=1e-14)
+    h, h2 = H.evaluate(v, x), H.evaluate(v, x2)
+    slack = 3e-2 if dim == 2 and wave in ("square", "sawtooth") else 1e-3 if dim in (2, 5) else 1e-5
+    assert (np.abs(h.mean(0) - H.mean(x)) <= 6 * h.std(0) / math.sqrt(m) + slack).all()
+    h, h2 = h - h.mean(0), h2 - h2.mean(0)
+    sampled = h.T @ h2 / m
+    error = np.sqrt(np.maximum((h**2).T @ h2**2 / m - sampled**2, 0) / m)
+    assert (np.abs(sampled - H.covariance(x, x2)) <= 6 * error + slack).all()
+    assert_allclose(H.covariance(x, x2), H.covariance(x2, x).T, rtol=0, atol=1e-14)
+
+
+def test_covariance_of_the_cosine_by_explicit_formulas():
+    rng = np.random.default_rng(0)
+    for dim in (2, 3):
+        x, x2 = rng.normal(size=(6, dim)), rng.normal(size=(5, dim))
+        x2[0], x2[1] = x[0], -x[0]
+        H = gv.LinearPeriodic(dim, 3.0)
+        if dim == 2:  # a mean over 200 angles is exact for these frequencies
+            angles = 2 * np.pi * np.arange(200) / 200
+            v = 3.0 * np.stack([np.cos(angles), np.sin(angles)], 1)
+        else:
+            t, weight = np.polynomial.legendre.leggauss(60)
+            angles = 2 * np.pi * np.arange(120) / 120
+            root = np.sqrt(1 - t**2)[:, None]
+            v = 3.0 * np.stack([t[:, None] + 0 * angles, root * np.cos(angles), root * np.sin(angles)], -1)
+            v = v.reshape(-1, 3)
+        weights = np.full(len(v), 1 / len(v)) if dim == 2 else np.repeat(weight / 2, 120) / 120
+        h, h2 = np.cos(v @ x.T), np.cos(v @ x2.T)
+        expected = (h.T * weights) @ h2 - np.outer(weights @ h, weights @ h2)
+        assert_allclose(H.covariance(x, x2), expected, rtol=0, atol=1e-12)
+        assert_allclose(H.mean(x), weights @ h, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 4, 5, 11, 60, 61, 500, 10_000])
+def test_sphere_transform_where_other_formulas_are_good(dim: int):
+    J = SphereTransform(dim)
+    u = np.array([0.0, 0.01, 0.3, 1.0, 2.0, 5.0, 7.7, 13.0])
+    series = np.ones_like(u)
+    term = np.ones_like(u)
+    for k in range(1, 120):
+        term = term * (-u * u / 4) / (k * (dim / 2 + k - 1))
+        series += term
+    # the series cancels from terms of size exp(u): 13 takes 5 digits
+    assert_allclose(J(u), series, rtol=0, atol=1e-14 + 1e-10 * (dim < 100))
+    far = np.array([30.0, 100.0, 1000.0])
+    nu = dim / 2 - 1
+    with np.errstate(divide="ignore"):
+        log = special.gammaln(dim / 2) + nu * np.log(2 / far) + np.log(np.abs(special.jv(nu, far)))
+    known = special.jv(nu, far) != 0
+    # past u = nu J oscillates with this amplitude
+    amplitude = np.minimum(special.gammaln(dim / 2) + nu * np.log(2 / far) - 0.5 * np.log(far), 0.0)
+    difference = np.abs(np.abs(J(far[known])) - np.exp(log[known]))
+    assert (difference <= 1e-9 * np.exp(np.where(far > nu, amplitude, log)[known])).all()
+
+
+def test_sphere_transform_keeps_relative_accuracy_where_it_is_tiny():
+    J, u = SphereTransform(1000), np.array([150.0, 268.0, 400.0])
+    log = special.gammaln(500.0) + 499 * np.log(2 / u) + np.log(special.jv(499, u))
+    assert log.min() < -80
+    assert_allclose(np.log(J(u)), log, rtol=0, atol=1e-10)
+    # in any order and through the table or past its end
+    assert_allclose(SphereTransform(5)(np.array([[1e6, 2.0]])), SphereTransform(5).direct(np.array([1e6, 2.0]))[None])
+    # far out J_nu(u) = (2/(pi u))^(1/2) cos(u - nu pi/2 - pi/4) to 1e-3
+    u, nu = 1e6, 29.5
+    asymptotic = special.gamma(nu + 1) * (2 / u) ** nu * math.sqrt(2 / (math.pi * u))
+    value = SphereTransform(61)(np.array([u]))[0]
+    assert_allclose(value, asymptotic * math.cos(u - nu * math.pi / 2 - math.pi / 4), atol=1e-3 * asymptotic)
+
+
+@pytest.mark.parametrize("wave", WAVES)
+def test_harmonics_add_up_to_the_wave(wave):
+    psi = as_wave(wave)
+    a, b = psi.coefficients
+    u = (np.arange(20_000) + 0.5) / 20_000
+    n = np.arange(1, 201)[:, None]
+    partial = psi.constant + a[:200] @ np.cos(2 * np.pi * n * u) + b[:200] @ np.sin(2 * np.pi * n * u)
+    assert_allclose(np.mean((partial - psi(u)) ** 2), psi.tails[200] / 2, rtol=2e-2, atol=1e-13)
+    assert_allclose(psi.constant**2 + psi.tails[0] / 2, np.mean(psi(u) ** 2), rtol=1e-4)
+    assert (np.diff(psi.tails) <= 0).all()
+
+
+def test_dimension_one_has_one_or_two_members():
+    assert gv.LinearPeriodic(1, 2.0).log2_size == 0
+    assert gv.LinearPeriodic(1, 2.0).operator_norm() == 0
+    x = np.linspace(-2, 2, 7)[:, None]
+    assert (gv.LinearPeriodic(1, 2.0).covariance(x, x) == 0).all()
+    H = gv.LinearPeriodic(1, 2.0, "sawtooth")
+    assert H.log2_size == 1
+    odd = (H.evaluate([[2.0]], x) - H.evaluate([[-2.0]], x))[0] / 2
+    assert_allclose(H.covariance(x, x), np.outer(odd, odd))
+    z = np.random.default_rng(0).normal(size=(200_000, 1))
+    odd = (H.evaluate([[2.0]], z) - H.evaluate([[-2.0]], z))[0] / 2
+    assert_allclose(H.operator_norm(), np.mean(odd**2), rtol=2e-2)
+    assert gv.LinearPeriodic(2, 2.0).log2_size == math.inf
+    assert gv.LinearPeriodic(3, 1.0, lambda u: 0 * u + 2).log2_size == 0
+
+
+def test_class_says_what_it_is():
+    H = gv.LinearPeriodic(10, 3, "square")
+    assert repr(H) == "LinearPeriodic(dim=10, radius=3, wave='square')"
+    assert H.labels == "signs"
+    assert gv.LinearPeriodic(10, 3).labels == "real"
+    assert not H.is_orthonormal
+    assert H.orthonormality[0] == "failed"
+    values = H.evaluate(H.sample(5, 0), np.random.default_rng(0).normal(size=(100, 10)))
+    assert set(np.unique(values)) == {-1.0, 1.0}
+    copy = pickle.loads(pickle.dumps(H))
+    x = np.random.default_rng(0).normal(size=(4, 10))
+    assert (copy.covariance(x, x) == H.covariance(x, x)).all()
+
+
+def test_radii_too_small_for_the_harmonics():
+    # h is nearly -sign<v, x>, which harmonics up to 64 do not see
+    H = gv.LinearPeriodic(10, 1e-4, "sawtooth")
+    assert H.operator_norm() <= 1 + 1e-5
+    with pytest.raises(gv.NotApplicableError, match="64 harmonics"):
+        H.covariance(np.ones((1, 10)), np.ones((1, 10)))
+    # the cosine has no such limit: lambda_2 = kappa^2/(d (d + 2)) to leading order
+    H = gv.LinearPeriodic(10, 1e-4)
+    assert_allclose(H.operator_norm(), 1e-16 / (10 * 12), rtol=1e-6)
+
+
+def test_wrong_arguments_are_named():
+    for radius in (0, -1, math.inf, math.nan):
+        with pytest.raises(ValueError, match="`radius`"):
+            gv.LinearPeriodic(3, radius)
+    with pytest.raises(TypeError, match="`radius`"):
+        gv.LinearPeriodic(3, "wide")
+    with pytest.raises(ValueError, match="`wave` must be one of"):
+        gv.LinearPeriodic(3, 1, "saw")
+    with pytest.raises(TypeError, match="`wave`"):
+        gv.LinearPeriodic(3, 1, 7)
+    with pytest.raises(ValueError, match="period 1"):
+        gv.LinearPeriodic(3, 1, np.cos)
+    with pytest.raises(gv.ShapeError, match="`wave`"):
+        gv.LinearPeriodic(3, 1, lambda u: 1.0)
+    with pytest.raises(gv.NonFiniteError, match="`wave`"):
+        gv.LinearPeriodic(3, 1, lambda u: np.full_like(u, np.nan))
+    H = gv.LinearPeriodic(3, 1)
+    with pytest.raises(gv.ShapeError, match="`members`"):
+        H.evaluate(np.zeros((2, 4)), np.zeros((1, 3)))
+    with pytest.raises(gv.ShapeError, match="`x`"):
+        H.covariance(np.zeros((1, 2)), np.zeros((1, 3)))
+    with pytest.raises(gv.LabelError):
+        gv.Problem(H, gv.Linear([1.0, 1.0, 1.0]), "hinge")
+
+
+def test_report_of_an_infinite_class():
+    check = gv.bound_check(gv.LinearPeriodic(8, 2.0), gv.MLP.random([8, 3, 1], rng=0), rng=0, max_samples=2048)
+    assert check.verdict == "holds"
+    assert check.bound_name == "operator-norm"
+    theorem = check.bounds["theorem-1"]
+    assert not theorem.applicable
+    assert math.isnan(theorem.value)
+    assert check.to_dict()["log2_size"] is None
+    text = str(check)
+    assert "nan" not in text
+    assert "inf " not in text
+    assert "infinite class" in text
+    assert "Theorem 2, explicit" in text
+    assert "infinite class" in check._repr_html_()
+    bounds = check.bounds
+    assert bounds["operator-norm"].log2 < bounds["operator-norm-uncentred"].log2 < bounds["theorem-2"].log2
+    # below the range of float64 the norm still has its logarithm
+    tiny = gv.bound_check(gv.LinearPeriodic(2000, 40.0), gv.Cosine(np.ones(2000) / 40), rng=0, max_samples=256)
+    assert tiny.bound == 0
+    assert math.isfinite(tiny.log2_bound)
+    assert tiny.verdict == "holds"
