@@ -75,7 +75,7 @@ def test_an_error_in_a_tile_reaches_the_caller():
 @pytest.mark.parametrize("rtol", [0.0, 1e-9])
 def test_interrupt_hands_back_the_estimate_so_far(rtol):
     H, model = gv.SparseParities(64, 2), gv.MLP.random([64, 64, 1], rng=0)
-    gv.gradient_variance(H, model, max_samples=512, rng=0)  # compile before the clock starts
+    gv.gradient_variance(H, model, method="monte-carlo", max_samples=512, rng=0)  # compile before the clock starts
     timer = threading.Timer(1.5, _thread.interrupt_main)
     timer.start()
     try:
@@ -94,16 +94,16 @@ def test_interrupt_hands_back_the_estimate_so_far(rtol):
 def test_interrupted_estimate_is_the_estimate_of_those_samples():
     """The value handed back is the one that the same seed gives when only so many samples are asked for."""
     H, model = gv.SparseParities(64, 2), gv.MLP.random([64, 64, 1], rng=0)
-    gv.gradient_variance(H, model, max_samples=512, rng=0)
+    gv.gradient_variance(H, model, method="monte-carlo", max_samples=512, rng=0)
     timer = threading.Timer(1.0, _thread.interrupt_main)
     timer.start()
     try:
         with pytest.raises(gv.Interrupted) as caught:
-            gv.gradient_variance(H, model, rtol=0, max_samples=2**18, rng=5)
+            gv.gradient_variance(H, model, method="monte-carlo", rtol=0, max_samples=2**18, rng=5)
     finally:
         timer.cancel()
     partial = caught.value.estimate
-    again = gv.gradient_variance(H, model, rtol=0, max_samples=partial.n_samples, rng=5)
+    again = gv.gradient_variance(H, model, method="monte-carlo", rtol=0, max_samples=partial.n_samples, rng=5)
     assert partial.value == again.value
     assert partial.standard_error == again.standard_error
 

@@ -34,8 +34,9 @@ class Choice:
 class Auto:
     """Take the first method that covers the problem.
 
-    1. `ClosedForm`: a theorem gives the number: a class of one member; all parities with any model; linear-periodic
-       targets with a cosine model or a network of one hidden layer.
+    1. `ClosedForm`: a theorem gives the number: a class of one member; all parities with any model; parities of one
+       degree with a network of one hidden layer; parities with a network of infinite width; linear-periodic targets
+       with a cosine model or a network of one hidden layer.
     2. `Enumeration`: the inputs are finitely many, fit in memory and take less than about a minute.
     3. `MonteCarlo`: everything else whose class says its covariance.
 

@@ -70,4 +70,4 @@ def test_a_sampled_mean_is_never_called_exact(slow_model):
 def test_classes_without_a_theorem_are_declined(slow_class, slow_model):
     for name in ("sparse-2", "finite-signs"):
         with pytest.raises(gv.NotApplicableError):
-            closed_form(slow_class(name, 4).H, slow_model("mlp-3-tanh", 4).model)
+            closed_form(slow_class(name, 4).H, slow_model("mlp-3x2-tanh", 4).model)

@@ -9,7 +9,14 @@ from ...errors import NotApplicableError
 from ...problem import Problem
 from ...results import Estimate
 from ...settings import Settings
-from . import all_parities, infinite_width, linear_periodic_cosine, linear_periodic_two_layer, one_member
+from . import (
+    all_parities,
+    infinite_width,
+    linear_periodic_cosine,
+    linear_periodic_two_layer,
+    one_member,
+    two_layer_parities,
+)
 
 
 class Theorem(Protocol):
@@ -27,6 +34,7 @@ class Theorem(Protocol):
 THEOREMS: tuple[Theorem, ...] = (
     one_member,
     all_parities,
+    two_layer_parities,
     infinite_width,
     linear_periodic_cosine,
     linear_periodic_two_layer,
@@ -37,10 +45,10 @@ THEOREMS: tuple[Theorem, ...] = (
 class ClosedForm:
     """Evaluate the gradient variance by a theorem that covers this class, model and loss.
 
-    The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities with
-    networks of infinite width, in the mean over their weights; linear-periodic targets with a cosine model or a
-    network of one hidden layer. Exact up to rounding and quadrature, or up to one plain expectation whose interval
-    is reported.
+    The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities of one degree
+    with a network of one hidden layer, at any dimension; parities with networks of infinite width, in the mean over
+    their weights; linear-periodic targets with a cosine model or a network of one hidden layer. Exact up to rounding
+    and quadrature, or up to one plain expectation whose interval is reported.
     """
 
     name: str = field(default="closed-form", init=False)

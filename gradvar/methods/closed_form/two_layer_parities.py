@@ -1,0 +1,220 @@
+r"""Parities of one degree, a network with one hidden layer, a loss whose b is constant: at any dimension.
+
+**Theorem.** Let p = sum_j a_j sigma(<w_j, x> + b_j) + b_out, x uniform on {-1, +1}^d and H the C(d, k) parities of
+degree k >= 1. With s = b dp/dw, b constant, W_k(f) = sum_{|S|=k} f^(S)^2 and delta_j = a_j sigma'(<w_j, x> + b_j),
+
+    Var = b^2 sum_j [ (k+1) W_{k+1}(delta_j) + (d-k+1) W_{k-1}(delta_j) + W_k(delta_j) + W_k(sigma_j) ] / C(d, k)
+          - ||E[m s]||^2,        m the class mean,
+
+the terms of w_j, b_j and a_j; b_out has none at k >= 1. *Proof.* E[chi_S delta x_i] = delta^(S xor {i}); summed over i
+and |S| = k each T of size k+1 is met k+1 times and each of size k-1 is met d-k+1 times. The weights of a ridge
+function: `ridge.py` (Fourier series; polynomial products over coordinates), `equal_weights.py` (sums over Hamming
+weights). b is constant for the square, correlation, logistic and perceptron losses, and for the hinge where
+sum_j |a_j| sup |sigma_j| + |b_out| < 1 over all preactivations that the cube can give.
+
+**Cost.** A unit takes N frequencies, about 50 for weights of norm 1 (N grows with the norm and the bias, and is 30 to
+1000 for the relu), and N^2/2 polynomial products of d factors up to degree min(k, d-k) + 1. All degrees next to k,
+sigma and sigma' share them, sines and cosines of -t_n too, and the factors of a row of pairs are read in
+sequence: at d = 1000, k = 10 a unit takes 0.03 s of one core and 10 MiB. Sums that cancel are taken again with 106
+bits, at 10 to 40 times the cost. Nothing is kept from one degree to the next: 10 degrees take as long as 10 calls.
+
+**Error.** Stated with its terms in `unit_variance.py`: the frequencies left out, the tails of the series, inputs
+out of its reach, rounding. For an activation with a kink the series does not end: what is left out beyond the last
+frequency is estimated from the decay of the products prod_i cos(t w_i) before it, and where the estimate is more
+than 1e-6 of the variance (d under about 40, or weights on a grid) the theorem declines.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
+
+import numpy as np
+
+from ...classes import SparseParities
+from ...errors import NotApplicableError
+from ...losses import LOSSES
+from ...models import MLP
+from ...models.activations import ACTIVATIONS, KINKED
+from ...problem import Problem
+from ...results import Estimate
+from ...settings import Settings
+from ...tiles import ordered_map
+from . import equal_weights, unit_variance
+from .ridge import EPS
+from .unit_variance import Contribution, Unit
+
+STATEMENT = "parities of one degree and one hidden layer: Fourier weights of each unit by polynomial products, exact"
+_METHOD = "closed-form (two-layer network, parities of one degree)"
+_ENUMERATED = 22
+"""Up to this dimension a kinked activation is left to enumeration."""
+_KINKED_TOLERANCE = 1e-6
+_DOUBLING = 1e-11
+"""Relative error from which on sums are taken again in doubled precision."""
+_MAX_WORK = 2.0**38
+_MAX_DOUBLED_WORK = 2.0**33
+_TOGETHER = 4
+
+
+def declines(problem: Problem) -> str | None:
+    """Return None for parities of one degree, one hidden layer and a loss with constant b, by what is cheap to see."""
+    hypotheses, model = problem.hypotheses, problem.model
+    if not isinstance(hypotheses, SparseParities):
+        return "the class is not that of the parities of one degree"
+    if type(model) is not MLP or len(model.weights) != 2:
+        return "the model is not an MLP with one hidden layer"
+    if signal_scale(problem) is None:
+        return f"b(p) is not known to be constant for {problem.loss.name} and this network"
+    if not 1 <= hypotheses.degree < hypotheses.dim:
+        return "the class has one member"
+    if hypotheses.log2_size > 900:
+        return f"C({hypotheses.dim}, {hypotheses.degree}) leaves the range of float64"
+    if model.activation in KINKED:
+        return _kinked_declines(units(model), hypotheses.degree)
+    return None
+
+
+def signal_scale(problem: Problem) -> float | None:
+    """b where it is the same at every input, by the loss or by a bound on the predictions; else None."""
+    loss, model = problem.loss, problem.model
+    if loss.constant is not None:
+        return float(loss.constant)
+    if loss == LOSSES["hinge"] and type(model) is MLP and len(model.weights) == 2 and largest_prediction(model) < 1:
+        return -1.0
+    return None
+
+
+def largest_prediction(model: MLP) -> float:
+    """A bound on |p| over the cube for one hidden layer: sum_j |a_j| sup |sigma_j| + |b_out|."""
+    weights, output = model.weights[0], model.weights[1][0]
+    bias = np.zeros(output.size) if model.biases[0] is None else model.biases[0]
+    reach = np.abs(weights).sum(axis=1)
+    sigma = ACTIVATIONS[model.activation]
+    if model.activation in ("sin", "cos"):
+        size = np.ones(output.size)
+    else:
+        # monotone, but for the gelu's dip to -0.17
+        size = np.maximum(np.abs(sigma(bias + reach)[0]), np.abs(sigma(bias - reach)[0]))
+        size = np.maximum(size, 0.17005) if model.activation == "gelu" else size
+    last = model.biases[1]
+    bound = math.fsum(np.abs(output) * size) + (0.0 if last is None else abs(float(last[0])))
+    return bound * (1 + 1e-12)
+
+
+def units(model: MLP) -> list[Unit]:
+    """The hidden units of a network with one hidden layer."""
+    weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
+    biases = np.zeros(output.size) if bias is None else bias
+    return [
+        Unit(w, float(b), float(a), bias is not None, model.activation)
+        for w, b, a in zip(weights, biases, output, strict=True)
+    ]
+
+
+def estimate(problem: Problem, settings: Settings) -> Estimate:
+    """Return Var, exact up to the series and rounding, with both in the interval.
+
+    Raises NotApplicableError where it would take too long, or where a kink leaves an error of more than 1e-6.
+    """
+    begin = time.perf_counter()
+    hypotheses, model, scale = problem.hypotheses, problem.model, signal_scale(problem)
+    assert isinstance(hypotheses, SparseParities)
+    assert type(model) is MLP
+    assert scale is not None
+    hidden, degree = units(model), hypotheses.degree
+    _check_work(hidden, degree)
+    parts = _contributions(hidden, degree, False, settings)
+    largest = [part.exponent + math.frexp(part.value + part.error)[1] for part in parts if part.value + part.error > 0]
+    top = max(largest, default=0)
+    value, errors = _total(parts, top)
+    allowed = _DOUBLING * value / len(parts)
+    worst = [j for j, error in enumerate(errors) if error > allowed and parts[j].direct > 0.1 * parts[j].error]
+    if sum(errors) > _DOUBLING * value and worst and sum(parts[j].work for j in worst) <= _MAX_DOUBLED_WORK:
+        again = _contributions([hidden[j] for j in worst], degree, True, settings)
+        for j, part in zip(worst, again, strict=True):
+            parts[j] = part
+        value, errors = _total(parts, top)
+    error = math.fsum(errors) + len(parts) * EPS * value
+    if model.activation in KINKED:
+        cut = math.fsum(e for e, unit in zip(errors, hidden, strict=True) if equal_weights.declines(unit, degree))
+        if cut > _KINKED_TOLERANCE * value:
+            raise NotApplicableError(
+                f"the Fourier series of the {model.activation} leaves an error of "
+                f"{cut / value if value else math.inf:.1e} of the variance at d = {hypotheses.dim}"
+            )
+    size, shift = _split(hypotheses.size)
+    factor = scale**2 / size
+    return Estimate(
+        mantissa=value * factor,
+        exponent=top - shift,
+        mantissa_interval=(max(value - error, 0.0) * factor, (value + error) * factor),
+        exact=True,
+        method=_METHOD,
+        guarantee="exact up to the Fourier series of the activation and float64 rounding, both within the interval",
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def _kinked_declines(hidden: list[Unit], degree: int) -> str | None:
+    others = [unit for unit in hidden if equal_weights.declines(unit, degree)]
+    if not others:
+        return None
+    if others[0].weights.size <= _ENUMERATED:
+        return f"the {others[0].activation} has a kink and d <= {_ENUMERATED} can be enumerated"
+    if any(unit_variance.on_grid(unit.weights) for unit in others):
+        return f"the weights of a {others[0].activation} unit lie on a grid, on which its series need not converge"
+    return None
+
+
+def _contribution(unit: Unit, degree: int, doubled: bool) -> Contribution:
+    if equal_weights.declines(unit, degree):
+        return unit_variance.contribution(unit, degree, doubled)
+    exact = equal_weights.contribution(unit, degree)
+    # The sum over Hamming weights cancels where the coefficients are small; a smooth series has small terms instead.
+    if unit.activation in KINKED or not unit.weights.any() or exact.error <= _DOUBLING * exact.value:
+        return exact
+    series = unit_variance.contribution(unit, degree, doubled)
+    excess = math.ldexp(series.error, max(-2000, min(2000, series.exponent - exact.exponent)))
+    return series if excess < exact.error else exact
+
+
+def _block(degree: int, doubled: bool, block: Sequence[Unit]) -> list[Contribution]:
+    return [_contribution(unit, degree, doubled) for unit in block]
+
+
+def _contributions(hidden: Sequence[Unit], degree: int, doubled: bool, settings: Settings) -> list[Contribution]:
+    def blocks() -> Iterator[Sequence[Unit]]:
+        for start in range(0, len(hidden), _TOGETHER):
+            yield hidden[start : start + _TOGETHER]
+
+    with closing(ordered_map(partial(_block, degree, doubled), blocks(), settings.executor)) as results:
+        return [part for block in results for part in block]
+
+
+def _total(parts: list[Contribution], exponent: int) -> tuple[float, list[float]]:
+    """The sum of the values and each error, in units of 2**exponent."""
+    value = math.fsum(math.ldexp(part.value, part.exponent - exponent) for part in parts)
+    return value, [math.ldexp(part.error, part.exponent - exponent) for part in parts]
+
+
+def _check_work(hidden: list[Unit], degree: int) -> None:
+    """Raise NotApplicableError where it would take minutes, by the unit with the largest weights."""
+    others = [unit for unit in hidden if equal_weights.declines(unit, degree)]
+    if not others:
+        return
+    chosen = max(others, key=lambda unit: float(unit.weights @ unit.weights) + unit.bias**2).nodes(degree)
+    work = 0.0 if chosen is None else len(others) * chosen.work
+    if work > _MAX_WORK:
+        raise NotApplicableError(
+            f"the polynomial products would take up to {work:.1e} steps, more than {_MAX_WORK:.1e}: the weights are "
+            "large, or the degree is"
+        )
+
+
+def _split(size: int) -> tuple[float, int]:
+    """`size` as a float times 2 to a power."""
+    shift = max(0, size.bit_length() - 512)
+    return float(size >> shift), shift
