@@ -129,7 +129,7 @@ def _compared(check: BoundCheck, bound: Bound) -> str:
         return "unresolved"
     if variance.mantissa <= 0 or not math.isfinite(bound.log2):
         return "0" if variance.mantissa == 0 and bound.log2 != -math.inf else "-"
-    return format_log2(variance.log2 - bound.log2, 4)
+    return format_log2(variance.log2 - bound.log2)
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -235,4 +236,4 @@ def _table(given: npt.ArrayLike | Functions, points: Array) -> Array:
         raise ShapeError("`values_or_functions` must not be empty: an empty class has no gradient variance")
     if isinstance(given, Sequence) and any(callable(h) for h in given):
         raise TypeError("`values_or_functions` must be a table of numbers or a list of functions, got a mixture")
-    return real_array("values", given, 2, "(m, n)")  # type: ignore[arg-type]
+    return real_array("values", cast(npt.ArrayLike, given), 2, "(m, n)")
