@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..errors import NotApplicableError
 from ..problem import Problem
-from ..results import Estimate
+from ..results import Estimate, log2_of
 from ..settings import Settings
 from .base import Method
 from .closed_form import ClosedForm
@@ -41,7 +41,7 @@ class Auto:
     3. `MonteCarlo`: everything else whose class says its covariance.
 
     Ask `select` which one that is, and why. A closed form whose error turns out too large while it is computed is
-    passed over as well.
+    passed over as well; so is one that is known to fewer than six digits where an enumeration knows more.
 
     Examples
     --------
@@ -88,14 +88,29 @@ class Auto:
             declined = method.declines(problem)
             if declined is None:
                 try:
-                    return method.estimate(problem, settings)
+                    return _sharper(method.estimate(problem, settings), problem, settings)
                 except NotApplicableError as error:
                     declined = error
             reasons.append(f"not {method.name}: {declined}")
         raise NotApplicableError("no method covers this problem: " + "; ".join(reasons))
 
 
-_IN_ORDER: tuple[Method, ...] = (ClosedForm(), Enumeration(max_work=2**35), MonteCarlo())
+_ENUMERATION = Enumeration(max_work=2**35)
+_IN_ORDER: tuple[Method, ...] = (ClosedForm(), _ENUMERATION, MonteCarlo())
+
+
+def _sharper(found: Estimate, problem: Problem, settings: Settings) -> Estimate:
+    """The estimate; or an enumeration's, where a closed form is known to fewer than six digits and it to more."""
+    if not found.exact or found.is_tight or found.method == _ENUMERATION.name or _ENUMERATION.declines(problem):
+        return found
+    enumerated = _ENUMERATION.estimate(problem, settings)
+    return min(found, enumerated, key=_log2_width)
+
+
+def _log2_width(found: Estimate) -> float:
+    low, high = found.mantissa_interval
+    return log2_of(high - low, found.exponent)
+
 
 METHODS: dict[str, Method] = {
     "auto": Auto(),

@@ -33,7 +33,7 @@ from .fourier import Series, series
 
 EPS = 2.0**-53
 _NEGLIGIBLE = 2.0**-62
-RAGGED = 8.0
+RAGGED = 32.0
 """Safety of the estimate of a cut series' tail: coefficients beyond the cut have no reason to have the signs of those
 before, so that their products with these count by the root of their mean square."""
 _MAX_SIZE = 2**23

@@ -52,6 +52,8 @@ _METHOD = "closed-form (two-layer network, parities of one degree)"
 _ENUMERATED = 22
 """Up to this dimension a kinked activation is left to enumeration."""
 _KINKED_TOLERANCE = 1e-6
+_SMALLEST, _LARGEST = 1e-100, 1e100
+"""Sizes of weights and biases between which the series are built."""
 _DOUBLING = 1e-11
 """Relative error from which on sums are taken again in doubled precision."""
 _MAX_WORK = 2.0**38
@@ -72,6 +74,10 @@ def declines(problem: Problem) -> str | None:
         return "the class has one member"
     if hypotheses.log2_size > 900:
         return f"C({hypotheses.dim}, {hypotheses.degree}) leaves the range of float64"
+    first = model.weights[0]
+    sizes = np.abs(np.concatenate([first[first != 0], np.ones(1) if model.biases[0] is None else model.biases[0]]))
+    if sizes.max() > _LARGEST or np.abs(first[first != 0]).min(initial=1.0) < _SMALLEST:
+        return f"weights or biases of the hidden layer are not between {_SMALLEST:g} and {_LARGEST:g}"
     if model.activation in KINKED:
         return _kinked_declines(units(model), hypotheses.degree)
     return None
@@ -141,9 +147,13 @@ def estimate(problem: Problem, settings: Settings) -> Estimate:
     if model.activation in KINKED:
         cut = math.fsum(e for e, unit in zip(errors, hidden, strict=True) if equal_weights.declines(unit, degree))
         if cut > _KINKED_TOLERANCE * value:
+            left = (
+                f"an error of {cut / value:.1e} of the variance"
+                if value
+                else "a variance of 0 open to inputs on the kink"
+            )
             raise NotApplicableError(
-                f"the Fourier series of the {model.activation} leaves an error of "
-                f"{cut / value if value else math.inf:.1e} of the variance at d = {hypotheses.dim}"
+                f"the Fourier series of the {model.activation} leaves {left} at d = {hypotheses.dim}"
             )
     size, shift = _split(hypotheses.size)
     factor = scale**2 / size

@@ -218,7 +218,9 @@ def test_the_tail_estimate_of_the_relu_covers_its_error(bias: float):
         scale = 2.0**part.exponent / math.comb(16, k)
         error = abs(part.value * scale - expected)
         assert error <= part.error * scale + 1e-30
-        assert part.error * scale <= max(1000 * error, 1e-30)
+        series = unit_variance.by_series(two_layer_parities.units(model)[0], k, False)
+        assert error <= series.error * scale + 1e-30  # these weights have no ties
+        assert series.error * scale <= max(1000 * error, 1e-30)
 
 
 @pytest.mark.large
@@ -383,3 +385,47 @@ def test_high_degrees_against_200_digits(dim: int, degree: int):
     half = (found.mantissa_interval[1] - found.mantissa_interval[0]) / 2
     error = abs(float(Decimal(found.mantissa) * Decimal(2) ** found.exponent / expected - 1))
     assert error <= half / found.mantissa <= 1e-9
+
+
+@pytest.mark.parametrize("degree", [1, 3])
+@pytest.mark.parametrize("pairs", ["few", "all"])
+def test_relu_weights_that_cancel_in_pairs_are_left_to_enumeration(degree, pairs):
+    """<w, x> = 0 on a share of the cube, where the series takes the step at 1/2 and the network at 0."""
+    root = 2**0.5
+    weights = np.zeros(24)
+    if pairs == "few":
+        weights[:4] = 1, 1, root, root
+    else:
+        weights = np.repeat(np.random.default_rng(0).standard_normal(12), 2)
+    model, H = gv.MLP([weights[None], [[1.0]]], None, "relu"), gv.SparseParities(24, degree)
+    with pytest.raises(gv.NotApplicableError, match="the Fourier series of the relu leaves"):
+        gv.gradient_variance(H, model, method="closed-form")
+    found = gv.gradient_variance(H, model)
+    assert found.method == "enumeration"
+    # The share of inputs on the kink has a signal of its own.
+    assert found.value > (1e-4 if pairs == "few" else 1e-10)
+
+
+def test_ties_are_estimated_from_above():
+    generic = np.random.default_rng(0).standard_normal(60)
+    assert unit_variance.on_the_kink(generic) < 1e-7
+    for pairs in (1, 2, 5):
+        weights = np.repeat(np.random.default_rng(1).standard_normal(pairs), 2)
+        assert 2.0**-pairs <= unit_variance.on_the_kink(weights) < 2.0**-pairs + 0.1
+
+
+@pytest.mark.parametrize(("weight", "bias"), [(1e-170, 0.3), (0.3, 1e300), (1e160, 0.3)])
+def test_weights_out_of_the_range_of_the_series_are_declined(weight, bias):
+    model = gv.MLP([[[weight, 2 * weight, 3 * weight]], [[1.0]]], [[bias], None], "tanh")
+    with pytest.raises(gv.NotApplicableError, match="weights or biases of the hidden layer are not between"):
+        gv.gradient_variance(gv.SparseParities(3, 2), model, method="closed-form")
+
+
+def test_auto_takes_the_enumeration_where_it_knows_more_digits():
+    weights = 0.3 * np.random.default_rng(0).standard_normal((2, 8))
+    model, H = gv.MLP([weights, [[1.0, 1.0]]], [[-10.0, -10.0], None], "gelu"), gv.SparseParities(8, 2)
+    series = gv.gradient_variance(H, model, method="closed-form")
+    assert not series.is_tight
+    assert gv.gradient_variance(H, model).method == "enumeration"
+    low, high = series.interval
+    assert low <= gv.gradient_variance(H, model).value <= high
