@@ -33,7 +33,7 @@ def as_text(check: BoundCheck) -> str:
         *_numbers(check),
         "",
         f"  {'Upper bounds on Var':<26}  {'value':>12}  {'Var/bound':>10}",
-        *(line for bound in check.bounds.values() if not math.isnan(bound.log2) for line in _bound_lines(check, bound)),
+        *(line for bound in check.bounds.values() if _is_shown(bound) for line in _bound_lines(check, bound)),
         *_unknown_lines(check),
         "",
         "  Assumptions of Theorem 1",
@@ -69,7 +69,7 @@ def as_html(check: BoundCheck) -> str:
         parts.append(
             row(
                 f"{TITLES[bound.name]}: {bound.formula}{mark}",
-                "-" if math.isnan(bound.log2) else format_log2(bound.log2),
+                _bound_value(bound),
                 _compared(check, bound),
             )
         )
@@ -109,13 +109,21 @@ def _known(estimate: Estimate) -> str:
 
 def _bound_lines(check: BoundCheck, bound: Bound) -> list[str]:
     mark = "*" if bound.name == check.bound_name else " "
-    head = f"{mark} {TITLES[bound.name]:<26}  {format_log2(bound.log2):>12}  {_compared(check, bound):>10}  "
+    head = f"{mark} {TITLES[bound.name]:<26}  {_bound_value(bound):>12}  {_compared(check, bound):>10}  "
     note = bound.formula if bound.applicable else f"{bound.formula}; NOT APPLICABLE, see the assumptions"
     return _wrapped(note, head, " " * 56)
 
 
+def _bound_value(bound: Bound) -> str:
+    return "-" if math.isnan(bound.log2) else format_log2(bound.log2)
+
+
+def _is_shown(bound: Bound) -> bool:
+    return bound.name == "theorem-1" or not math.isnan(bound.log2)
+
+
 def _unknown_lines(check: BoundCheck) -> list[str]:
-    unknown = [bound for bound in check.bounds.values() if math.isnan(bound.log2)]
+    unknown = [bound for bound in check.bounds.values() if not _is_shown(bound)]
     if not unknown:
         return []
     return _wrapped(f"{'; '.join(TITLES[b.name] for b in unknown)}: {unknown[0].reason}", "  not known: ", "    ")
@@ -124,7 +132,7 @@ def _unknown_lines(check: BoundCheck) -> list[str]:
 def _compared(check: BoundCheck, bound: Bound) -> str:
     variance = check.variance
     if math.isnan(bound.log2):
-        return "unknown"
+        return "-"
     if not variance.resolved:
         return "unresolved"
     if variance.mantissa <= 0 or not math.isfinite(bound.log2):

@@ -18,6 +18,8 @@ from .sphere import SphereTransform, log_zonal
 from .waves import MAX_HARMONICS, Wave, as_wave
 
 _COVARIANCE_HARMONICS = 64
+_NORM_DEGREES = 60
+_COVARIANCE_LARGE = 1e-3
 _COVARIANCE_RTOL = 1e-7
 _COVARIANCE_LEFT = 0.01
 _NORM_TERMS = 200_000
@@ -132,10 +134,11 @@ class LinearPeriodic:
         """Return C_H(x, x'), shape (n, n2).
 
         Exact up to rounding for the cosine (about 1e-13 of the size of its three terms, at any dimension, however
-        small they are) and in dimension 1. For another wave a sum over pairs of harmonics (n, m), n m <= 64: those
-        with (lambda(n) lambda(m))^(1/2) <= 1e-7 of the operator norm are left out, lambda(n) the norm of the n-th
-        harmonic alone, so that each changes the gradient variance by at most 1e-7 of its operator-norm bound. (In
-        dimensions 2 to 4 a wave with jumps has more such pairs than are summed: about 1e-2 of the bound is left out.)
+        small they are) and in dimension 1. For another wave a sum over pairs of harmonics (n, m), n, m <= 64: those
+        with (lambda(n) lambda(m))^(1/2) <= 1e-7 of the operator norm are left out, and where n m > 64 those <= 1e-3,
+        lambda(n) the norm of the n-th harmonic alone, so that each changes the gradient variance by at most that
+        share of its operator-norm bound. (For a wave with jumps in dimensions 2 to 4 they add to about 1e-2 of the
+        bound; and its covariance is off by .1 or so at points near each other, where it has a kink.)
 
         Raises `NotApplicableError` where 64 harmonics are too few: jumps at a radius so small that the targets are
         close to functions of the sign of <v, x>.
@@ -227,6 +230,11 @@ class LinearPeriodic:
             # The sum of absolute values falls with l, within each parity.
             if degree > 1 and max(most, self._log_eigenvalue(degree + 1, last, band)[1]) <= best:
                 break
+            if degree == _NORM_DEGREES:
+                raise NotApplicableError(
+                    f"the operator norm of {self!r} cancels in the sums over its harmonics at this radius and "
+                    "dimension; take a larger radius, or a smoother wave"
+                )
         uncentred = max(best, self._log_eigenvalue(0, last, band)[0])
         # The trace, E h^2: what a harmonic bound may exceed at radii too small for the harmonics.
         trace = math.log(float(density @ self.wave(x * (self.radius / (2 * math.pi))) ** 2) * (1 + 1e-6))
@@ -271,8 +279,10 @@ class LinearPeriodic:
             even = 2 * np.log(np.abs(a)) + log_zonal(self.dim, 2, self.radius**2 * n * n)
             odd = 2 * np.log(np.abs(b)) + log_zonal(self.dim, 1, self.radius**2 * n * n)
         alone = np.logaddexp(even, odd)
-        keep = 0.5 * (alone[:, None] + alone) > self._log_norms[0] + math.log(_COVARIANCE_RTOL)
-        keep &= n[:, None] * n <= _COVARIANCE_HARMONICS
+        size = 0.5 * (alone[:, None] + alone) - self._log_norms[0]
+        keep = size > np.where(
+            n[:, None] * n <= _COVARIANCE_HARMONICS, math.log(_COVARIANCE_RTOL), math.log(_COVARIANCE_LARGE)
+        )
         return [(int(i) + 1, int(j) + 1) for i, j in np.argwhere(keep)]
 
     def _halves(self, x: Array) -> tuple[Array, Array]:

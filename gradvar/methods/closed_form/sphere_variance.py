@@ -25,8 +25,11 @@ import numpy as np
 from scipy import special
 
 from ...arguments import Array
+from ...errors import NotApplicableError
 from .gaussian_transforms import Transform, Unit
 
+_FARTHEST = 800.0
+"""Where sech^2 y underflows: nothing is to be found beyond."""
 _NEGLIGIBLE = 45.0
 _EPS = float(np.finfo(np.float64).eps)
 _LEVELS = 7
@@ -126,14 +129,9 @@ def _profile(ridge: Ridge, sphere: Sphere, y: Array, floor: float, fineness: flo
         scale[needed] = exponent[needed] + part.scale
         values = np.zeros((y.size, 7))
         values[needed] = _components(ridge, part, n * rho * sech[needed], a, b)
-        with np.errstate(divide="ignore"):
-            envelope = log_weight[needed] + 2.0 * (scale[needed] + np.log(values[needed, 6]))
-        negligible = bool((envelope < floor - 10.0).all())
         values[needed, 6] *= _EPS * (8.0 + np.abs(part.scale) + np.abs(exponent[needed]))
         terms.append(values)
         scales.append(scale)
-        if negligible and n != first:
-            break  # what bounds a harmonic falls with n
     top = np.max(scales, axis=0)
     combined = sum(np.exp(scale - top)[:, None] * values for scale, values in zip(scales, terms, strict=True))
     assert not isinstance(combined, int)
@@ -274,5 +272,7 @@ def _scanned(ridge: Ridge, sphere: Sphere, step: float, log_norm: float) -> _Pro
         sech_sq = 1.0 / math.cosh(min(last, 300.0)) ** 2
         envelope = -power * (last - math.log(2.0)) - (first * rho) ** 2 * sech_sq - 2.0 * sphere.base
         past = 2.0 * (first * rho) ** 2 * sech_sq < power
+        if last > _FARTHEST:
+            raise NotApplicableError("a unit is so small wherever x is likely that float64 does not hold its share")
         if past and max(envelope + 20.0, points.log_weight[-1] + 2.0 * log_mean) < floor:
             return points

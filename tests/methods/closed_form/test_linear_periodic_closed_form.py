@@ -265,3 +265,38 @@ def test_transforms_of_steep_and_shifted_units_stay_finite():
 def test_transform_of_the_step_is_a_normal_tail():
     found = Unit("relu", True, 2.0, -3.0).transform(np.array([0.0]))
     assert_allclose(found.zeroth.real * np.exp(found.scale), special.ndtr(-1.5), rtol=1e-13)
+
+
+def test_harmonics_after_one_without_effect_count():
+    """A sine has no effect on an even model; the cosines after it do. The value is from quadrature in the plane."""
+
+    def wave(u):
+        angle = 2 * np.pi * u
+        return np.cos(angle) + 0.4 * np.sin(2 * angle) + np.cos(3 * angle)
+
+    found = gv.gradient_variance(gv.LinearPeriodic(2, 1.0, wave=wave), gv.Cosine([3.0, 0.0]), method="closed-form")
+    assert found.value == pytest.approx(0.0301342758985738, rel=1e-10)
+
+
+def test_high_harmonics_are_in_the_covariance():
+    def wave(u):
+        return np.cos(2 * np.pi * u) + np.cos(18 * np.pi * u)
+
+    H, model = gv.LinearPeriodic(3, 0.5, wave=wave), gv.Cosine([4.5, 0.0, 0.0])
+    exact = gv.gradient_variance(H, model, method="closed-form")
+    sampled = gv.gradient_variance(H, model, method="monte-carlo", rtol=0, rng=0, max_samples=2000)
+    assert abs(sampled.value - exact.value) <= 4 * sampled.standard_error  # a false alarm in 16 000
+    assert sampled.standard_error < 0.2 * exact.value
+
+
+@pytest.mark.parametrize(("weight", "bias"), [(0.0, -1.0), (0.01, -10.0)])
+def test_units_that_are_dead_where_x_is_likely_are_declined(weight, bias):
+    H = gv.LinearPeriodic(3, 1.5, wave=lambda u: np.cos(2 * np.pi * u) + 0.3 * np.sin(2 * np.pi * u))
+    model = gv.MLP([[[weight, 0.0, 0.0]], [[1.0]]], [[bias], [0.0]], "relu")
+    with pytest.raises(gv.NotApplicableError, match="a unit is so small"):
+        gv.gradient_variance(H, model, method="closed-form")
+
+
+def test_norm_that_cancels_in_its_harmonics_is_declined():
+    with pytest.raises(gv.NotApplicableError, match="take a larger radius"):
+        gv.LinearPeriodic(2, 0.3, wave="square").operator_norm()
