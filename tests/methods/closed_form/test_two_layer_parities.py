@@ -387,6 +387,7 @@ def test_high_degrees_against_200_digits(dim: int, degree: int):
     assert error <= half / found.mantissa <= 1e-9
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("degree", [1, 3])
 @pytest.mark.parametrize("pairs", ["few", "all"])
 def test_relu_weights_that_cancel_in_pairs_are_left_to_enumeration(degree, pairs):
