@@ -9,6 +9,11 @@ besides, each used where it is there:
 - `project(f)` (|H|, q) for f of shape (n_points, q): E_x[h(x) f(x)] for every member h, in one order: what
   enumeration needs;
 - `mean(x)` (n,): the class mean E_h h(x);
+- `annihilated(x)` (n, q): functions f with one and the same E_x[h(x) f(x)] for every member h, so that
+  E_x'[C_H(x, x') f(x')] = 0: Monte Carlo takes them out of the signal;
+- `members()` (|H|, ...): descriptions of all members, in the order of `project`; `sample(m, rng)` (m, ...): of m
+  members drawn independently; `evaluate(members, x)` (m, n): their values;
+- `inner_products(members, members2)` (m, m2): E_x[h(x) h'(x)];
 - `operator_norm(centred=True)`: the largest eigenvalue of the (centred) Gram matrix E_x[h h'] over |H|;
 - `log2_operator_norm(centred=True)`: its base-2 logarithm, where it may underflow;
 - `gram()` (|H|, |H|): that matrix;
@@ -55,6 +60,14 @@ class KnowsCovariance(HypothesisClass, Protocol):
 
     def covariance(self, x: Array, x2: Array) -> Array:
         """C_H(x, x'), shape (n, n2)."""
+
+
+@runtime_checkable
+class KnowsAnnihilated(HypothesisClass, Protocol):
+    """A class that names functions that its covariance annihilates."""
+
+    def annihilated(self, x: Array) -> Array:
+        """Functions f with one E_x[h(x) f(x)] for all members h, shape (n, q); the constant one first."""
 
 
 @runtime_checkable
