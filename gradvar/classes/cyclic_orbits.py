@@ -73,7 +73,8 @@ class CyclicOrbit(Combinators):
     def orthonormality(self) -> tuple[str, str]:
         """Whether Theorem 1's assumption on the class holds (E h^2 <= 1, E h h' = 0), and the evidence."""
         row = self.gram_row()
-        evidence = f"Gram matrix of all {self.size:,} members: E h^2 = {row[0]:.6g}"
+        members = f"all {self.size:,} members" if self.size > 1 else "the only member"
+        evidence = f"Gram matrix of {members}: E h^2 = {row[0]:.6g}"
         largest = 0.0
         if self.size > 1:
             other = int(np.argmax(np.abs(row[1:]))) + 1

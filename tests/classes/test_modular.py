@@ -152,7 +152,6 @@ def test_the_bounds_by_name_are_those_of_the_table(slow_model):
         assert_allclose(2 ** bounds[name].log2_constant, constant, rtol=1e-13)
 
 
-@pytest.mark.large
 @pytest.mark.parametrize("sizes", [[12, 40, 1], [12, 20, 20, 1]])
 def test_the_discrete_logarithm_modulo_3001_with_a_network_on_its_bits(sizes: list[int]):
     H, model = gv.DiscreteLog(3001), gv.MLP.random(sizes, rng=0)
