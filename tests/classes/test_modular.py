@@ -135,12 +135,15 @@ def test_every_method_gives_the_variance_of_the_gradients(make, h, first, loss, 
     assert abs(estimate.value - expected) < 4 * estimate.standard_error
 
 
-def test_the_bounds_by_name_are_those_of_the_table(slow_model):
-    H = gv.DiscreteLog(13)
-    table = np.array([[(-1.0) ** (pow(a, -1, 13) * x % 13) for x in range(1, 13)] for a in range(1, 13)])
-    weights = np.full(12, 1 / 12)
-    bounds = gv.bound_check(H, slow_model("linear", 4).model).bounds
-    assert not bounds["theorem-1"].applicable
+@pytest.mark.parametrize("p", [2, 3, 13])
+@pytest.mark.parametrize(("units", "wave"), [(True, "log"), (True, "sawtooth"), (False, "cosine"), (False, np.exp)])
+def test_the_bounds_by_name_are_those_of_the_table(units: bool, wave, p: int):
+    # For these classes they come from one row of the Gram matrix; here the reference sums over all of it.
+    H = gv.DiscreteLog(p, "integer") if wave == "log" else gv.ModularMultiples(p, wave, units, "integer")
+    n = H.inputs.n_points
+    table, weights = H.evaluate(H.members(), H.inputs.points(0, n)), np.full(n, 1 / n)
+    bounds = gv.bound_check(H, gv.Linear([1.0])).bounds
+    assert bounds["theorem-1"].applicable == (H.orthonormality[0] == "checked")
     expected = {
         "operator-norm": reference.operator_norm(table, weights),
         "operator-norm-uncentred": reference.operator_norm(table, weights, centred=False),
@@ -149,7 +152,21 @@ def test_the_bounds_by_name_are_those_of_the_table(slow_model):
         "cross-predictability": reference.cross_predictability(table, weights) ** 0.5,
     }
     for name, constant in expected.items():
-        assert_allclose(2 ** bounds[name].log2_constant, constant, rtol=1e-13)
+        assert_allclose(2 ** bounds[name].log2_constant, constant, rtol=1e-13, atol=1e-15)
+
+
+def test_all_bounds_and_the_exact_variance_where_no_gram_matrix_fits():
+    H, model = gv.DiscreteLog(10_007), gv.MLP.random([14, 8, 1], rng=0)
+    check = gv.bound_check(H, model)
+    assert check.variance.method == "enumeration"
+    assert check.verdict == "holds"
+    assert all(bound.applicable for name, bound in check.bounds.items() if name != "theorem-1")
+    constants = {name: bound.log2_constant for name, bound in check.bounds.items()}
+    for name in ("gershgorin", "boas-bellman", "cross-predictability"):
+        assert constants["operator-norm"] <= constants["operator-norm-uncentred"] <= constants[name]
+    # ||Gram||_F^2 is the sum of the squares of the eigenvalues
+    frobenius = np.sqrt((H.gram_eigenvalues() ** 2).sum())
+    assert_allclose(2 ** constants["cross-predictability"], frobenius / H.size, rtol=1e-12)
 
 
 @pytest.mark.parametrize("sizes", [[12, 40, 1], [12, 20, 20, 1]])
