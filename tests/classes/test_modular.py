@@ -155,6 +155,13 @@ def test_the_bounds_by_name_are_those_of_the_table(units: bool, wave, p: int):
         assert_allclose(2 ** bounds[name].log2_constant, constant, rtol=1e-13, atol=1e-15)
 
 
+def test_labels_are_checked_on_all_values():
+    for H in (gv.DiscreteLog(13), gv.ModularMultiples(13, "square")):
+        check = gv.bound_check(H, gv.Linear([1.0] * 4), "hinge")
+        labels = next(a for a in check.assumptions if a.name == "labels")
+        assert (labels.status, labels.evidence) == ("checked", "every value of every target is -1 or +1")
+
+
 def test_all_bounds_and_the_exact_variance_where_no_gram_matrix_fits():
     H, model = gv.DiscreteLog(10_007), gv.MLP.random([14, 8, 1], rng=0)
     check = gv.bound_check(H, model)
