@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import DiscreteLog, FiniteClass, LinearPeriodic, ModularMultiples, Parities, SparseParities
+    from .classes import (
+        DiscreteLog,
+        FiniteClass,
+        LinearPeriodic,
+        ModularMultiples,
+        Parities,
+        SampledClass,
+        SparseParities,
+    )
     from .errors import (
         Interrupted,
         LabelError,
@@ -42,7 +50,15 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": ("DiscreteLog", "FiniteClass", "LinearPeriodic", "ModularMultiples", "Parities", "SparseParities"),
+    "classes": (
+        "DiscreteLog",
+        "FiniteClass",
+        "LinearPeriodic",
+        "ModularMultiples",
+        "Parities",
+        "SampledClass",
+        "SparseParities",
+    ),
     "errors": (
         "Interrupted",
         "LabelError",
@@ -89,6 +105,7 @@ __all__ = [
     "NotApplicableError",
     "Parities",
     "Problem",
+    "SampledClass",
     "ShapeError",
     "SparseParities",
     "Theorem2",

@@ -5,6 +5,7 @@ from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
 from .modular import DiscreteLog, ModularMultiples
 from .parities import Parities, SparseParities
+from .sampled import SampledClass
 
 __all__ = [
     "DiscreteLog",
@@ -13,5 +14,6 @@ __all__ = [
     "LinearPeriodic",
     "ModularMultiples",
     "Parities",
+    "SampledClass",
     "SparseParities",
 ]
