@@ -32,7 +32,18 @@ if TYPE_CHECKING:
     from .inputs import FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
-    from .models import MLP, Cosine, InfiniteMLP, Linear, from_function
+    from .models import (
+        MLP,
+        Attention,
+        Convolutional,
+        Cosine,
+        InfiniteMLP,
+        Linear,
+        Recurrent,
+        ResidualMLP,
+        WeightTied,
+        from_function,
+    )
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
     from .theorem2 import Theorem2
@@ -54,7 +65,18 @@ _HOME = {
     "inputs": ("FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
-    "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function"),
+    "models": (
+        "MLP",
+        "Attention",
+        "Convolutional",
+        "Cosine",
+        "InfiniteMLP",
+        "Linear",
+        "Recurrent",
+        "ResidualMLP",
+        "WeightTied",
+        "from_function",
+    ),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
     "theorem2": ("Theorem2",),
@@ -64,10 +86,12 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "MLP",
+    "Attention",
     "Auto",
     "Bound",
     "BoundCheck",
     "ClosedForm",
+    "Convolutional",
     "Cosine",
     "Enumeration",
     "Estimate",
@@ -86,10 +110,13 @@ __all__ = [
     "NotApplicableError",
     "Parities",
     "Problem",
+    "Recurrent",
+    "ResidualMLP",
     "ShapeError",
     "SparseParities",
     "Theorem2",
     "TooLargeError",
+    "WeightTied",
     "bound_check",
     "degree_spectrum",
     "from_function",
