@@ -26,8 +26,9 @@ class Attention(Network):
 
     Parameters, in the order of the gradient: E, P, Q, K, V (row-major), v, c.
 
-    Exchanging one position t < T moves the output of one head by at most 4 D e^{2A}/T, where A bounds |logits| and D
-    bounds |<v, V z>| (Hahn 2020, arXiv 1906.06755, Lemma 5).
+    Exchanging the symbol at one position t < T moves the output of one head by at most 2 D e^{2A}/T, where A bounds
+    |logits| and D bounds |<v, V z>|: by O(1/T) (Hahn 2020, arXiv 1906.06755, Lemma 5). For alpha_t <= e^{2A}/T, the
+    others keep their ratios, and so the output moves by at most D (alpha_t + alpha'_t + |alpha_t - alpha'_t|).
 
     Parameters
     ----------

@@ -69,7 +69,9 @@ def iterated(W, U, b, inputs, sigma):
     m = len(W)
     h = [0.0] * m
     for x in inputs:
-        z = [sum(W[i, j] * h[j] for j in range(m)) + sum(U[i, j] * x[j] for j in range(len(x))) + b[i] for i in range(m)]
+        z = [
+            sum(W[i, j] * h[j] for j in range(m)) + sum(U[i, j] * x[j] for j in range(len(x))) + b[i] for i in range(m)
+        ]
         h = [sigma(value) for value in z]
     return h
 
@@ -386,7 +388,7 @@ def test_attention_without_positions_does_not_see_the_order_of_the_others():
 
 @pytest.mark.parametrize("length", [4, 16, 64])
 def test_one_symbol_moves_soft_attention_by_the_lemma_s_order_of_one_over_length(length: int):
-    # Hahn 2020, Lemma 5: at most 4 D exp(2A)/T for logits within +-A and values within +-D
+    # Hahn 2020, Lemma 5: at most 2 D exp(2A)/T for logits within +-A and values within +-D
     model = gv.Attention.random(length, 4, 1, rng=3)
     x = np.random.default_rng(length).choice([-1.0, 1.0], size=(200, length))
     z = x[:, :, None] * model.embedding[:, 0] + model.positions
@@ -397,7 +399,7 @@ def test_one_symbol_moves_soft_attention_by_the_lemma_s_order_of_one_over_length
     for t in range(length - 1):
         other = x.copy()
         other[:, t] *= -1
-        assert np.abs(model.predict(other) - model.predict(x)).max() <= 4 * D * np.exp(2 * A) / length
+        assert np.abs(model.predict(other) - model.predict(x)).max() <= 2 * D * np.exp(2 * A) / length
 
 
 def test_attention_with_large_logits_is_finite():
@@ -453,6 +455,28 @@ def test_random_weights_have_standard_deviation_one_over_root_fan_in():
         deviation = 6 * np.sqrt(2 / z.size)
         assert abs((z**2).mean() - 1) < deviation
         assert abs(z.mean()) < 6 / np.sqrt(z.size)
+
+
+ON_THE_KINK = [0.1, 0.2, -0.3]  # sums to 0, and to 5.6e-17 in floating point
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        gv.Convolutional([[[ON_THE_KINK]]], [1.0], dim=3, activation="relu"),
+        gv.Recurrent([[1.0]], [ON_THE_KINK], [1.0], length=1, activation="relu"),
+        gv.WeightTied([[1.0]], [ON_THE_KINK], [1.0], steps=2, activation="relu"),
+        gv.WeightTied([[0.5]], [ON_THE_KINK], [1.0], steps=None, activation="relu"),
+        gv.ResidualMLP([np.eye(3), np.outer([1, 1, 1], ON_THE_KINK)], [1.0, 0.0, 0.0], activation="relu"),
+    ],
+    ids=repr,
+)
+def test_relu_has_slope_zero_within_rounding_of_zero(model):
+    g = model.gradient(np.ones((1, 3)))
+    expected = np.zeros_like(g)
+    if isinstance(model, gv.ResidualMLP):  # what it passes on remains: p = x_1
+        expected[0, [0, 1, 2, -3, -2, -1]] = 1.0
+    assert_array_equal(g, expected)
 
 
 W1 = [[1.0, 2.0]]
