@@ -88,8 +88,9 @@ def _limit(following: Callable[[Array, Rows], Array], shape: tuple[int, ...], wh
         for _ in range(LONGEST):
             if rows.size == 0:
                 return state
-            new = following(state[rows], rows)
-            change = np.abs(new - state[rows]).max(axis=1)
+            old = state[rows]
+            new = following(old, rows)
+            change = np.abs(new - old).max(axis=1)
             size = np.abs(new).max(axis=1)
             state[rows] = new
             if not np.isfinite(change).all():

@@ -12,6 +12,7 @@ by one matrix product over the positions, unless there is only one of them.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Self
@@ -19,8 +20,8 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, finite, generator, inputs_of, number, real_array
-from ..errors import ShapeError
+from ..arguments import Array, SeedLike, generator, inputs_of, number, real_array
+from ..errors import NonFiniteError, ShapeError
 from .activations import ACTIVATIONS, KINKED, settle
 from .base import products
 
@@ -78,7 +79,7 @@ class Network(ABC):
 
     def tangent_factors(self, x: npt.ArrayLike) -> list[tuple[Array, Array]]:
         """Return a pair for each matrix that is used once, and one of the form (g, 1) for all other parameters."""
-        found = [_factors(self._blocks(block)) for block in self._in_blocks(x)]
+        found = [_factors(self._blocks(block), block.shape[0]) for block in self._in_blocks(x)]
         return [
             (np.concatenate([left for left, _ in pair]), np.concatenate([right for _, right in pair]))
             for pair in zip(*found, strict=True)
@@ -159,7 +160,8 @@ def scalar(name: str, value: float | None) -> float | None:
     if value is None:
         return None
     given = number(name, value)
-    finite(name, np.array(given))
+    if not math.isfinite(given):
+        raise NonFiniteError(f"`{name}` must be finite, got {value!r}")
     return given
 
 
@@ -171,7 +173,7 @@ def as_array(value: float | None) -> Array | None:
 def gaussian(rng: SeedLike, scale: float) -> Callable[..., Array]:
     """Return a function (shape, fan_in=...) that draws weights of standard deviation scale / sqrt(fan_in)."""
     factor = number("scale", scale)
-    if not np.isfinite(factor):
+    if not math.isfinite(factor):
         raise ValueError(f"`scale` must be finite, got {scale!r}")
     draw = generator(rng)
 
@@ -193,8 +195,8 @@ def _gradient(blocks: list[Block]) -> Array:
     return np.concatenate(columns, axis=1)
 
 
-def _factors(blocks: list[Block]) -> list[tuple[Array, Array]]:
-    ones = np.ones((blocks[0].shape[0] if not isinstance(blocks[0], Outer) else blocks[0].inputs.shape[0], 1))
+def _factors(blocks: list[Block], n: int) -> list[tuple[Array, Array]]:
+    ones = np.ones((n, 1))
     pairs = [
         (np.concatenate([block.inputs, ones], axis=1) if block.bias else block.inputs, block.deltas)
         for block in blocks
