@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import FiniteClass, LinearPeriodic, Parities, SparseParities
+    from .classes import DiscreteLog, FiniteClass, LinearPeriodic, ModularMultiples, Parities, SparseParities
     from .errors import (
         Interrupted,
         LabelError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ShapeError,
         TooLargeError,
     )
-    from .inputs import FinitePoints, Gaussian, Hypercube
+    from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
     from .models import (
@@ -53,7 +53,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": ("FiniteClass", "LinearPeriodic", "Parities", "SparseParities"),
+    "classes": ("DiscreteLog", "FiniteClass", "LinearPeriodic", "ModularMultiples", "Parities", "SparseParities"),
     "errors": (
         "Interrupted",
         "LabelError",
@@ -62,7 +62,7 @@ _HOME = {
         "ShapeError",
         "TooLargeError",
     ),
-    "inputs": ("FinitePoints", "Gaussian", "Hypercube"),
+    "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
     "models": (
@@ -93,6 +93,8 @@ __all__ = [
     "ClosedForm",
     "Convolutional",
     "Cosine",
+    "CyclicGroup",
+    "DiscreteLog",
     "Enumeration",
     "Estimate",
     "FiniteClass",
@@ -105,6 +107,7 @@ __all__ = [
     "Linear",
     "LinearPeriodic",
     "MarginLoss",
+    "ModularMultiples",
     "MonteCarlo",
     "NonFiniteError",
     "NotApplicableError",
