@@ -23,7 +23,6 @@ import numpy.typing as npt
 from ..arguments import Array, SeedLike, generator, inputs_of, number, real_array
 from ..errors import NonFiniteError, ShapeError
 from .activations import ACTIVATIONS, KINKED, settle
-from .base import products
 
 _NUMBERS = 2**22
 """Numbers that are kept at a time: 32 MiB. Inputs are taken in blocks of that size."""
@@ -58,13 +57,11 @@ class Network(ABC):
         """All parameters in the order of the gradient, shape (P,); each array row-major."""
         return np.concatenate([array.ravel() for array in self._arrays])
 
-    def with_parameters(self, vector: npt.ArrayLike) -> Self:
+    def with_parameters(self, parameters: npt.ArrayLike) -> Self:
         """Return this network with other parameters, given in the order of the gradient, shape (P,)."""
-        flat = real_array("vector", vector, 1, f"({self.n_parameters},)")
+        flat = real_array("parameters", parameters, 1, f"({self.n_parameters},)")
         if flat.size != self.n_parameters:
-            raise ShapeError(
-                f"`vector` must have shape ({self.n_parameters},), the parameters of {self!r}, got {flat.shape}"
-            )
+            raise ShapeError(f"`parameters` must have shape ({self.n_parameters},) for {self!r}, got {flat.shape}")
         ends = np.cumsum([array.size for array in self._arrays])
         parts = np.split(flat, ends[:-1])
         return self._rebuilt(part.reshape(array.shape) for part, array in zip(parts, self._arrays, strict=True))
@@ -187,7 +184,8 @@ def _gradient(blocks: list[Block]) -> Array:
     columns = []
     for block in blocks:
         if isinstance(block, Outer):
-            columns.append(products([(block.inputs, block.deltas)]))
+            outer = block.deltas[:, :, None] * block.inputs[:, None, :]
+            columns.append(outer.reshape(outer.shape[0], outer.shape[1] * outer.shape[2]))
             if block.bias:
                 columns.append(block.deltas)
         else:

@@ -299,6 +299,7 @@ def test_rows_depend_on_their_own_inputs_alone(case: Case, x):
 def test_no_inputs_give_no_rows(case: Case, x):
     model = case.model
     assert model.predict(x[:0]).shape == (0,)
+    assert model.gradient(x[:0]).shape == (0, model.n_parameters)
     widths = [(A.shape[1], B.shape[1]) for A, B in model.tangent_factors(x)]
     assert [(A.shape, B.shape) for A, B in model.tangent_factors(x[:0])] == [((0, r), (0, q)) for r, q in widths]
 
@@ -575,12 +576,12 @@ W1 = [[1.0, 2.0]]
         (
             lambda: gv.ResidualMLP([W1], [1.0]).with_parameters(np.ones(4)),
             gv.ShapeError,
-            r"`vector` must have shape \(3,\), the parameters of ResidualMLP\(2-1, 0 blocks, tanh\), got \(4,\)",
+            r"`parameters` must have shape \(3,\) for ResidualMLP\(2-1, 0 blocks, tanh\), got \(4,\)",
         ),
         (
             lambda: gv.ResidualMLP([W1], [1.0]).with_parameters([1.0, np.nan, 1.0]),
             gv.NonFiniteError,
-            "`vector` must be finite",
+            "`parameters` must be finite",
         ),
     ],
 )
