@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .models import MLP, Cosine, InfiniteMLP, Linear, from_function
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
+    from .sweeps import NamedProblem, SweepResults, grid, sweep
     from .theorem2 import Theorem2
     from .variance import degree_spectrum, gradient_variance
 
@@ -57,6 +58,7 @@ _HOME = {
     "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function"),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
+    "sweeps": ("NamedProblem", "SweepResults", "grid", "sweep"),
     "theorem2": ("Theorem2",),
     "variance": ("degree_spectrum", "gradient_variance"),
 }
@@ -82,18 +84,22 @@ __all__ = [
     "LinearPeriodic",
     "MarginLoss",
     "MonteCarlo",
+    "NamedProblem",
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
     "Problem",
     "ShapeError",
     "SparseParities",
+    "SweepResults",
     "Theorem2",
     "TooLargeError",
     "bound_check",
     "degree_spectrum",
     "from_function",
     "gradient_variance",
+    "grid",
+    "sweep",
 ]
 
 
