@@ -81,46 +81,42 @@ def plot_sweep(rows: Sequence[Row], parameters: Sequence[str], x: str, y: str, a
         _, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
     positions = _x_axis(ax, [row[x] for row in drawn], x)
     ordered = all(isinstance(row[x], (int, float)) for row in drawn)
-    heights = [_number(row[y]) for row in drawn]
-    ax.set_yscale("log" if y != "log2" and _ranges_widely(heights, 10) else "linear")
-    floor = min(heights) - 0.1 * (max(heights) - min(heights)) - 1
+    logarithmic, floor = _y_axis(ax, drawn, y)
     names = telling(drawn, [name for name in parameters if name != "seed"], (x, "seed"))
-    groups = list(dict.fromkeys(tuple(row.get(name) for name in names) for row in drawn))
     lines: dict[tuple[Scalar, ...], list[tuple[float, Row]]] = {}
     for position, row in zip(positions, drawn, strict=True):
         line = (*(row.get(name) for name in names), None if x == "seed" else row.get("seed"))
         lines.setdefault(line, []).append((position, row))
-    labelled: set[int] = set()
+    colours: dict[tuple[Scalar, ...], str] = {}
     for line, points in lines.items():
         points.sort(key=lambda point: point[0])
+        label = None
+        if line[:-1] not in colours:
+            label = ", ".join(f"{name}={part}" for name, part in zip(names, line[:-1], strict=True)) or None
+        colour = colours.setdefault(line[:-1], f"C{len(colours) % 10}")
         at = [position for position, _ in points]
         value = [_number(row[y]) for _, row in points]
         low, high = zip(*(_ends(row, y, floor) for _, row in points), strict=True)
-        group = line[:-1]
-        number = groups.index(group)
-        said = ", ".join(f"{name}={part}" for name, part in zip(names, group, strict=True))
-        ax.errorbar(
-            at,
-            value,
-            yerr=([v - e for v, e in zip(value, low, strict=True)], [e - v for v, e in zip(value, high, strict=True)]),
-            fmt="o-" if ordered else "o",
-            color=f"C{number % 10}",
-            markersize=4,
-            capsize=3,
-            alpha=0.8,
-            label=None if number in labelled or not said else said,
-        )
+        if logarithmic:  # what is not positive has an upper end only
+            under = [i for i, v in enumerate(value) if v <= 0]
+            ax.plot([at[i] for i in under], [max(high[i], floor) for i in under], "v", color=colour)
+            value = [v if v > 0 else math.nan for v in value]
+        errors = [v - e for v, e in zip(value, low, strict=True)], [e - v for v, e in zip(value, high, strict=True)]
+        style = "o-" if ordered else "o"
+        ax.errorbar(at, value, errors, fmt=style, color=colour, markersize=4, capsize=3, alpha=0.8, label=label)
         if y in _BOUND:
             bound = [math.nan if row[_BOUND[y]] is None else _number(row[_BOUND[y]]) for _, row in points]
-            first = "bound" if not labelled else None
-            ax.plot(at, bound, "--" if ordered else "_", color=f"C{number % 10}", lw=1, markersize=16, label=first)
-        labelled.add(number)
+            ax.plot(at, bound, "--" if ordered else "_", color=colour, lw=1, markersize=16)
+    if y in _BOUND or y == "ratio":
+        ax.plot([], [], "--", color="tab:gray", lw=1, label="bound")
     if y == "ratio":
-        ax.axhline(1.0, color="tab:gray", lw=1, ls="--", label="bound")
+        ax.axhline(1.0, color="tab:gray", lw=1, ls="--")
     if len(drawn) < len(rows):
-        note = f"{len(rows) - len(drawn)} of {len(rows)} problems not shown: failed, interrupted or unresolved"
-        ax.annotate(note, (0.01, 0.01), xycoords="axes fraction", fontsize=8, color="tab:gray")
-    ax.set_ylabel(_LABELS.get(y, y))
+        ax.set_title(
+            f"{len(rows) - len(drawn)} of {len(rows)} problems have no number to show", fontsize=8, loc="right"
+        )
+    if logarithmic:
+        ax.set_ylim(bottom=floor / 2)
     ax.grid(alpha=0.3)
     if ax.get_legend_handles_labels()[1]:
         ax.legend(fontsize=8)
@@ -159,6 +155,16 @@ def _x_axis(ax: Axes, values: list[Scalar], name: str) -> list[float]:
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
     return numbers
+
+
+def _y_axis(ax: Axes, rows: list[Row], y: str) -> tuple[bool, float]:
+    """Set up the axis; return whether it is logarithmic, and where to draw what goes down to zero."""
+    ax.set_ylabel(_LABELS.get(y, y))
+    values = [_number(row[y]) for row in rows]
+    if y == "log2" or not _ranges_widely(values, 10):
+        return False, min(values) - 0.1 * (max(values) - min(values)) - 1
+    ax.set_yscale("log")
+    return True, min(value for value in values if value > 0) / 3
 
 
 def _ends(row: Row, y: str, floor: float) -> tuple[float, float]:

@@ -185,7 +185,7 @@ def grid(
     >>> len(problems), problems[0].parameters
     (12, {'H': 5, 'dim': 5, 'model': '<lambda>', 'loss': 'square', 'seed': 0})
     """
-    classes = _axis("H", [H] if isinstance(H, HypothesisClass) else H, repr)
+    classes: dict[Scalar, HypothesisClass] = _axis("H", [H] if isinstance(H, HypothesisClass) else H, repr)
     models = _axis("model", [model] if callable(model) or _is_model(model) else model, _model_name)
     losses = _axis("loss", [loss] if isinstance(loss, (str, Loss)) else loss, _loss_name)
     seeds: dict[Scalar, SupportsIndex] = _axis(

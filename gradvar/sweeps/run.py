@@ -74,7 +74,8 @@ def sweep(
     >>> import gradvar as gv
     >>> problems = gv.grid(H={d: gv.Parities(d) for d in (4, 8)}, model=lambda H: gv.Linear([1.0] * H.inputs.dim))
     >>> results = gv.sweep(problems, progress=False)
-    >>> print(results)
+    >>> results, [row["verdict"] for row in results.to_dicts()]
+    (SweepResults(2 done), ['holds', 'holds'])
     """
     items = as_named(problems)
     if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
