@@ -87,15 +87,13 @@ class NamedProblem:
         confidence: SupportsFloat = 0.95,
         max_samples: SupportsIndex = MAX_SAMPLES,
     ) -> None:
-        if not isinstance(H, HypothesisClass) or isinstance(H, type):
-            raise TypeError(f"`H` must be a hypothesis class (see gradvar.classes), got {H!r}")
         if not _is_model(model):
             _seed_of(model)
         number = integer("seed", seed, 0)
         settings = Settings.checked(rtol, confidence, max_samples, number, None, False)
         values = {
             "parameters": _checked_parameters(parameters, number),
-            "H": H,
+            "H": _checked_class(H),
             "model": model,
             "loss": as_loss(loss),
             "seed": number,
@@ -193,7 +191,7 @@ def grid(
     )
     return [
         NamedProblem(
-            {"H": h, **attributes(one_class), "model": m, "loss": name, "seed": s},
+            {"H": h, **attributes(_checked_class(one_class)), "model": m, "loss": name, "seed": s},
             one_class,
             one_model,
             one_loss,
@@ -272,6 +270,12 @@ def _axis(name: str, given: object, called: Callable[[Part], Scalar]) -> dict[Sc
     return found
 
 
+def _checked_class(H: object) -> HypothesisClass:
+    if not isinstance(H, HypothesisClass) or isinstance(H, type):
+        raise TypeError(f"`H` must be a hypothesis class (see gradvar.classes), got {H!r}")
+    return H
+
+
 def _is_model(model: object) -> bool:
     return isinstance(model, (Model, InfiniteMLP)) and not isinstance(model, type)
 
@@ -296,7 +300,7 @@ def _seed_of(factory: object) -> str | None:
             signature.bind(None, **{keyword: 0})
             return keyword
         needed = [p for p in signature.parameters.values() if p.default is p.empty and p.kind != p.VAR_KEYWORD]
-        signature.bind(*needed[:2])
+        signature.bind(*needed[:2] or [None])
         return "" if len(needed) == 2 else None
     except TypeError:
         raise TypeError(f"{accepted}, got {factory!r} with the signature {signature}") from None
