@@ -43,7 +43,8 @@ def sweep(
     path : str, PathLike or None
         A file of JSON Lines that each record is appended to, and on the disk, before the next problem begins. When
         there is one, problems with a finished record in it are not computed again, whatever ended the process that
-        wrote it; those that failed or were interrupted are. Other sweeps may write to the file at the same time.
+        wrote it; those that failed or were interrupted are, and of several records of a problem the last counts.
+        Other sweeps may write to the file at the same time.
     executor : concurrent.futures.Executor or None
         Where whole problems are computed, each by one thread: a pool of threads or processes,
         `dask.distributed.Client(...).get_executor(pure=False)`. What is sent to processes must pickle: classes,

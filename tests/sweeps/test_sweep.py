@@ -206,6 +206,19 @@ def test_records_of_another_version_are_kept_and_told(tmp_path):
     assert len(lines(path)) == 1
 
 
+def test_a_class_whose_members_cannot_be_drawn_and_a_model_without_predictions_are_recorded(tmp_path):
+    class Mine(gv.Parities):
+        def sample(self, m, rng=None):
+            raise NotImplementedError
+
+    infinite = gv.InfiniteMLP(depth=2, activation="relu")
+    items = [dataclasses.replace(BASE, H=Mine(5)), gv.NamedProblem("b", gv.SparseParities(50, 2), infinite)]
+    results = swept(items, path=tmp_path / "f")
+    assert [row["status"] for row in results] == ["done", "done"]
+    assert results.to_dicts()[1]["n_parameters"] is None
+    assert swept(items, path=tmp_path / "f").to_dicts() == results.to_dicts()
+
+
 # Executors
 
 

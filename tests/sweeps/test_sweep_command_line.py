@@ -11,7 +11,7 @@ import pytest
 from slow import lines
 
 import gradvar as gv
-from gradvar.__main__ import main
+from gradvar.__main__ import _EXAMPLES, _parser, main
 
 pytestmark = pytest.mark.large
 
@@ -97,3 +97,10 @@ def test_ctrl_c_leaves_the_records_and_says_where(tmp_path):
     done, interrupted = lines(path)
     assert (done["status"], interrupted["status"]) == ("done", "interrupted")
     assert interrupted["n_samples"] > 0
+
+
+def test_every_example_of_the_help_parses():
+    lines = [line.split()[3:] for line in _EXAMPLES.splitlines() if line.startswith("  python -m gradvar sweep")]
+    assert lines
+    for line in lines:
+        assert _parser().parse_args(line).path.endswith(".jsonl")

@@ -62,7 +62,7 @@ def solid(ax):
     found = []
     for container in ax.containers:
         line, _, bars = container.lines
-        ends = np.array([segment[:, 1] for segment in bars[0].get_segments()])
+        ends = np.array([segment[:, 1] for segment in bars[0].get_segments() if len(segment)])
         found.append((line.get_xdata(), line.get_ydata(), ends, line.get_color()))
     return found
 
