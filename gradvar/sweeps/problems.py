@@ -300,7 +300,7 @@ def _seed_of(factory: object) -> str | None:
             signature.bind(None, **{keyword: 0})
             return keyword
         needed = [p for p in signature.parameters.values() if p.default is p.empty and p.kind != p.VAR_KEYWORD]
-        signature.bind(*needed[:2] or [None])
+        signature.bind(*[None] * max(1, min(len(needed), 2)))
         return "" if len(needed) == 2 else None
     except TypeError:
         raise TypeError(f"{accepted}, got {factory!r} with the signature {signature}") from None

@@ -13,10 +13,11 @@ from dataclasses import replace
 from ..check import bound_check
 from ..errors import Interrupted
 from ..problem import Problem
+from ..progress import Reporter
 from ..results import JSON
+from .bar import Bar
 from .journal import Journal
 from .problems import NamedProblem, as_named
-from .progress import Bar
 from .records import Record, differs, fingerprint, model_fingerprint, versions
 from .results import SweepResults
 
@@ -117,7 +118,7 @@ class _Run:
             self.bar.begin(item)
             begin = time.perf_counter()
             try:
-                record = _computed(item)
+                record = _computed(item, progress=self.bar.reporter(item))
             except KeyboardInterrupt as interrupt:
                 self._keep(Record.interrupted(item, getattr(interrupt, "estimate", None), time.perf_counter() - begin))
                 raise
@@ -177,7 +178,7 @@ class _Run:
         self.bar.end(record)
 
 
-def _computed(item: NamedProblem, executor: Executor | None = None) -> Record:
+def _computed(item: NamedProblem, executor: Executor | None = None, progress: Reporter = False) -> Record:
     """The record of one problem; an error is one as well."""
     begin = time.perf_counter()
     try:
@@ -192,6 +193,7 @@ def _computed(item: NamedProblem, executor: Executor | None = None) -> Record:
             max_samples=item.max_samples,
             rng=item.seed,
             executor=executor,
+            progress=progress,
         )
         return Record.done(item, model, check, time.perf_counter() - begin)
     except Exception as error:

@@ -4,6 +4,7 @@ import _thread
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -363,14 +364,19 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_repeated(tmp_path):
 
 def test_ctrl_c_hands_back_the_records_and_the_estimate_so_far(tmp_path):
     path = tmp_path / "f"
-    long = gv.NamedProblem({"model": 9}, gv.Parities(30), SlowLinear(1.0, 0.01), rtol=0, max_samples=2**21)
-    timer = threading.Timer(1.0, _thread.interrupt_main)
-    timer.start()
-    try:
-        with pytest.raises(gv.Interrupted) as caught:
-            swept([*problems(2), long, *problems(4)[2:]], path=path)
-    finally:
-        timer.cancel()
+
+    class Long(SlowLinear):
+        calls = 0
+
+        def predict(self, x):
+            self.calls += 1
+            if self.calls == 60:
+                _thread.interrupt_main()
+            return super().predict(x)
+
+    long = gv.NamedProblem({"model": 9}, gv.Parities(30), Long(1.0, 0.01), rtol=0, max_samples=2**21)
+    with pytest.raises(gv.Interrupted) as caught:
+        swept([*problems(2), long, *problems(4)[2:]], path=path)
     estimate, results = caught.value.estimate, caught.value.results
     assert 0 < estimate.n_samples < 2**21
     assert [row["status"] for row in results] == ["done", "done", "interrupted"]
@@ -384,7 +390,7 @@ def test_ctrl_c_hands_back_the_records_and_the_estimate_so_far(tmp_path):
     assert "SweepResults(2 done, 1 interrupted" in str(caught.value)
     assert "Estimate(" in str(caught.value)
     assert gv.SweepResults.read(path).to_dicts() == results.to_dicts()
-    shorter = dataclasses.replace(long, max_samples=64)
+    shorter = dataclasses.replace(long, model=SlowLinear(1.0), max_samples=64)
     resumed = swept([*problems(2), shorter, *problems(4)[2:]], path=path)
     assert [row["status"] for row in resumed] == ["done"] * 5
     assert [line["parameters"]["model"] for line in lines(path)] == [0, 1, 9, 9, 2, 3]
@@ -408,19 +414,18 @@ def test_ctrl_c_while_an_executor_works_keeps_what_is_finished():
 
     class Slow(SlowLinear):
         def predict(self, x):
-            done.wait(10)
+            if not done.is_set():
+                os.kill(os.getpid(), signal.SIGINT)
+                done.wait(30)
             return super().predict(x)
 
     H = gv.Parities(30)
     items = [*problems(2), *(gv.NamedProblem(f"slow {i}", H, Slow(1.0)) for i in range(3))]
-    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     with ThreadPoolExecutor(1) as pool:
         try:
             with pytest.raises(gv.Interrupted) as caught:
                 swept(items, executor=pool)
         finally:
-            timer.cancel()
             done.set()
     assert [row["status"] for row in caught.value.results] == ["done", "done"]
     assert caught.value.estimate is None
@@ -448,7 +453,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_workers_who_hand_back_what_they_have(t
     path = tmp_path / "f"
     process = start(path, GROUP, stdout=subprocess.PIPE, start_new_session=True)
     await_lines(path, 2, process)
-    time.sleep(0.5)
+    time.sleep(1.0)
     os.killpg(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     found = lines(path)
@@ -483,6 +488,19 @@ def test_the_bar_shows_the_problem_and_the_number(capsys):
     assert "last 0.234375" in err
     assert "2/2" in err
     swept(problems(1))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.large
+def test_the_bar_shows_the_estimate_of_the_problem_that_is_running(capsys):
+    H, model = gv.SparseParities(30, 2), gv.MLP.random([30, 8, 8, 1], rng=0)
+    items = [gv.NamedProblem("sampled", H, model, method="monte-carlo", rtol=0, max_samples=4096)]
+    shown = gv.sweep(items)
+    err = capsys.readouterr().err
+    assert "sampled:" in err
+    assert re.search(r"so far -?[\d.e-]+ ± ", err)
+    assert "tile" not in err
+    assert timeless(shown) == timeless(swept(items))
     assert capsys.readouterr().err == ""
 
 

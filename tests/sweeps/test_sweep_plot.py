@@ -122,7 +122,7 @@ def test_what_is_not_positive_is_an_upper_end_on_a_logarithmic_axis():
     assert 0 < triangles.get_ydata()[1] < 1e-5
     assert ax.get_ylim()[0] < triangles.get_ydata()[1]
     ((_x, y, *_),) = solid(ax)
-    assert list(np.isnan(y)) == [False, True, False, True]
+    assert list(np.isnan(np.asarray(y, dtype=float))) == [False, True, False, True]
     ax.figure.canvas.draw()
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
+from ..progress import Reporter
 from ..results import Estimate
 from .problems import NamedProblem
 from .records import Record, Scalar
 from .results import telling
+
+_INTERVAL = 0.1
 
 
 class Bar:
@@ -20,6 +25,7 @@ class Bar:
         names = list(dict.fromkeys(name for one in parameters for name in one))
         self._names = telling(parameters, names) or names[:1]
         self._bar = tqdm(total=len(items), unit="problem", disable=not shown)
+        self._shown_at = 0.0
 
     def __enter__(self) -> Bar:
         return self
@@ -36,9 +42,15 @@ class Bar:
         """A problem's turn has come."""
         self._bar.set_description_str(self.label(item.parameters))
 
-    def show(self, item: NamedProblem, estimate: Estimate) -> None:
-        """The estimate so far of a problem."""
-        self._bar.set_postfix_str(f"so far {Record.interrupted(item, estimate, 0.0).text}")
+    def reporter(self, item: NamedProblem) -> Reporter:
+        """What shows the estimate so far of a problem."""
+        return False if self._bar.disable else partial(self._show, item)
+
+    def _show(self, item: NamedProblem, estimate: Estimate) -> None:
+        now = time.monotonic()
+        if now - self._shown_at >= _INTERVAL:
+            self._shown_at = now
+            self._bar.set_postfix_str(f"so far {Record.interrupted(item, estimate, 0.0).text}")
 
     def end(self, record: Record) -> None:
         """A problem has its record."""
