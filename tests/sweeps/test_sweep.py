@@ -347,7 +347,7 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_repeated(tmp_path):
     path = tmp_path / "f"
     rng = np.random.default_rng(0)
     kept = b""
-    for goal in (1, 4, 7, 10):
+    for goal in (1, 5, 9):
         process = start(path)
         await_lines(path, goal, process)
         time.sleep(rng.uniform(0, 0.08))
@@ -360,6 +360,13 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_repeated(tmp_path):
     assert path.read_bytes().startswith(kept)
     assert [line["parameters"]["model"] for line in lines(path)] == list(range(12))
     assert timeless(gv.SweepResults.read(path)) == timeless(swept(problems(12)))
+
+
+def test_two_sweeps_of_one_file_at_once_repeat_nothing(tmp_path):
+    path = tmp_path / "f"
+    both = [start(path), start(path)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert sorted(line["parameters"]["model"] for line in lines(path)) == list(range(12))
 
 
 def test_ctrl_c_hands_back_the_records_and_the_estimate_so_far(tmp_path):
