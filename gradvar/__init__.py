@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
+    from .sweeps import NamedProblem, SweepResults, grid, sweep
     from .theorem2 import Theorem2
     from .variance import degree_spectrum, gradient_variance
 
@@ -81,6 +82,7 @@ _HOME = {
     ),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
+    "sweeps": ("NamedProblem", "SweepResults", "grid", "sweep"),
     "theorem2": ("Theorem2",),
     "variance": ("degree_spectrum", "gradient_variance"),
 }
@@ -111,6 +113,7 @@ __all__ = [
     "MarginLoss",
     "ModularMultiples",
     "MonteCarlo",
+    "NamedProblem",
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
@@ -120,6 +123,7 @@ __all__ = [
     "SampledClass",
     "ShapeError",
     "SparseParities",
+    "SweepResults",
     "Theorem2",
     "TooLargeError",
     "WeightTied",
@@ -127,6 +131,8 @@ __all__ = [
     "degree_spectrum",
     "from_function",
     "gradient_variance",
+    "grid",
+    "sweep",
 ]
 
 

@@ -19,6 +19,7 @@ from .methods.closed_form import infinite_width
 from .models.base import Model
 from .models.infinite_mlp import InfiniteMLP
 from .problem import Problem
+from .progress import Reporter
 from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of, percent
 from .settings import Settings
 from .variance import MAX_SAMPLES, estimate
@@ -35,7 +36,7 @@ def bound_check(
     max_samples: SupportsIndex = MAX_SAMPLES,
     rng: SeedLike = None,
     executor: Executor | None = None,
-    progress: bool = False,
+    progress: Reporter = False,
 ) -> BoundCheck:
     r"""Check the gradient variance of a model over a hypothesis class against Theorem 1 and the bounds around it.
 
