@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import FiniteClass, LinearPeriodic, Parities, SparseParities
+    from .classes import FiniteClass, LinearPeriodic, Parities, PlantedParities, SparseParities, TaskClass
     from .errors import (
         Interrupted,
         LabelError,
@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": ("FiniteClass", "LinearPeriodic", "Parities", "SparseParities"),
+    "classes": ("FiniteClass", "LinearPeriodic", "Parities", "PlantedParities", "SparseParities", "TaskClass"),
     "errors": (
         "Interrupted",
         "LabelError",
@@ -85,9 +85,11 @@ __all__ = [
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
+    "PlantedParities",
     "Problem",
     "ShapeError",
     "SparseParities",
+    "TaskClass",
     "Theorem2",
     "TooLargeError",
     "bound_check",

@@ -4,5 +4,15 @@ from .base import HypothesisClass
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
 from .parities import Parities, SparseParities
+from .planted_parities import PlantedParities
+from .tasks import TaskClass
 
-__all__ = ["FiniteClass", "HypothesisClass", "LinearPeriodic", "Parities", "SparseParities"]
+__all__ = [
+    "FiniteClass",
+    "HypothesisClass",
+    "LinearPeriodic",
+    "Parities",
+    "PlantedParities",
+    "SparseParities",
+    "TaskClass",
+]

@@ -4,5 +4,7 @@ from .base import Inputs
 from .finite import FinitePoints
 from .gaussian import Gaussian
 from .hypercube import Hypercube
+from .mixture import Mixture
+from .planted_cube import PlantedCube
 
-__all__ = ["FinitePoints", "Gaussian", "Hypercube", "Inputs"]
+__all__ = ["FinitePoints", "Gaussian", "Hypercube", "Inputs", "Mixture", "PlantedCube"]
