@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor
+from functools import partial
 from typing import SupportsFloat, SupportsIndex
 
-from .arguments import SeedLike
+from .arguments import Array, SeedLike
 from .assumptions import assumptions
 from .bounds import bounds, consequences
-from .classes.base import HypothesisClass
+from .classes.base import DrawsExamples, HypothesisClass
+from .classes.tasks import Examples
 from .errors import Interrupted
 from .expectation import expectation, scaled
 from .losses import Loss
@@ -18,7 +20,7 @@ from .methods.auto import as_method
 from .methods.closed_form import infinite_width
 from .models.base import Model
 from .models.infinite_mlp import InfiniteMLP
-from .problem import Problem
+from .problem import Problem, norms_sq
 from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of, percent
 from .settings import Settings
 from .variance import MAX_SAMPLES, estimate
@@ -41,7 +43,8 @@ def bound_check(
 
     Theorem 1 (arXiv 1703.07950): Var(H, F, w) <= G(w)^2/|H| for an orthonormal class, G^2 = E||dp/dw||^2. For a
     class that is not orthonormal it does not apply; the operator-norm bound lambda_max(J Gram J)/|H| E||s||^2 takes
-    its place.
+    its place. For tasks that come with inputs of their own neither does: the verdict is "inconclusive", and says how
+    Var compares with G^2/|H|.
 
     Parameters
     ----------
@@ -71,12 +74,19 @@ def bound_check(
     variance = estimate(problem, as_method(method), settings)
     try:
         gradient, signal = _norms(problem, settings)
+        example = _example_norm(problem, settings)
         known = assumptions(problem, gradient, settings)
-        found = bounds(problem, gradient, signal, known)
+        found = bounds(problem, gradient, signal, known, example)
     except KeyboardInterrupt:
         raise Interrupted(variance) from None
-    name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
-    verdict, reason = _verdict(variance, found, name)
+    if example is None:
+        name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
+        verdict, reason = _verdict(variance, found, name)
+        told = consequences(variance, signal)
+    else:
+        name = "theorem-1"
+        verdict, reason = "inconclusive", _without_bound(variance, found["theorem-1"])
+        told = consequences(variance, example, "E||u||^2")
     return BoundCheck(
         variance=variance,
         gradient_norm_sq=gradient,
@@ -88,8 +98,9 @@ def bound_check(
         verdict=verdict,
         reason=reason,
         assumptions=known,
-        consequences=consequences(variance, signal) if problem.hypotheses.log2_size > 0 else (),
+        consequences=told if problem.hypotheses.log2_size > 0 else (),
         problem=problem.words,
+        example_norm_sq=example,
     )
 
 
@@ -109,6 +120,25 @@ def _norms(problem: Problem, settings: Settings) -> tuple[Estimate, Estimate]:
     return gradient, signal
 
 
+def _example_norm(problem: Problem, settings: Settings) -> Estimate | None:
+    """E||u||^2 of the gradient on one example, for tasks that come with inputs of their own."""
+    if not isinstance(problem.hypotheses, DrawsExamples):
+        return None
+    (found,) = expectation(
+        partial(_example_norms, problem),
+        Examples(problem.hypotheses),
+        settings,
+        name="mean of ||u||^2",
+        method="expectation",
+        row_size=problem.row_size,
+    )
+    return scaled(found, 2 * problem.exponent)
+
+
+def _example_norms(problem: Problem, examples: Array) -> Array:
+    return norms_sq(problem.example_factors(examples[:, :-1], examples[:, -1]))[:, None]
+
+
 def _ratio(variance: Estimate, log2_bound: float) -> float:
     if not variance.resolved or math.isnan(log2_bound) or (variance.mantissa == 0 and log2_bound == -math.inf):
         return math.nan
@@ -116,6 +146,22 @@ def _ratio(variance: Estimate, log2_bound: float) -> float:
         return 0.0
     size = log2_of(abs(variance.mantissa), variance.exponent)
     return math.copysign(exp2(size - log2_bound), variance.mantissa)
+
+
+def _without_bound(variance: Estimate, theorem: Bound) -> str:
+    """What to say where there is nothing for the variance to break: how it compares with G^2/|H|."""
+    said = (
+        f"Theorem 1 does not apply ({theorem.reason}), and beyond the second moment no bound is known: there is "
+        "nothing to check."
+    )
+    times = _ratio(variance, theorem.log2)
+    if math.isnan(times) or times <= 0:
+        return said
+    about = "" if variance.exact else "about "
+    return (
+        f"{said} Var is {about}{times:.4g} times {theorem.formula}, the most that as many orthonormal targets on the "
+        "same inputs could have."
+    )
 
 
 def _verdict(variance: Estimate, found: dict[str, Bound], name: str) -> tuple[str, str]:

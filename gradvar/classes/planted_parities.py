@@ -92,7 +92,7 @@ class PlantedParities:
 
     def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
         """Return m sets A drawn independently, as rows v of shape (m, dim)."""
-        return self._parities.sample(m, rng)
+        return self._parities.sample(integer("m", m, 0), rng)
 
     def draw(self, members: npt.ArrayLike, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
         """Return n independent examples of each task.

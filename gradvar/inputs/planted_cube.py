@@ -48,7 +48,7 @@ class PlantedCube:
     @property
     def description(self) -> str:
         """The distribution in words."""
-        return f"x on the cube {{-1, +1}}^{self.dim}: half of them uniform, half with the {self.degree} bits of A equal"
+        return f"x on the cube {{-1, +1}}^{self.dim}: half uniform, half with the target's {self.degree} bits all equal"
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points, each with a set of its own, shape (n, dim)."""

@@ -64,8 +64,9 @@ class TaskEnumeration:
         work = hypotheses.size * points * problem.predictor.n_parameters
         if points > 2**30 or memory > self.max_memory:
             return TooLargeError(
-                f"enumerating {points:,} inputs and {hypotheses.size:,} tasks needs 2^{math.log2(memory):.0f} bytes, "
-                f"more than max_memory = {self.max_memory:,}; pass method='monte-carlo'"
+                f"enumerating 2^{math.log2(points):.4g} inputs and 2^{hypotheses.log2_size:.4g} tasks needs "
+                f"2^{math.log2(memory):.4g} bytes, more than max_memory = 2^{math.log2(self.max_memory):.4g}; pass "
+                "method='monte-carlo'"
             )
         if self.max_work is not None and work > self.max_work:
             return NotApplicableError(f"it would take {float(work):.2g} products, more than {self.max_work:.2g}")
