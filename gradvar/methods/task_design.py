@@ -20,11 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arguments import Array, stream
-from ..errors import NonFiniteError
 from ..problem import Factors, Problem
 from ..settings import Settings
 from ..tiles import ordered_map
-from .task_examples import drawn_factors, kernel_within, total_gradient
+from .task_examples import drawn_factors, kernel_within, total_gradients
 
 _PILOT_KEY = 7
 _EXAMPLES = (2, 4, 8, 16, 32, 64)
@@ -111,8 +110,6 @@ def _pilot(problem: Problem, settings: Settings, tasks: int) -> Terms:
     with closing(ordered_map(moments, tiles, settings.executor)) as results:
         value, pairs, triples, quadruples = np.concatenate(list(results), axis=1).mean(axis=1).tolist()
     terms = quadruples - value**2, triples - quadruples, pairs - 2 * triples + quadruples
-    if not all(math.isfinite(term) for term in terms):
-        raise NonFiniteError("products of the gradients on single examples overflow float64; rescale the weights")
     return Terms(value, *(max(term, 0.0) for term in terms))
 
 
@@ -121,7 +118,8 @@ def _pilot_factors(problem: Problem, seed: np.random.SeedSequence, tile: int) ->
 
 
 def _pilot_total(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Array:
-    return total_gradient(_pilot_factors(problem, seed, tile))
+    total: Array = total_gradients(_pilot_factors(problem, seed, tile), 1)[0]
+    return total
 
 
 def _pilot_moments(problem: Problem, seed: np.random.SeedSequence, centre: Array, tile: int) -> Array:

@@ -30,19 +30,19 @@ import numpy as np
 
 from ..arguments import Array, stream
 from ..classes.base import DrawsExamples
-from ..errors import Interrupted, NonFiniteError, NotApplicableError, TooLargeError
+from ..errors import Interrupted, NotApplicableError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
 from ..problem import Problem
 from ..results import Estimate
 from ..settings import Settings
 from ..tiles import ordered_map, single_threaded_blas
 from .task_design import Design, planned
-from .task_examples import drawn_factors, kernel_within, total_gradient
+from .task_examples import drawn_factors, kernel_within, total_gradients
 
 _FINAL_KEY = 6
 _FEWEST_BATCHES, _FEWEST_PAIRS = 32, 10
 """No interval is drawn from fewer batches, or from a smaller effective number of pairs, (sum h^2)^2 / sum h^4."""
-_MOST_PARAMETERS = 2**24
+_MOST_PARAMETERS, _ROWS = 2**23, 1024
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class TaskPairs:
     name: str = field(default="monte-carlo", init=False)
 
     def declines(self, problem: Problem) -> ValueError | None:
-        """Return None for a task class and a model with at most 2^24 parameters."""
+        """Return None for a task class and a model with at most 2^23 parameters."""
         if problem.weightless:
             return NotApplicableError(problem.weightless)
         if not isinstance(problem.hypotheses, DrawsExamples):
@@ -85,50 +85,68 @@ class TaskPairs:
             On Ctrl-C, with the estimate from the tasks that were finished.
         """
         begin = time.perf_counter()
-        done: list[_Batch] = []
+        done: list[_Batches] = []
+
+        def finish() -> Estimate:
+            return _finish(done, design, problem, settings, time.perf_counter() - begin)
+
         try:
             design = planned(problem, settings)
-            batches = _Batches(problem, settings.seed, design)
-            numbers = _shown(range(design.batches), settings, design)
-            with closing(ordered_map(batches, numbers, settings.executor)) as results:
+            tile = _Tile(problem, settings.seed, design)
+            with closing(ordered_map(tile, _shown(tile.numbers, settings, design), settings.executor)) as results:
                 done.extend(results)
         except KeyboardInterrupt:
-            raise Interrupted(_finish(done, design, problem, settings, begin) if len(done) >= 2 else None) from None
-        return _finish(done, design, problem, settings, begin)
+            raise Interrupted(finish() if sum(some.within.size for some in done) >= 2 else None) from None
+        return finish()
 
 
-class _Batch(NamedTuple):
-    """Means over the tasks of a batch: of W_A, and of the gradient ubar_A, over 4**exponent and 2**exponent."""
+class _Batches(NamedTuple):
+    """Means over the tasks of some batches: of W_A (batches,), and of the gradients ubar_A (batches, P)."""
 
-    within: float
-    gradient: Array
+    within: Array
+    gradients: Array
 
 
 @dataclass(frozen=True)
-class _Batches:
-    """Batches of tasks: each a pure function of its number."""
+class _Tile:
+    """The batches of a tile: a pure function of its number. A tile is several small batches, or one large one."""
 
     problem: Problem
     seed: np.random.SeedSequence
     design: Design
 
-    def __call__(self, number: int) -> _Batch:
+    def __call__(self, number: int) -> _Batches:
         rng = stream(self.seed, _FINAL_KEY, number)
         n, tasks = self.design.examples, self.design.tasks
-        together = max(1, rows_per_tile(self.problem.row_size, 4096) // n)
-        within, gradient = 0.0, np.zeros(1)
+        rows = rows_per_tile(self.problem.row_size, _ROWS)
+        some = self.in_a_tile
+        batches = min(some, self.design.batches - number * some)
+        within, gradients = np.zeros(batches), np.zeros((batches, 1))
+        together = max(1, rows // (n * some))
         for start in range(0, tasks, together):
-            m = min(together, tasks - start)
+            m = batches * min(together, tasks - start)
             factors = drawn_factors(self.problem, m, n, rng)
             kernel = kernel_within(factors, m)
-            within += float(kernel.sum() - np.einsum("tii->", kernel))
-            gradient = gradient + total_gradient(factors)
-        return _Batch(within / (tasks * n * (n - 1)), gradient / (tasks * n))
+            pairs = kernel.sum(axis=(1, 2)) - np.einsum("tii->t", kernel)
+            within += pairs.reshape(batches, -1).sum(axis=1)
+            gradients = gradients + total_gradients(factors, batches)
+        return _Batches(within / (tasks * n * (n - 1)), gradients / (tasks * n))
+
+    @property
+    def in_a_tile(self) -> int:
+        """How many batches make a tile."""
+        return max(1, rows_per_tile(self.problem.row_size, _ROWS) // (self.design.examples * self.design.tasks))
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of all tiles."""
+        return range(math.ceil(self.design.batches / self.in_a_tile))
 
 
-def _finish(done: list[_Batch], design: Design, problem: Problem, settings: Settings, begin: float) -> Estimate:
-    value, (zeta1, zeta2), resolved, rounding = _statistics(done)
-    m, size = len(done), design.tasks * design.examples
+def _finish(done: list[_Batches], design: Design, problem: Problem, settings: Settings, seconds: float) -> Estimate:
+    within, gradients = (np.concatenate(parts) for parts in zip(*done, strict=True))
+    value, (zeta1, zeta2), resolved, rounding = _statistics(within, gradients)
+    m, size = within.size, design.tasks * design.examples
     error = math.sqrt((4 * max(m - 2, 0) * zeta1 + 2 * zeta2) / (m * (m - 1))) + rounding if resolved else math.inf
     half = settings.quantile * error
     sampled = f"{m * design.tasks:,} sampled tasks, {design.examples} examples of each"
@@ -146,30 +164,27 @@ def _finish(done: list[_Batch], design: Design, problem: Problem, settings: Sett
         guarantee=guarantee,
         confidence=settings.confidence,
         n_samples=m * size,
-        seconds=time.perf_counter() - begin,
+        seconds=seconds,
         resolved=resolved,
         # By the example: the variance at m batches, in terms of m * size examples.
         zeta=(zeta1 * size, zeta2 * size**2) if resolved else None,
     )
 
 
-def _statistics(done: list[_Batch]) -> tuple[float, tuple[float, float], bool, float]:
+def _statistics(within: Array, gradients: Array) -> tuple[float, tuple[float, float], bool, float]:
     """U, Hoeffding's zeta_1 and zeta_2 over batches, whether an interval can be drawn from them, and the rounding."""
-    m = len(done)
+    m = within.size
     ordered = m * (m - 1)
-    within, gradients = np.array([batch.within for batch in done]), np.stack([batch.gradient for batch in done])
     # h_AB does not change when the same vector is taken from all u: centred, its terms are of its own size.
     centre = gradients.mean(axis=0)
-    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
+    with single_threaded_blas():
         shift = float(centre @ centre)
         within = within - 2 * (gradients @ centre) + shift
         gradients -= centre
         h = (within[:, None] + within) / 2 - gradients @ gradients.T
-    np.fill_diagonal(h, 0.0)
-    rows = h.sum(axis=1)
-    total, squares, fourths = math.fsum(rows), float(np.vdot(h, h)), float(np.vdot(h * h, h * h))
-    if not math.isfinite(total + fourths):
-        raise NonFiniteError("products of the gradients on single examples overflow float64; rescale the weights")
+        np.fill_diagonal(h, 0.0)
+        rows, squares, fourths = h.sum(axis=1), float(np.vdot(h, h)), float(np.vdot(h * h, h * h))
+        total = float(rows.sum())
     zeta = 0.0, 0.0
     if m >= 4:
         triples = math.fsum(rows**2) - squares
@@ -186,4 +201,4 @@ def _shown(numbers: Iterable[int], settings: Settings, design: Design) -> Iterat
         return iter(numbers)
     from tqdm.auto import tqdm
 
-    return iter(tqdm(numbers, desc=f"pairs of tasks, {design.samples:,} examples", unit="batch"))
+    return iter(tqdm(numbers, desc=f"pairs of tasks, {design.samples:,} examples", unit="tile"))

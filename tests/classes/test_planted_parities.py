@@ -127,7 +127,7 @@ def test_equality_repr_and_pickle():
     H = gv.PlantedParities(7, 3)
     assert eval(repr(H), {"PlantedParities": gv.PlantedParities}) == H == pickle.loads(pickle.dumps(H))
     assert hash(H) == hash(gv.PlantedParities(7, 3))
-    assert H != gv.PlantedParities(7, 5)
+    assert gv.PlantedParities(7, 5) != H
     assert gv.SparseParities(7, 3) != H
 
 

@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose
 
 import gradvar as gv
 from gradvar.errors import Interrupted, NonFiniteError, NotApplicableError, TooLargeError
-from gradvar.methods import task_design
+from gradvar.methods import task_design, task_pairs
 from gradvar.methods.task_enumeration import TaskEnumeration
 from gradvar.methods.task_pairs import TaskPairs
 from gradvar.settings import Settings
@@ -83,14 +83,14 @@ def u_statistic(h: np.ndarray) -> tuple[float, float]:
     return total / pairs, math.sqrt((4 * (m - 2) * max(zeta_1, 0) + 2 * zeta_2) / pairs)
 
 
-def recorded(slow, loss: str, samples: int) -> tuple[gv.Estimate, np.ndarray]:
-    """The estimate from one worker, and the gradients on its examples by batch of tasks."""
+def recorded(slow, loss: str, samples: int, tasks: int = 1) -> tuple[gv.Estimate, np.ndarray]:
+    """The estimate from one worker, and the gradients on its examples by batches of so many tasks."""
     H = Recording(5, 3)
     with ThreadPoolExecutor(1) as pool:
         estimate = pairs_of_tasks(H, slow.model, loss, max_samples=samples, rtol=0, rng=3, executor=pool)
-    u = [example_gradients(slow, loss, x, y) for x, y in H.drawn]
-    assert sum(part.shape[0] * part.shape[1] for part in u) == estimate.n_samples
-    return estimate, np.array(u)
+    u = np.concatenate([example_gradients(slow, loss, x, y) for x, y in H.drawn])
+    assert len(u) * u.shape[1] == estimate.n_samples
+    return estimate, u.reshape(-1, tasks, *u.shape[1:])
 
 
 @pytest.mark.parametrize("model", ["linear", "function", "mlp-3-tanh", "mlp-3x2-relu-nobias"])
@@ -112,25 +112,18 @@ def test_value_and_standard_error_by_loops_over_quadruples(slow_model):
     assert_allclose(estimate.standard_error, error, rtol=1e-9)
 
 
-@pytest.mark.parametrize("samples", [1000, 3000])
-def test_tasks_in_batches(samples: int, slow_model, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("samples", "n", "tasks"), [(1000, 8, 2), (3000, 16, 3)])
+@pytest.mark.parametrize("rows", [16, 96, 1024])
+def test_tasks_in_batches(samples: int, n: int, tasks: int, rows: int, slow_model, monkeypatch: pytest.MonkeyPatch):
+    # a tile of several batches, of one, and of one drawn in several blocks
     monkeypatch.setattr(task_design, "_BATCHES", 64)
-    estimate, u = recorded(slow_model("linear", 5), "square", samples)
-    assert u.shape[1] > 1
-    assert samples - u.shape[1] * u.shape[2] - u.shape[2] < estimate.n_samples <= samples
+    monkeypatch.setattr(task_pairs, "_ROWS", rows)
+    estimate, u = recorded(slow_model("linear", 5), "square", samples, tasks)
+    assert u.shape[1:3] == (tasks, n)
+    assert samples - n * (tasks + 1) < estimate.n_samples <= samples
     value, error = u_statistic(pair_values(u))
     assert_allclose(estimate.value, value, rtol=1e-11)
     assert_allclose(estimate.standard_error, error, rtol=1e-9)
-
-
-def test_batches_drawn_in_several_blocks_join(monkeypatch: pytest.MonkeyPatch):
-    # blocks of a few examples, so that a batch takes several: its tasks are others, the number must agree
-    H, model = gv.PlantedParities(7, 3), gv.MLP.random([7, 5, 1], rng=0)
-    truth = gv.gradient_variance(H, model, method=TaskEnumeration()).value
-    monkeypatch.setattr("gradvar.methods.task_pairs.rows_per_tile", lambda size, most: 48)
-    estimate = pairs_of_tasks(H, model, rtol=0, rng=0)
-    assert abs(estimate.value - truth) < 4 * estimate.standard_error
-    assert estimate.standard_error < 0.1 * truth
 
 
 @pytest.mark.parametrize(
@@ -230,14 +223,14 @@ def test_gradients_that_are_never_met_are_unresolved():
 
 
 def test_targets_on_the_same_inputs_seen_as_tasks():
-    # Var = 1/(2^2 - 1) ... of the two-parities: the class of all parities of degree 1, x uniform: 1 - 1/d at w = 0
+    # the coordinates of the uniform cube, of which the exact variance is that of SparseParities(d, 1)
     d = 6
 
     def sampler(rng):
         i = rng.integers(d)
 
         def task(n, rng):
-            x = gv.Hypercube(d).sample(n, rng)
+            x = 2.0 * rng.integers(0, 2, size=(n, d)) - 1
             return x, x[:, i]
 
         return task
@@ -314,6 +307,7 @@ class InterruptedAfter(Executor):
 
 def test_ctrl_c_hands_back_the_batches_that_were_finished(monkeypatch: pytest.MonkeyPatch):
     H, model = gv.PlantedParities(9, 3), gv.Linear(np.zeros(9))
+    monkeypatch.setattr(task_pairs, "_ROWS", 1)
     monkeypatch.setattr(task_design, "_BATCHES", 1024)
     with pytest.raises(Interrupted) as caught:
         pairs_of_tasks(H, model, max_samples=2**14, rtol=0, rng=0, executor=InterruptedAfter(500))
