@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .arguments import Array, stream
 from .classes import FiniteClass, PlantedParities
 from .classes.base import DrawsExamples, HypothesisClass, KnowsOperatorNorm, Samples
+from .classes.cyclic_orbits import CyclicOrbit
 from .classes.parities import CubeParities
 from .classes.tasks import draw_examples
 from .problem import Problem
@@ -113,7 +114,7 @@ def _labels(problem: Problem, settings: Settings) -> Assumption:
         return Assumption(name, "proved", "the loss is affine in any real label")
     if isinstance(hypotheses, (CubeParities, PlantedParities)):
         return Assumption(name, "proved", "every target takes the values -1 and +1 only")
-    if isinstance(hypotheses, FiniteClass):
+    if isinstance(hypotheses, (FiniteClass, CyclicOrbit)):
         return Assumption(name, "checked", "every value of every target is -1 or +1")
     if isinstance(hypotheses, DrawsExamples):
         draw_examples(hypotheses, _MEMBERS, 256, stream(settings.seed, _STREAM))

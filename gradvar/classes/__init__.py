@@ -3,14 +3,17 @@
 from .base import HypothesisClass
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
+from .modular import DiscreteLog, ModularMultiples
 from .parities import Parities, SparseParities
 from .planted_parities import PlantedParities
 from .tasks import TaskClass
 
 __all__ = [
+    "DiscreteLog",
     "FiniteClass",
     "HypothesisClass",
     "LinearPeriodic",
+    "ModularMultiples",
     "Parities",
     "PlantedParities",
     "SparseParities",
