@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ModularMultiples,
         Parities,
         PlantedParities,
+        SampledClass,
         SparseParities,
         TaskClass,
     )
@@ -58,6 +59,7 @@ _HOME = {
         "ModularMultiples",
         "Parities",
         "PlantedParities",
+        "SampledClass",
         "SparseParities",
         "TaskClass",
     ),
@@ -108,6 +110,7 @@ __all__ = [
     "Parities",
     "PlantedParities",
     "Problem",
+    "SampledClass",
     "ShapeError",
     "SparseParities",
     "TaskClass",

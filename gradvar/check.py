@@ -20,7 +20,7 @@ from .methods.auto import as_method
 from .methods.closed_form import infinite_width
 from .models.base import Model
 from .models.infinite_mlp import InfiniteMLP
-from .problem import Problem, norms_sq
+from .problem import Problem
 from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of, percent
 from .settings import Settings
 from .variance import MAX_SAMPLES, estimate
@@ -73,8 +73,7 @@ def bound_check(
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
     try:
-        gradient, signal = _norms(problem, settings)
-        example = _example_norm(problem, settings)
+        gradient, signal, example = _norms(problem, settings)
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, example)
     except KeyboardInterrupt:
@@ -104,39 +103,24 @@ def bound_check(
     )
 
 
-def _norms(problem: Problem, settings: Settings) -> tuple[Estimate, Estimate]:
-    """G^2 and E||s||^2."""
+def _norms(problem: Problem, settings: Settings) -> tuple[Estimate, Estimate, Estimate | None]:
+    """G^2 and E||s||^2; and E||u||^2 of the gradient on one example, for tasks with inputs of their own."""
     if isinstance(problem.model, InfiniteMLP):
-        return infinite_width.norms(problem)
-    found = expectation(
-        problem.norms,
-        problem.inputs,
-        settings,
-        name="mean of the squared norm",
-        method="expectation",
-        row_size=problem.row_size,
-    )
+        return *infinite_width.norms(problem), None
+    name, method, row_size = "mean of the squared norm", "expectation", problem.row_size
+    example: Estimate | None = None
+    if isinstance(problem.hypotheses, DrawsExamples):
+        f, examples = partial(_example_norms, problem), Examples(problem.hypotheses)
+        *found, example = expectation(f, examples, settings, name=name, method=method, row_size=row_size)
+        example = scaled(example, 2 * problem.exponent)
+    if example is None or problem.inputs.n_points is not None:
+        found = expectation(problem.norms, problem.inputs, settings, name=name, method=method, row_size=row_size)
     gradient, signal = (scaled(estimate, 2 * problem.exponent) for estimate in found)
-    return gradient, signal
-
-
-def _example_norm(problem: Problem, settings: Settings) -> Estimate | None:
-    """E||u||^2 of the gradient on one example, for tasks that come with inputs of their own."""
-    if not isinstance(problem.hypotheses, DrawsExamples):
-        return None
-    (found,) = expectation(
-        partial(_example_norms, problem),
-        Examples(problem.hypotheses),
-        settings,
-        name="mean of ||u||^2",
-        method="expectation",
-        row_size=problem.row_size,
-    )
-    return scaled(found, 2 * problem.exponent)
+    return gradient, signal, example
 
 
 def _example_norms(problem: Problem, examples: Array) -> Array:
-    return norms_sq(problem.example_factors(examples[:, :-1], examples[:, -1]))[:, None]
+    return problem.example_norms(examples[:, :-1], examples[:, -1])
 
 
 def _ratio(variance: Estimate, log2_bound: float) -> float:

@@ -198,6 +198,11 @@ class Problem:
         gradient = norms_sq(self.tangent_factors(x))
         return np.stack([gradient, self.signal_scale(x) ** 2 * gradient], axis=1)
 
+    def example_norms(self, x: Array, y: Array) -> Array:
+        """Return ||g(x)||^2, ||s(x)||^2 and ||u(x, y)||^2 as three columns, shape (n, 3), over 4**exponent."""
+        gradient, (a, b) = norms_sq(self.tangent_factors(x)), self.loss_split(x)
+        return np.stack([gradient, b**2 * gradient, (a + y * b) ** 2 * gradient], axis=1)
+
 
 def norms_sq(factors: Factors) -> Array:
     """The squared norms of the gradients that factors stand for, shape (n,)."""

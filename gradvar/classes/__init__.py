@@ -6,6 +6,7 @@ from .linear_periodic import LinearPeriodic
 from .modular import DiscreteLog, ModularMultiples
 from .parities import Parities, SparseParities
 from .planted_parities import PlantedParities
+from .sampled import SampledClass
 from .tasks import TaskClass
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ModularMultiples",
     "Parities",
     "PlantedParities",
+    "SampledClass",
     "SparseParities",
     "TaskClass",
 ]

@@ -222,7 +222,7 @@ class _Run:
         else:
             np.fill_diagonal(kernel, 0.0)
             found = moments(kernel.sum(axis=1), float((kernel**2).sum()))
-            value, inputs = found.value, found.variance(blocks)
+            value, inputs = found.value, found.balanced_variance(blocks)
             zeta = (found.zeta1 * self.size, found.zeta2 * self.size**2)
         return _Found(
             value=value,
@@ -279,13 +279,13 @@ class _Run:
 
 
 def _rademacher(rng: np.random.Generator, rows: int, columns: int) -> Array:
-    return rng.integers(0, 2, size=(rows, columns)) * 2.0 - 1.0
+    return np.asarray(rng.integers(0, 2, size=(rows, columns)) * 2.0 - 1.0, dtype=np.float64)
 
 
 def _covariance(halves: Array) -> float:
     """The covariance of two rows."""
-    centred = halves - halves.mean(axis=1, keepdims=True)
-    return float(centred[0] @ centred[1]) / (halves.shape[1] - 1)
+    first, second = halves - halves.mean(axis=1, keepdims=True)
+    return float(np.vdot(first, second)) / (halves.shape[1] - 1)
 
 
 def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float) -> Estimate:

@@ -25,7 +25,7 @@ from ..settings import Settings
 from ..tiles import ordered_map
 from .task_examples import drawn_factors, kernel_within, total_gradients
 
-_PILOT_KEY = 7
+_PILOT_KEY = 8
 _EXAMPLES = (2, 4, 8, 16, 32, 64)
 _BATCHES, _FEWEST_BATCHES, _KEPT_NUMBERS = 256, 64, 2**27
 _PILOT_EXAMPLES, _PILOT_TASKS, _PILOT_MOST = 16, 64, 2**16

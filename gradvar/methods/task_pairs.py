@@ -9,7 +9,7 @@ E W_A = E_A ||grad F_A||^2 and, for two tasks drawn independently, E <ubar_A, ub
     U = mean over pairs A != B of h_AB,      h_AB = (W_A + W_B)/2 - <ubar_A, ubar_B>,
 
 is an unbiased estimate of Var = E_A ||grad F_A - E_A' grad F_A'||^2: a U-statistic of order two over independent
-tasks. It is not clamped. Its standard error is Hoeffding's, as in `methods/monte_carlo.py`.
+tasks. It is not clamped. Its standard error is Hoeffding's (`methods/hoeffding.py`).
 
 Tasks are drawn in batches, of which the means of W_A and ubar_A are kept: batches are independent and take the place
 of tasks in h_AB, which leaves out the pairs within a batch (one in 256) and makes the cost linear in the tasks.
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -33,13 +32,15 @@ from ..classes.base import DrawsExamples
 from ..errors import Interrupted, NotApplicableError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
 from ..problem import Problem
+from ..progress import progress
 from ..results import Estimate
 from ..settings import Settings
 from ..tiles import ordered_map, single_threaded_blas
+from .hoeffding import Moments, moments
 from .task_design import Design, planned
 from .task_examples import drawn_factors, kernel_within, total_gradients
 
-_FINAL_KEY = 6
+_FINAL_KEY = 9
 _FEWEST_BATCHES, _FEWEST_PAIRS = 32, 10
 """No interval is drawn from fewer batches, or from a smaller effective number of pairs, (sum h^2)^2 / sum h^4."""
 _MOST_PARAMETERS, _ROWS = 2**23, 1024
@@ -87,17 +88,21 @@ class TaskPairs:
         begin = time.perf_counter()
         done: list[_Batches] = []
 
-        def finish() -> Estimate:
-            return _finish(done, design, problem, settings, time.perf_counter() - begin)
+        def so_far() -> Estimate:
+            return _estimate(done, design, problem, settings, time.perf_counter() - begin)
 
         try:
-            design = planned(problem, settings)
-            tile = _Tile(problem, settings.seed, design)
-            with closing(ordered_map(tile, _shown(tile.numbers, settings, design), settings.executor)) as results:
-                done.extend(results)
+            with progress(settings.progress) as bar:
+                design = planned(problem, settings)
+                tile = _Tile(problem, settings.seed, design)
+                bar.stage(f"pairs of tasks, {design.samples:,} examples", len(tile.numbers))
+                with closing(ordered_map(tile, tile.numbers, settings.executor)) as results:
+                    for batches in results:
+                        done.append(batches)
+                        bar.advance(1, so_far)
         except KeyboardInterrupt:
-            raise Interrupted(finish() if sum(some.within.size for some in done) >= 2 else None) from None
-        return finish()
+            raise Interrupted(so_far() if done else None) from None
+        return so_far()
 
 
 class _Batches(NamedTuple):
@@ -143,11 +148,12 @@ class _Tile:
         return range(math.ceil(self.design.batches / self.in_a_tile))
 
 
-def _finish(done: list[_Batches], design: Design, problem: Problem, settings: Settings, seconds: float) -> Estimate:
+def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: Settings, seconds: float) -> Estimate:
     within, gradients = (np.concatenate(parts) for parts in zip(*done, strict=True))
-    value, (zeta1, zeta2), resolved, rounding = _statistics(within, gradients)
     m, size = within.size, design.tasks * design.examples
-    error = math.sqrt((4 * max(m - 2, 0) * zeta1 + 2 * zeta2) / (m * (m - 1))) + rounding if resolved else math.inf
+    found, effective, rounding = _statistics(within, gradients)
+    resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
+    error = math.sqrt(found.variance(m)) + rounding if resolved else math.inf
     half = settings.quantile * error
     sampled = f"{m * design.tasks:,} sampled tasks, {design.examples} examples of each"
     if resolved:
@@ -155,9 +161,9 @@ def _finish(done: list[_Batches], design: Design, problem: Problem, settings: Se
     else:
         guarantee = f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient"
     return Estimate(
-        mantissa=value,
+        mantissa=found.value,
         exponent=2 * problem.exponent,
-        mantissa_interval=(value - half, value + half),
+        mantissa_interval=(found.value - half, found.value + half),
         mantissa_error=error,
         exact=False,
         method="monte-carlo (pairs of tasks)",
@@ -167,38 +173,23 @@ def _finish(done: list[_Batches], design: Design, problem: Problem, settings: Se
         seconds=seconds,
         resolved=resolved,
         # By the example: the variance at m batches, in terms of m * size examples.
-        zeta=(zeta1 * size, zeta2 * size**2) if resolved else None,
+        zeta=(max(found.zeta1, 0.0) * size, found.zeta2 * size**2) if resolved else None,
     )
 
 
-def _statistics(within: Array, gradients: Array) -> tuple[float, tuple[float, float], bool, float]:
-    """U, Hoeffding's zeta_1 and zeta_2 over batches, whether an interval can be drawn from them, and the rounding."""
+def _statistics(within: Array, gradients: Array) -> tuple[Moments, float, float]:
+    """U with Hoeffding's zetas over batches, the effective number of pairs, and the rounding of U."""
     m = within.size
-    ordered = m * (m - 1)
     # h_AB does not change when the same vector is taken from all u: centred, its terms are of its own size.
     centre = gradients.mean(axis=0)
     with single_threaded_blas():
         shift = float(centre @ centre)
         within = within - 2 * (gradients @ centre) + shift
-        gradients -= centre
+        gradients = gradients - centre
         h = (within[:, None] + within) / 2 - gradients @ gradients.T
         np.fill_diagonal(h, 0.0)
         rows, squares, fourths = h.sum(axis=1), float(np.vdot(h, h)), float(np.vdot(h * h, h * h))
-        total = float(rows.sum())
-    zeta = 0.0, 0.0
-    if m >= 4:
-        triples = math.fsum(rows**2) - squares
-        square = (total * total - 4 * triples - 2 * squares) / (ordered * (m - 2) * (m - 3))
-        zeta = max(triples / (ordered * (m - 2)) - square, 0.0), max(squares / ordered - square, 0.0)
+    value = math.fsum(rows) / (m * (m - 1)) if m > 1 else math.nan
+    found = moments(rows, squares) if m >= 4 else Moments(value, 0.0, 0.0)
     effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
-    resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
-    return total / ordered, zeta, resolved, ROUNDING * (abs(total) / ordered + shift)
-
-
-def _shown(numbers: Iterable[int], settings: Settings, design: Design) -> Iterator[int]:
-    """The batches, behind a progress bar where one is wanted."""
-    if not settings.progress:
-        return iter(numbers)
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(numbers, desc=f"pairs of tasks, {design.samples:,} examples", unit="tile"))
+    return found, effective, ROUNDING * (abs(value) + shift)
