@@ -157,7 +157,7 @@ def test_meets_rtol_and_stops_early_where_it_can():
 
 def settings(**changed) -> Settings:
     given = {"rtol": 0.0, "confidence": 0.95, "max_samples": 2**15, "rng": 0, "executor": None, "progress": False}
-    return Settings.checked(**{**given, **changed})
+    return Settings.checked(**(given | changed))
 
 
 def terms_of(H, model, loss: str, x: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -186,7 +186,8 @@ def test_the_pilot_estimates_the_terms_of_the_variance():
 
 
 def test_the_design_takes_many_examples_where_noise_hides_the_tasks_and_few_where_tasks_differ():
-    # tasks that are one target, seen through noise; and tasks of very different strength, seen without
+    # Tasks that are one target, seen through noise; and tasks of very different strength, seen without. Between 32
+    # and 64 examples the variance hardly differs, and the pilot may take either.
     def noisy(rng):
         shift = 0.01 * rng.standard_normal(4)
         return lambda n, rng: (shift + rng.standard_normal((n, 4)), np.ones(n))
@@ -198,7 +199,7 @@ def test_the_design_takes_many_examples_where_noise_hides_the_tasks_and_few_wher
     model = gv.Linear(np.zeros(4))
     many = task_design.planned(gv.Problem(gv.TaskClass(noisy, 4), model), settings())
     few = task_design.planned(gv.Problem(gv.TaskClass(strong, 4), model), settings())
-    assert many.examples == 64
+    assert many.examples in (32, 64)
     assert few.examples == 2
     assert many.samples == few.samples == 2**15
 
@@ -310,11 +311,11 @@ def test_ctrl_c_hands_back_the_batches_that_were_finished(monkeypatch: pytest.Mo
     monkeypatch.setattr(task_pairs, "_ROWS", 1)
     monkeypatch.setattr(task_design, "_BATCHES", 1024)
     with pytest.raises(Interrupted) as caught:
-        pairs_of_tasks(H, model, max_samples=2**14, rtol=0, rng=0, executor=InterruptedAfter(500))
+        pairs_of_tasks(H, model, max_samples=2**15, rtol=0, rng=0, executor=InterruptedAfter(400))
     estimate = caught.value.estimate
     assert estimate is not None
     assert estimate.resolved
-    assert 0 < estimate.n_samples < 2**14
+    assert 0 < estimate.n_samples < 2**15
     assert abs(estimate.value - 3 * (1 - 3 / 9) / 4) < 4 * estimate.standard_error
     with pytest.raises(Interrupted) as caught:
         pairs_of_tasks(H, model, rng=0, executor=InterruptedAfter(0))
@@ -349,3 +350,13 @@ def test_methods_for_shared_inputs_never_take_tasks_as_targets(method: str):
 def test_progress_bar(capsys: pytest.CaptureFixture[str]):
     pairs_of_tasks(gv.PlantedParities(5, 3), gv.Linear(np.ones(5)), max_samples=512, rng=0, progress=True)
     assert "pairs of tasks" in capsys.readouterr().err
+
+
+def test_progress_hands_over_the_estimate_so_far():
+    seen: list[gv.Estimate] = []
+    H, model = gv.PlantedParities(9, 3), gv.Linear(np.ones(9))
+    estimate = pairs_of_tasks(H, model, max_samples=2**14, rtol=0, rng=0, progress=seen.append)
+    sizes = [so_far.n_samples for so_far in seen]
+    assert sizes == sorted(set(sizes))
+    assert seen[-1].value == estimate.value
+    assert len(seen) > 8
