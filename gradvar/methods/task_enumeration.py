@@ -26,8 +26,8 @@ from ..results import Estimate
 from ..settings import Settings
 from ..tiles import ordered_map
 
-_BLOCK = 2**22
-"""Numbers in a block of components or of probabilities: 32 MiB."""
+_BLOCK, _KEPT = 2**22, 2**25
+"""Numbers in a block of components or of probabilities, 32 MiB; and in a table that is kept, 256 MiB."""
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -60,7 +60,8 @@ class TaskEnumeration:
             return NotApplicableError(f"the inputs are infinitely many ({problem.inputs!r})")
         if not isinstance(hypotheses, TabulatesTasks):
             return NotApplicableError(f"{hypotheses!r} does not say `members`, `probabilities` and `targets`")
-        memory = 8 * (points * (3 * problem.row_size + 8) + 8 * max(_BLOCK, points, hypotheses.size))
+        table = 2 * min(hypotheses.size * points, _KEPT)
+        memory = 8 * (points * (3 * problem.row_size + 8) + table + 8 * max(_BLOCK, points, hypotheses.size))
         work = hypotheses.size * points * problem.predictor.n_parameters
         if points > 2**30 or memory > self.max_memory:
             return TooLargeError(
@@ -109,15 +110,29 @@ class TaskEnumeration:
         )
 
 
-@dataclass(frozen=True)
 class _Table:
-    """The probabilities D_A(x) of all tasks, and D_A(x) f_A(x), made for a block of tasks at a time."""
+    """The probabilities D_A(x) of all tasks, and D_A(x) f_A(x), a block of tasks at a time.
 
-    hypotheses: TabulatesTasks[Array]
-    members: Array
-    x: Array
+    They are kept from the first time through, where they are few enough; what is kept does not travel to other
+    processes, which make their own.
+    """
+
+    def __init__(self, hypotheses: TabulatesTasks[Array], members: Array, x: Array) -> None:
+        self.hypotheses, self.members, self.x = hypotheses, members, x
+        self._kept: list[tuple[Array, Array]] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_kept": None}
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        if self._kept is not None:
+            return iter(self._kept)
+        if len(self.members) * len(self.x) > _KEPT:
+            return self._blocks()
+        self._kept = list(self._blocks())
+        return iter(self._kept)
+
+    def _blocks(self) -> Iterator[tuple[Array, Array]]:
         step = max(1, _BLOCK // len(self.x))
         for start in range(0, len(self.members), step):
             some = self.members[start : start + step]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,21 +37,25 @@ def test_every_task_and_every_input(dim: int, degree: int, model: str, loss: str
     assert estimate.n_evaluated == 2**dim
 
 
-def test_blocks_of_tasks_and_components_join(slow_model, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("kept", [0, 2**20])
+def test_blocks_of_tasks_and_components_join(kept: int, slow_model, monkeypatch: pytest.MonkeyPatch):
     slow = slow_model("mlp-3-tanh", 6)
     H = gv.PlantedParities(6, 3)
     whole = gv.gradient_variance(H, slow.model, method=TaskEnumeration())
     monkeypatch.setattr(task_enumeration, "_BLOCK", 150)
+    monkeypatch.setattr(task_enumeration, "_KEPT", kept)
     in_parts = gv.gradient_variance(H, slow.model, method=TaskEnumeration())
     assert in_parts.value == pytest.approx(whole.value, rel=1e-13)
 
 
-def test_same_bits_for_any_number_of_workers():
+def test_same_bits_for_any_number_of_workers_and_for_processes():
     H, model = gv.PlantedParities(9, 3), gv.MLP.random([9, 8, 1], rng=0)
     values = set()
     for workers in (1, 3):
         with ThreadPoolExecutor(workers) as pool:
             values.add(gv.gradient_variance(H, model, method=TaskEnumeration(), executor=pool).value)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        values.add(gv.gradient_variance(H, model, method=TaskEnumeration(), executor=pool).value)
     assert len(values) == 1
 
 
