@@ -87,7 +87,8 @@ class TaskEnumeration:
         members: Array = np.asarray(hypotheses.members())
         factors, a, b = _at_all_points(problem, points, settings)
         table = _Table(hypotheses, members, problem.inputs.points(0, points))
-        largest = float(max((p @ ((np.abs(a) + np.abs(b)) ** 2 * norms_sq(factors))).max() for p, _ in table))
+        with np.errstate(over="ignore", invalid="ignore"):
+            largest = float(max((p @ ((np.abs(a) + np.abs(b)) ** 2 * norms_sq(factors))).max() for p, _ in table))
         together = max(1, _BLOCK // max(points, len(members)))
         with closing(
             ordered_map(partial(_moments, table, a, b), _component_blocks(factors, together), settings.executor)
@@ -172,5 +173,6 @@ def _moments(table: _Table, a: Array, b: Array, g: Array) -> tuple[float, float]
     """E_A ||c_A - mean||^2 and E_A ||c_A||^2 over these components."""
     plain, labelled = a[:, None] * g, b[:, None] * g
     c = np.concatenate([p @ plain + py @ labelled for p, py in table])
-    deviations = c - c.mean(axis=0)
-    return float(np.vdot(deviations, deviations)) / len(c), float(np.vdot(c, c)) / len(c)
+    with np.errstate(over="ignore", invalid="ignore"):  # said of the whole sum
+        deviations = c - c.mean(axis=0)
+        return float(np.vdot(deviations, deviations)) / len(c), float(np.vdot(c, c)) / len(c)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.errors import NotApplicableError, TooLargeError
+from gradvar.errors import NonFiniteError, NotApplicableError, TooLargeError
 from gradvar.methods import task_enumeration
 from gradvar.methods.task_enumeration import TaskEnumeration
 from gradvar.testing import reference
@@ -82,6 +82,12 @@ def test_declines_with_the_reason():
     assert isinstance(error, NotApplicableError)
     error = declines(gv.Problem(gv.PlantedParities(6, 3), gv.InfiniteMLP(1, "relu")))
     assert "has no predictions" in str(error)
+
+
+def test_gradients_whose_squares_leave_float64_are_an_error():
+    huge = gv.from_function(lambda x: np.full(len(x), 1e200), lambda x: x, 5)
+    with pytest.raises(NonFiniteError, match="overflows float64"):
+        gv.gradient_variance(gv.PlantedParities(5, 3), huge, method=TaskEnumeration())
 
 
 def test_plan_counts_tasks_and_inputs():

@@ -326,6 +326,7 @@ def test_declines_with_the_reason():
     declines = TaskPairs().declines
     model = gv.Linear(np.ones(6))
     assert declines(gv.Problem(gv.PlantedParities(6, 3), model)) is None
+    assert "within-task minus between-task" in TaskPairs().plan(gv.Problem(gv.PlantedParities(6, 3), model))
     shared = declines(gv.Problem(gv.SparseParities(6, 3), model))
     assert isinstance(shared, NotApplicableError)
     assert "`draw(members, n, rng)`" in str(shared)

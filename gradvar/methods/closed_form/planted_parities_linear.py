@@ -22,7 +22,6 @@ import time
 import numpy as np
 
 from ...classes import PlantedParities
-from ...errors import NonFiniteError
 from ...expectation import ROUNDING
 from ...losses import AffineLoss
 from ...models import Linear
@@ -54,7 +53,7 @@ def estimate(problem: Problem, settings: Settings) -> Estimate:
     d, k = hypotheses.dim, hypotheses.degree
     # Weights in units of `unit`, and the gradient in units of 2^exponent: their squares stay within float64.
     slope, b = (loss.slope, -1.0) if isinstance(loss, AffineLoss) else (0.0, float(loss.split(np.zeros(1))[1][0]))
-    largest = float(np.abs(model.weights).max()) * abs(slope)
+    largest = max(float(np.abs(model.weights).max()) * abs(slope), abs(b))
     exponent = math.frexp(largest)[1] if largest > 2.0**100 else 0
     w = slope * np.ldexp(model.weights, -exponent)
     c = abs(math.ldexp(b, -exponent)) * (1.0 if k == 1 else 0.5)
@@ -66,8 +65,6 @@ def estimate(problem: Problem, settings: Settings) -> Estimate:
     q = k / d
     rest = k * (k - 1) * (d - k) / (4 * (d - 1) ** 2) if k > 1 else 0.0
     variance = q * (1 - q) * math.fsum(means**2) + rest * spread
-    if not math.isfinite(variance):
-        raise NonFiniteError(f"the gradient variance of {model!r} overflows float64; rescale its weights")
     # Var is the squared norm of the deviations over i and A, and rounding moves each of them by a few eps of its terms.
     size = float(np.abs(w).max())
     error_sq = (1 - q) * k * (4 * _EPS * (share * (abs(total) + size) + c)) ** 2 + rest * d * (4 * _EPS * size) ** 2

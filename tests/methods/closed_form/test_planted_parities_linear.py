@@ -110,6 +110,12 @@ def test_large_weights_do_not_overflow_on_the_way():
     assert large.log2 == pytest.approx(small.log2 + 2 * 560, rel=1e-9)
 
 
+def test_a_large_slope_of_the_loss_at_zero_does_not_overflow_on_the_way():
+    steep = gv.MarginLoss(lambda m: np.full_like(m, -(2.0**600)), lipschitz=math.inf)
+    estimate = closed_form(20, 5, np.zeros(20), steep)
+    assert estimate.log2 == pytest.approx(1200 + math.log2(5 * (1 - 5 / 20) / 4), rel=1e-12)
+
+
 def test_declines_what_two_moments_do_not_give():
     H, w = gv.PlantedParities(6, 3), np.ones(6)
     for problem, words in [
