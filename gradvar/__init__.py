@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         LinearPeriodic,
         ModularMultiples,
         Parities,
+        PlantedParities,
         SampledClass,
         SparseParities,
+        TaskClass,
     )
     from .errors import Interrupted, LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
     from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
@@ -61,8 +63,10 @@ _HOME = {
         "LinearPeriodic",
         "ModularMultiples",
         "Parities",
+        "PlantedParities",
         "SampledClass",
         "SparseParities",
+        "TaskClass",
     ),
     "errors": ("Interrupted", "LabelError", "NonFiniteError", "NotApplicableError", "ShapeError", "TooLargeError"),
     "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
@@ -117,6 +121,7 @@ __all__ = [
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
+    "PlantedParities",
     "Problem",
     "Recurrent",
     "ResidualMLP",
@@ -124,6 +129,7 @@ __all__ = [
     "ShapeError",
     "SparseParities",
     "SweepResults",
+    "TaskClass",
     "Theorem2",
     "TooLargeError",
     "WeightTied",
