@@ -10,7 +10,8 @@ taken out of the signal first (`methods/regression.py`).
 The sample size is doubled until the half width is below `rtol` times the value, on a pilot sample that is then
 dropped: a size chosen by looking at the very estimate that is reported would bias it and its interval.
 
-A class that does not say its covariance has its members sampled too (`methods/sampled_members.py`).
+A class that does not say its covariance has its members sampled too (`methods/sampled_members.py`). Tasks with inputs
+of their own are estimated by pairs of tasks (`methods/task_pairs.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from dataclasses import dataclass, field
 
 from ..arguments import integer
-from ..classes.base import KnowsCovariance
+from ..classes.base import DrawsExamples, KnowsCovariance
 from ..errors import Interrupted, NotApplicableError
 from ..expectation import ROUNDING, sampled_mean, scaled
 from ..problem import Problem
@@ -31,6 +32,7 @@ from . import sampled_members
 from .hoeffding import Moments
 from .pair_sums import ROWS, PairSums
 from .regression import regression
+from .task_pairs import TaskPairs
 
 _PILOT_KEY, _FINAL_KEY = 0, 1
 
@@ -75,12 +77,16 @@ class MonteCarlo:
         """Return None for a class that says its covariance, or whose members can be drawn and evaluated."""
         if problem.weightless:
             return NotApplicableError(problem.weightless)
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskPairs().declines(problem)
         if isinstance(problem.hypotheses, KnowsCovariance):
             return None
         return sampled_members.declines(problem.hypotheses)
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskPairs().plan(problem)
         if not isinstance(problem.hypotheses, KnowsCovariance):
             return f"unbiased estimate from {self.n_members:,} sampled members and sampled inputs, with an interval"
         return (
@@ -95,6 +101,8 @@ class MonteCarlo:
         Interrupted
             On Ctrl-C, with the estimate from the samples that were finished.
         """
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskPairs().estimate(problem, settings)
         if not isinstance(problem.hypotheses, KnowsCovariance):
             return sampled_members.estimate(problem, settings, self.n_members, self.n_projections)
         begin = time.perf_counter()
