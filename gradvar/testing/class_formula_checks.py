@@ -1,0 +1,362 @@
+"""Checks of what a hypothesis class says of itself in formulas: mean, covariance, norms, orthonormality, transforms.
+
+Each function is one check: its name, with hyphens, is the check's; its docstring says what it makes sure of; it
+returns the evidence. Where the class lists its members and its inputs can be enumerated the truth is computed, else
+it is estimated from drawn members, at one false alarm in a million.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..arguments import Array
+from .checks import CheckFailed, offered, resting_on, skip
+from .class_probe import MEMBERS, ClassProbe
+from .comparison import FALSE_ALARM, ROUNDING, STANDARD_ERRORS, Mean, first, number, real, short, worst
+
+_MOST_EIGENVALUES = 1024
+_STATUSES = ("proved", "checked", "estimated", "claimed", "failed")
+
+
+def mean(probe: ClassProbe) -> str:
+    """mean(x) is E_h h(x): of all members, or of 16,384 drawn ones within the stated error."""
+    offered(probe.H, "mean")
+    if probe.table is not None:
+        values, x, _ = probe.table
+        expected, tolerance = values.mean(axis=0), np.full(x.shape[0], ROUNDING * _size(values))
+        how = f"of all {values.shape[0]:,} members"
+    else:
+        x = probe.x
+        drawn = Mean(2.0 if probe.signs else None)
+        for block in probe.drawn_values(x, 6):
+            drawn.add(block)
+        expected, tolerance, how = drawn.value, drawn.half_width, f"of {drawn.n:,} drawn members"
+    found = real("`mean(x)`", offered(probe.H, "mean")(x), (x.shape[0],))
+    at = worst(found, expected, tolerance)
+    if at is not None:
+        raise CheckFailed(
+            f"`mean` at x = {short(x[at])} is {found[at]:.6g}, but the mean {how} is {expected[at]:.6g} "
+            f"+- {tolerance[at]:.2g}"
+        )
+    return f"the mean {how} at {x.shape[0]:,} inputs, within {float(tolerance.max()):.1g}"
+
+
+def covariance(probe: ClassProbe) -> str:
+    """covariance(x, x') is Cov_h(h(x), h(x')): of all members, or of 16,384 drawn ones within the stated error."""
+    offered(probe.H, "covariance")
+    if probe.table is not None and probe.table[1].shape[0] <= 512:
+        values, x, _ = probe.table
+        centred = values - values.mean(axis=0)
+        expected = centred.T @ centred / values.shape[0]
+        tolerance = np.full(expected.shape, ROUNDING * _size(values))
+        how = f"of all {values.shape[0]:,} members"
+    else:
+        x = probe.x
+        drawn, size = Mean(4.0 if probe.signs else None), 0.0
+        for block in probe.drawn_values(x, 7):
+            size = max(size, _size(block))
+            # Two independent members h, h': (h - h')(x) (h - h')(x')/2 has the covariance as its expectation.
+            difference = block[0::2] - block[1::2]
+            drawn.add(difference[:, :, None] * difference[:, None, :] / 2)
+        expected, tolerance = drawn.value, drawn.half_width + ROUNDING * size
+        how = f"of {drawn.n:,} pairs of drawn members"
+    tolerance = tolerance + _admitted(probe)
+    found = _covariance(probe, x, x)
+    at = worst(found, expected, tolerance)
+    if at is not None:
+        raise CheckFailed(
+            f"`covariance` at x = {short(x[at[0]])}, x' = {short(x[at[1]])} is {found[at]:.6g}, but the covariance {how} "
+            f"is {expected[at]:.6g} +- {tolerance[at]:.2g}"
+        )
+    return f"the covariance {how} at {found.size:,} pairs of inputs, within {float(tolerance.max()):.1g}"
+
+
+def covariance_batch(probe: ClassProbe) -> str:
+    """covariance(x, x') has shape (n, n2), and an entry does not depend on the other inputs."""
+    offered(probe.H, "covariance")
+    x = probe.x
+    whole = _covariance(probe, x, x)
+    tolerance = ROUNDING * (1 + float(np.abs(whole).max()))
+    for rows, columns in ((slice(0, 3), slice(1, None)), (slice(2, None), slice(0, 1)), (slice(0, 0), slice(0, 2))):
+        part, expected = _covariance(probe, x[rows], x[columns]), whole[rows, columns]
+        at = worst(part, expected, tolerance)
+        if at is not None:
+            raise CheckFailed(
+                f"`covariance` at x = {short(x[rows][at[0]])}, x' = {short(x[columns][at[1]])} is {expected[at]:.6g} "
+                f"among {x.shape[0]} x {x.shape[0]} inputs and {part[at]:.6g} among {part.shape[0]} x {part.shape[1]}"
+            )
+    return f"shapes (n, n2), blocks agree with the whole of {whole.shape}"
+
+
+def covariance_symmetric(probe: ClassProbe) -> str:
+    """covariance(x, x') is the transpose of covariance(x', x)."""
+    offered(probe.H, "covariance")
+    x = probe.x
+    x2 = resting_on("inputs", lambda: probe.draw_inputs(12, 8))
+    there, back = _covariance(probe, x, x2), _covariance(probe, x2, x).T
+    at = worst(back, there, ROUNDING * (1 + float(np.abs(there).max())))
+    if at is not None:
+        raise CheckFailed(
+            f"`covariance` must be symmetric: at x = {short(x[at[0]])}, x' = {short(x2[at[1]])} it is {there[at]:.6g}, "
+            f"the other way round {back[at]:.6g}"
+        )
+    return f"symmetric at {there.size:,} pairs of inputs"
+
+
+def covariance_positive(probe: ClassProbe) -> str:
+    """The matrix covariance(x, x) is positive semi-definite."""
+    offered(probe.H, "covariance")
+    x = np.concatenate([probe.x, resting_on("inputs", lambda: probe.draw_inputs(64, 9))])
+    matrix = _covariance(probe, x, x)
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    # The eigenvalues of an error matrix are at most its entries times its rows.
+    if values[0] < -x.shape[0] * (ROUNDING * (1 + float(np.abs(matrix).max())) + _admitted(probe)):
+        v = vectors[:, 0]
+        i, j = np.argsort(-np.abs(v))[:2]
+        raise CheckFailed(
+            f"`covariance` must be positive semi-definite: its matrix at {x.shape[0]} inputs has the eigenvalue "
+            f"{values[0]:.6g}, with most weight at x = {short(x[i])} and {short(x[j])}"
+        )
+    return f"smallest eigenvalue {values[0]:.2g} at {x.shape[0]} inputs"
+
+
+def operator_norm(probe: ClassProbe) -> str:
+    """operator_norm() is the largest eigenvalue of the centred Gram matrix over |H|."""
+    return _norm(probe, centred=True)
+
+
+def operator_norm_uncentred(probe: ClassProbe) -> str:
+    """operator_norm(centred=False) is the largest eigenvalue of the Gram matrix over |H|."""
+    return _norm(probe, centred=False)
+
+
+def log2_operator_norm(probe: ClassProbe) -> str:
+    """log2_operator_norm() is the logarithm of operator_norm(), centred and not."""
+    offered(probe.H, "log2_operator_norm")
+    offered(probe.H, "operator_norm")
+    said = []
+    for centred in (True, False):
+        log2 = number("`log2_operator_norm`", offered(probe.H, "log2_operator_norm")(centred))
+        norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred))
+        if norm > 1e-300 and abs(log2 - math.log2(norm)) > ROUNDING * max(1.0, abs(log2)):
+            raise CheckFailed(
+                f"`log2_operator_norm({centred=})` is {log2:.9g}, but `operator_norm({centred=})` = {norm:.6g} has log2 "
+                f"{math.log2(norm):.9g}"
+            )
+        if norm <= 1e-300 and log2 > -990:
+            raise CheckFailed(f"`log2_operator_norm({centred=})` is {log2:.6g}, but `operator_norm` is {norm:.6g}")
+        said.append(f"{log2:.6g}")
+    return f"log2 {said[0]} centred, {said[1]} uncentred"
+
+
+def orthonormal(probe: ClassProbe) -> str:
+    """A class that says it is orthonormal has E h h' = 0 for h != h' and E h^2 = 1 (<= 1 for `orthonormality`)."""
+    claim = bool(getattr(probe.H, "is_orthonormal", False))
+    given: object = getattr(probe.H, "orthonormality", None)
+    if given is not None:
+        if not (isinstance(given, tuple) and len(given) == 2 and given[0] in _STATUSES and isinstance(given[1], str)):
+            raise CheckFailed(
+                f"`orthonormality` must be (status, evidence), status one of {_STATUSES}, got {short(given)}"
+            )
+        if claim and given[0] == "failed":
+            raise CheckFailed(f"`is_orthonormal` is True, but `orthonormality` says failed: {given[1]}")
+    if not claim and (given is None or given[0] == "failed"):
+        skip("the class does not say that it is orthonormal")
+    return gram_is_identity(probe, unit=claim)
+
+
+def gram_is_identity(probe: ClassProbe, unit: bool) -> str:
+    """Look at E h h' of all members, or of drawn ones, with norms one (`unit`) or at most one."""
+    if probe.table is not None and probe.table[0].shape[0] <= _MOST_EIGENVALUES:
+        values, x, weights = probe.table
+        same, exact = np.eye(values.shape[0], dtype=np.bool_), True
+    else:
+        x, weights, exact = probe.weighted_inputs(4096, 10)
+        values = probe.values(probe.members, MEMBERS, x)
+        same = _same(probe.members, values)
+    gram = (values * weights) @ values.T
+    if exact:
+        tolerance = np.full(gram.shape, ROUNDING * max(1.0, float(np.diagonal(gram).max())))
+    else:
+        products = Mean(2.0 if probe.signs else None)
+        products.add((values[:, None, :] * values).transpose(2, 0, 1))
+        tolerance = products.half_width
+    how = f"of {gram.shape[0]:,} members on {x.shape[0]:,} {'points' if exact else 'sampled inputs'}"
+    off = np.where(same, 0.0, gram)
+    at = worst(off, np.zeros_like(off), tolerance)
+    if at is not None:
+        raise CheckFailed(
+            f"members {at[0]} and {at[1]} {how} are not orthogonal: E h h' = {off[at]:.6g} +- {tolerance[at]:.2g}"
+        )
+    norms = np.diagonal(gram)
+    excess = norms - 1 if not unit else np.abs(norms - 1)
+    wrong = excess > np.diagonal(tolerance)
+    if wrong.any():
+        i = int(np.argmax(excess))
+        raise CheckFailed(f"member {i} {how} must have E h^2 {'=' if unit else '<='} 1, got {norms[i]:.6g}")
+    return f"Gram matrix {how}: max |E h h'| = {np.abs(off).max():.2g}, max E h^2 = {norms.max():.6g}"
+
+
+def project(probe: ClassProbe) -> str:
+    """project(f) is E_x[h(x) f(x)] for every member, in the order of members(), shape (|H|, q)."""
+    offered(probe.H, "project")
+    if probe.points is None:
+        skip("the inputs cannot be enumerated here (more than 4,096 points, or infinitely many)")
+    points, weights = probe.points
+    f = probe.stream(11).standard_normal((weights.size, 3))
+    if probe.table is None:
+        skip("the class lists no `members()` to compare with, or more than 4,096")
+    values = probe.table[0]
+    kept = f.copy()
+    found = real("`project(f)`", offered(probe.H, "project")(f), (values.shape[0], f.shape[1]))
+    if not np.array_equal(f, kept):
+        raise CheckFailed("`project` must not change the function it is given")
+    expected = (values * weights) @ f
+    size = math.sqrt(_size(values)) * float(np.abs(f).max())
+    at = worst(found, expected, ROUNDING * size)
+    if at is not None:
+        raise CheckFailed(
+            f"`project(f)` at member {at[0]} is {found[at]:.6g}, but E_x[h(x) f(x)] of member {at[0]} of members() over "
+            f"all {weights.size:,} points is {expected[at]:.6g}"
+        )
+    return f"E_x[h f] of {values.shape[0]:,} members and 3 functions on {points.shape[0]:,} points"
+
+
+def gram(probe: ClassProbe) -> str:
+    """gram() is the matrix E_x[h_i(x) h_j(x)] of all members."""
+    offered(probe.H, "gram")
+    if probe.table is None:
+        skip("members and inputs cannot both be enumerated here")
+    values, _, weights = probe.table
+    found = real("`gram()`", offered(probe.H, "gram")(), (values.shape[0], values.shape[0]))
+    return _compare_products(found, (values * weights) @ values.T, ROUNDING * _size(values), "`gram()`")
+
+
+def inner_products(probe: ClassProbe) -> str:
+    """inner_products(members, members2) is E_x[h(x) h'(x)], shape (m, m2)."""
+    offered(probe.H, "inner_products")
+    x, weights, exact = probe.weighted_inputs(8192, 12)
+    others = resting_on("sample", lambda: probe.draw(MEMBERS - 8, 13))
+    left, right = probe.values(probe.members, MEMBERS, x), probe.values(others, MEMBERS - 8, x)
+    given = offered(probe.H, "inner_products")(probe.members, others)
+    found = real("`inner_products(members, members2)`", given, (MEMBERS, MEMBERS - 8))
+    expected = (left * weights) @ right.T
+    if exact:
+        return _compare_products(found, expected, ROUNDING * max(_size(left), _size(right)), "`inner_products`")
+    products = Mean(2.0 if probe.signs else None)
+    for block in range(0, x.shape[0], 1024):
+        rows = slice(block, block + 1024)
+        products.add((left[:, None, rows] * right[:, rows]).transpose(2, 0, 1))
+    return _compare_products(found, products.value, products.half_width, "`inner_products`")
+
+
+def _compare_products(found: Array, expected: Array, tolerance: Array | float, what: str) -> str:
+    at = worst(found, expected, tolerance)
+    if at is not None:
+        raise CheckFailed(
+            f"{what} of members {at[0]} and {at[1]} is {found[at]:.6g}, but E_x[h h'] is {expected[at]:.6g}"
+        )
+    return f"E_x[h h'] of {found.size:,} pairs of members, within {float(np.max(tolerance)):.1g}"
+
+
+def _norm(probe: ClassProbe, centred: bool) -> str:
+    norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred))
+    if not 0 <= norm < math.inf:
+        raise CheckFailed(f"`operator_norm` must be finite and >= 0, got {norm}")
+    exact = _exact_norm(probe, centred)
+    if exact is not None:
+        truth, size, how = exact
+        # Upper bounds, which some classes give, are wrong here: the norm is said to be one.
+        if abs(norm - truth) > ROUNDING * size:
+            raise CheckFailed(f"`operator_norm({centred=})` is {norm:.9g}, but {how} is {truth:.9g}")
+        return f"{norm:.6g}: {how}"
+    if not centred:
+        low = number("`operator_norm`", offered(probe.H, "operator_norm")(True))
+        if norm < low * (1 - ROUNDING):
+            raise CheckFailed(f"`operator_norm(centred=False)` is {norm:.6g}, below the centred one, {low:.6g}")
+        return f"{norm:.6g}, at least the centred one, {low:.6g}"
+    offered(probe.H, "covariance")
+    return _sampled_norm(probe, norm)
+
+
+def _exact_norm(probe: ClassProbe, centred: bool) -> tuple[float, float, str] | None:
+    """The norm by eigenvalues, the trace it is a part of, and what it was computed from."""
+    if probe.table is not None and min(probe.table[0].shape) <= _MOST_EIGENVALUES:
+        values, _, weights = probe.table
+        scaled = (values - values.mean(axis=0) if centred else values) * np.sqrt(weights)
+        small = scaled @ scaled.T if scaled.shape[0] <= scaled.shape[1] else scaled.T @ scaled
+        matrix, how = small / values.shape[0], f"the eigenvalue from all {values.shape[0]:,} members"
+    elif centred and probe.points is not None and probe.points[1].size <= _MOST_EIGENVALUES:
+        if not callable(getattr(probe.H, "covariance", None)):
+            return None
+        points, weights = probe.points
+        root = np.sqrt(weights)
+        matrix = _covariance(probe, points, points) * root[:, None] * root
+        how = f"the eigenvalue of `covariance` on all {weights.size:,} points"
+    else:
+        return None
+    return float(np.linalg.eigvalsh(matrix)[-1]), float(np.trace(matrix)), how
+
+
+def _sampled_norm(probe: ClassProbe, norm: float) -> str:
+    """Hold the norm against the trace and against the Rayleigh quotient of a function, both from sampled inputs.
+
+    The trace E C(x, x) is at most |H| - 1 times the norm and at least the norm. The function is the top eigenvector
+    of the covariance at 128 inputs, continued to all by the covariance: E f(x) C(x, x') f(x') <= norm E f^2.
+    """
+    base = resting_on("inputs", lambda: probe.draw_inputs(128, 14))
+    top = np.linalg.eigh(_covariance(probe, base, base))[1][:, -1]
+    excess, traces = [], []
+    for key in range(100, 132):
+        x = resting_on("inputs", lambda key=key: probe.draw_inputs(48, key))  # type: ignore[misc]
+        matrix = _covariance(probe, x, x)
+        f = _covariance(probe, x, base) @ top
+        diagonal = np.diagonal(matrix)
+        pairs = (f @ matrix @ f - f**2 @ diagonal) / (48 * 47)
+        scale = float((f**2).mean())
+        excess.append((pairs - norm * scale, scale))
+        traces.append(float(diagonal.mean()))
+    differences = np.array([difference for difference, _ in excess])
+    error = STANDARD_ERRORS * float(differences.std(ddof=1)) / math.sqrt(differences.size)
+    scale = float(np.mean([scale for _, scale in excess]))
+    if differences.mean() > error + ROUNDING * norm * scale:
+        raise CheckFailed(
+            f"`operator_norm` is {norm:.6g}, but a function on 1,536 sampled inputs has the Rayleigh quotient "
+            f"{norm + float(differences.mean()) / scale:.6g} +- {error / scale:.2g}, which is no larger than the norm"
+        )
+    trace = float(np.mean(traces))
+    spread = STANDARD_ERRORS * float(np.std(traces, ddof=1)) / math.sqrt(len(traces)) + ROUNDING * trace
+    if norm > trace + spread:
+        raise CheckFailed(f"`operator_norm` is {norm:.6g}, above the trace E C(x, x) = {trace:.6g} +- {spread:.2g}")
+    if norm > 0 and trace > spread and math.log2(norm) < math.log2(trace - spread) - probe.log2_size - 1e-9:
+        raise CheckFailed(
+            f"`operator_norm` is {norm:.6g}, below the trace E C(x, x) over |H|, {trace:.6g}/2^{probe.log2_size:.6g}: "
+            "|H| eigenvalues of that size do not add up to it"
+        )
+    return f"{norm:.6g}, between the Rayleigh quotient of a function and the trace {trace:.4g}, on sampled inputs"
+
+
+def _covariance(probe: ClassProbe, x: Array, x2: Array) -> Array:
+    what = f"`covariance` of {x.shape[0]} and {x2.shape[0]} inputs"
+    return real(what, offered(probe.H, "covariance")(x, x2), (x.shape[0], x2.shape[0]))
+
+
+def _admitted(probe: ClassProbe) -> float:
+    """What the class itself says that a value of its covariance may be off by."""
+    error = number("`covariance_error`", getattr(probe.H, "covariance_error", 0.0))
+    if not 0 <= error < math.inf:
+        raise CheckFailed(f"`covariance_error` must be finite and >= 0, got {error}")
+    return error
+
+
+def _size(values: Array) -> float:
+    """The largest square of a value, at least 1e-300."""
+    return max(float(np.abs(values).max()) ** 2, 1e-300)
+
+
+def _same(members: object, values: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Which pairs of drawn members are one member that was drawn twice: by description, else by values."""
+    rows = members if isinstance(members, np.ndarray) and members.shape[:1] == values.shape[:1] else values
+    return np.array([[np.array_equal(a, b) for b in rows] for a in rows])
