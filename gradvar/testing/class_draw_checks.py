@@ -183,15 +183,15 @@ def evaluate_batch(probe: ClassProbe) -> str:
         at = worst(found, values, tolerance)
         if at is not None:
             raise CheckFailed(
-                f"h(x) must not depend on the other inputs: member {at[0]} at x = {short(x[at[1]])} is {values[at]:.6g} "
-                f"among {x.shape[0]} inputs and {found[at]:.6g} {how}"
+                f"h(x) must not depend on the other inputs: member {at[0]} at x = {short(x[at[1]])} is "
+                f"{values[at]:.6g} among {x.shape[0]} inputs and {found[at]:.6g} {how}"
             )
     single = np.concatenate([probe.values(row_of(drawn, i), 1, x) for i in range(MEMBERS)])
     at = worst(single, values, tolerance)
     if at is not None:
         raise CheckFailed(
-            f"h(x) must not depend on the other members: member {at[0]} at x = {short(x[at[1]])} is {values[at]:.6g} "
-            f"among {MEMBERS} members and {single[at]:.6g} alone"
+            f"h(x) must not depend on the other members: member {at[0]} at x = {short(x[at[1]])} is "
+            f"{values[at]:.6g} among {MEMBERS} members and {single[at]:.6g} alone"
         )
     return f"{MEMBERS} members at {x.shape[0]} inputs, together, one by one and in another order"
 
@@ -206,7 +206,7 @@ def evaluate_pure(probe: ClassProbe) -> str:
         raise CheckFailed(
             f"`evaluate` must not change its inputs: row {row} was {short(probe.x[row])}, is {short(x[row])}"
         )
-    if kept is not None and not np.array_equal(drawn, kept):
+    if isinstance(drawn, np.ndarray) and kept is not None and not np.array_equal(drawn, kept):
         raise CheckFailed(f"`evaluate` must not change the members it is given: {short(kept)} became {short(drawn)}")
     again = probe.values(drawn, MEMBERS, x)
     if not np.array_equal(values, again):

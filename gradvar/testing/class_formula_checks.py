@@ -14,7 +14,7 @@ import numpy as np
 from ..arguments import Array
 from .checks import CheckFailed, offered, resting_on, skip
 from .class_probe import MEMBERS, ClassProbe
-from .comparison import FALSE_ALARM, ROUNDING, STANDARD_ERRORS, Mean, first, number, real, short, worst
+from .comparison import ROUNDING, STANDARD_ERRORS, Mean, number, real, short, worst
 
 _MOST_EIGENVALUES = 1024
 _STATUSES = ("proved", "checked", "estimated", "claimed", "failed")
@@ -67,8 +67,8 @@ def covariance(probe: ClassProbe) -> str:
     at = worst(found, expected, tolerance)
     if at is not None:
         raise CheckFailed(
-            f"`covariance` at x = {short(x[at[0]])}, x' = {short(x[at[1]])} is {found[at]:.6g}, but the covariance {how} "
-            f"is {expected[at]:.6g} +- {tolerance[at]:.2g}"
+            f"`covariance` at x = {short(x[at[0]])}, x' = {short(x[at[1]])} is {found[at]:.6g}, but the covariance "
+            f"{how} is {expected[at]:.6g} +- {tolerance[at]:.2g}"
         )
     return f"the covariance {how} at {found.size:,} pairs of inputs, within {float(tolerance.max()):.1g}"
 
@@ -142,8 +142,8 @@ def log2_operator_norm(probe: ClassProbe) -> str:
         norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred))
         if norm > 1e-300 and abs(log2 - math.log2(norm)) > ROUNDING * max(1.0, abs(log2)):
             raise CheckFailed(
-                f"`log2_operator_norm({centred=})` is {log2:.9g}, but `operator_norm({centred=})` = {norm:.6g} has log2 "
-                f"{math.log2(norm):.9g}"
+                f"`log2_operator_norm({centred=})` is {log2:.9g}, but `operator_norm({centred=})` = {norm:.6g} has "
+                f"log2 {math.log2(norm):.9g}"
             )
         if norm <= 1e-300 and log2 > -990:
             raise CheckFailed(f"`log2_operator_norm({centred=})` is {log2:.6g}, but `operator_norm` is {norm:.6g}")
@@ -171,7 +171,7 @@ def gram_is_identity(probe: ClassProbe, unit: bool) -> str:
     """Look at E h h' of all members, or of drawn ones, with norms one (`unit`) or at most one."""
     if probe.table is not None and probe.table[0].shape[0] <= _MOST_EIGENVALUES:
         values, x, weights = probe.table
-        same, exact = np.eye(values.shape[0], dtype=np.bool_), True
+        same, exact = _same(np.arange(values.shape[0]), values), True
     else:
         x, weights, exact = probe.weighted_inputs(4096, 10)
         values = probe.values(probe.members, MEMBERS, x)
@@ -218,8 +218,8 @@ def project(probe: ClassProbe) -> str:
     at = worst(found, expected, ROUNDING * size)
     if at is not None:
         raise CheckFailed(
-            f"`project(f)` at member {at[0]} is {found[at]:.6g}, but E_x[h(x) f(x)] of member {at[0]} of members() over "
-            f"all {weights.size:,} points is {expected[at]:.6g}"
+            f"`project(f)` at member {at[0]} is {found[at]:.6g}, but E_x[h(x) f(x)] of that member of members() "
+            f"over all {weights.size:,} points is {expected[at]:.6g}"
         )
     return f"E_x[h f] of {values.shape[0]:,} members and 3 functions on {points.shape[0]:,} points"
 

@@ -14,11 +14,13 @@ from ..losses import Loss
 from ..models.base import Model
 from ..problem import Problem
 from ..results import BoundCheck, format_log2, format_number, log2_end
-from . import class_draw_checks, loss_checks
+from . import class_draw_checks
 from .checks import Check, CheckFailed, CheckReport, called, named, report, resting_on, skip
 from .class_formula_checks import gram_is_identity
 from .class_probe import ClassProbe
 from .comparison import ROUNDING
+from .loss_checks import LossProbe, split_of_derivative
+from .loss_checks import lipschitz as lipschitz_of_loss
 
 
 class TheoremProbe:
@@ -27,7 +29,7 @@ class TheoremProbe:
     def __init__(self, H: HypothesisClass, model: Model, loss: str | Loss, rng: SeedLike) -> None:
         self.parts = H, model, loss
         self.hypotheses = ClassProbe(H, rng)
-        self.loss = loss_checks.LossProbe(loss, None, rng)
+        self.loss = LossProbe(loss, None, rng)
 
     def given_problem(self) -> Problem:
         """The problem, made sure to fit together."""
@@ -76,7 +78,7 @@ def lipschitz(probe: TheoremProbe) -> str:
     loss = probe.problem.loss
     if not math.isfinite(loss.lipschitz):
         raise CheckFailed(f"{loss.name} has no Lipschitz constant")
-    said = loss_checks.lipschitz(probe.loss)
+    said = lipschitz_of_loss(probe.loss)
     b = called("split", probe.problem.signal_scale, probe.hypotheses.x)
     if np.abs(b).max() > loss.lipschitz * (1 + ROUNDING):
         raise CheckFailed(f"|b| = {np.abs(b).max():.6g} at a prediction of the model, above {loss.lipschitz:.6g}")
@@ -85,7 +87,7 @@ def lipschitz(probe: TheoremProbe) -> str:
 
 def affine(probe: TheoremProbe) -> str:
     """The derivative of the loss is affine in the label, where the loss offers the derivative r' of its margin."""
-    return loss_checks.split_of_derivative(probe.loss)
+    return split_of_derivative(probe.loss)
 
 
 def gradient_norm(probe: TheoremProbe) -> str:
