@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .checks import Check, CheckReport, CheckResult
-    from .hypothesis_class_checks import check_hypothesis_class, hypothesis_class_checks
-    from .loss_checks import check_loss, loss_checks
-    from .model_checks import check_model, model_checks
-    from .theorem_checks import check_theorem1, theorem1_checks
+    from .hypothesis_class import check_hypothesis_class, hypothesis_class_checks
+    from .loss import check_loss, loss_checks
+    from .model import check_model, model_checks
+    from .theorem1 import check_theorem1, theorem1_checks
 
 _HOME = {
     "checks": ("Check", "CheckReport", "CheckResult"),
-    "hypothesis_class_checks": ("check_hypothesis_class", "hypothesis_class_checks"),
-    "loss_checks": ("check_loss", "loss_checks"),
-    "model_checks": ("check_model", "model_checks"),
-    "theorem_checks": ("check_theorem1", "theorem1_checks"),
+    "hypothesis_class": ("check_hypothesis_class", "hypothesis_class_checks"),
+    "loss": ("check_loss", "loss_checks"),
+    "model": ("check_model", "model_checks"),
+    "theorem1": ("check_theorem1", "theorem1_checks"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from functools import cached_property
@@ -11,7 +12,7 @@ import numpy as np
 from ..arguments import Array, SeedLike, seed_sequence, stream
 from ..inputs import Inputs
 from .checks import CheckFailed, called, offered, resting_on, skip
-from .comparison import number, real, short
+from .comparison import ROUNDING, first, number, real, short
 
 MEMBERS, INPUTS = 32, 16
 """Members and inputs that are drawn where a handful will do."""
@@ -69,17 +70,35 @@ class ClassProbe:
         inputs = self.inputs
         if inputs.n_points is None or inputs.n_points > _TABLE:
             return None
-        return resting_on("input-points", lambda: self.given_points(inputs.n_points or 0))
+        return resting_on("input-points", self.given_points)
 
-    def given_points(self, stop: int) -> tuple[Array, Array]:
-        """The first points and their probabilities."""
+    def given_points(self) -> tuple[Array, Array]:
+        """All points, or the first 4,096, with their probabilities: made sure to be the same in every block."""
         inputs = self.given_inputs()
-        points = called("inputs.points", inputs.points, 0, stop)
-        weights = called("inputs.weights", inputs.weights, 0, stop)
-        return (
-            real(f"`inputs.points(0, {stop})`", points, (stop, inputs.dim)),
-            real(f"`inputs.weights(0, {stop})`", weights, (stop,)),
-        )
+        n = inputs.n_points
+        if n is None:
+            skip("`inputs.n_points` is None: there are infinitely many inputs")
+        if n > 2**62:
+            skip("more than 2^62 points have no numbers to ask for them by")
+        stop = min(n, _TABLE)
+        given = called("inputs.points", inputs.points, 0, stop), called("inputs.weights", inputs.weights, 0, stop)
+        points = real(f"`inputs.points(0, {stop})`", given[0], (stop, inputs.dim))
+        weights = real(f"`inputs.weights(0, {stop})`", given[1], (stop,))
+        for name, method, whole in (("points", inputs.points, points), ("weights", inputs.weights, weights)):
+            for start, end in ((0, stop // 2), (stop // 2, stop), (stop - 1, stop)):
+                block = called(f"inputs.{name}", method, start, end)
+                if not np.array_equal(block, whole[start:end]):
+                    raise CheckFailed(
+                        f"`inputs.{name}({start}, {end})` must be rows {start} to {end} of "
+                        f"`inputs.{name}(0, {stop})`, got {short(np.asarray(block))}"
+                    )
+        if (weights < 0).any():
+            row = first(weights < 0)[0]
+            raise CheckFailed(f"`inputs.weights` must not be negative, got {weights[row]:.6g} at point {row}")
+        total = math.fsum(weights)
+        if total > 1 + ROUNDING or (stop == n and total < 1 - ROUNDING):
+            raise CheckFailed(f"`inputs.weights` must sum to one, got {total:.12g} over {stop:,} of {n:,} points")
+        return points, weights
 
     @cached_property
     def x(self) -> Array:
@@ -88,8 +107,7 @@ class ClassProbe:
         n_points = self.inputs.n_points
         if n_points is None or n_points > 2**62:
             return sampled
-        few = resting_on("input-points", lambda: self.given_points(min(4, n_points)))
-        return np.concatenate([few[0], sampled])
+        return np.concatenate([resting_on("input-points", self.given_points)[0][:4], sampled])
 
     def weighted_inputs(self, n: int, key: int) -> tuple[Array, Array, bool]:
         """All points with their probabilities, or n sampled inputs with 1/n; and whether they are all points."""
@@ -109,16 +127,21 @@ class ClassProbe:
 
     def given_values(self, members: object, m: int, x: Array) -> Array:
         """Return the values (m, n) of these members, made sure of."""
-        values = offered(self.H, "evaluate")(members, x)
+        # Copies: what a class does to its arguments is the business of the check "evaluate-pure".
+        values = offered(self.H, "evaluate")(members, x.copy())
         return real(f"`evaluate` of {m} members at {x.shape[0]} inputs", values, (m, x.shape[0]))
 
     def values(self, members: object, m: int, x: Array) -> Array:
         """The same for checks of something else."""
         return resting_on("evaluate", lambda: self.given_values(members, m, x))
 
-    @cached_property
+    @property
     def members(self) -> object:
-        """Some members."""
+        """Some members, the same ones each time."""
+        return copy.deepcopy(self._members)
+
+    @cached_property
+    def _members(self) -> object:
         return resting_on("sample", lambda: self.draw(MEMBERS, 2))
 
     def drawn_values(self, x: Array, key: int) -> Iterator[Array]:
@@ -132,13 +155,27 @@ class ClassProbe:
     # --- everything -----------------------------------------------------------------------------------------
 
     def given_log2_size(self) -> float:
-        """log2 |H|, made sure to be a number >= 0."""
+        """log2 |H|, made sure to be a number >= 0 that agrees with `size` and len()."""
         try:
             size = number("`log2_size`", self.H.log2_size)  # type: ignore[attr-defined]
         except AttributeError:
             raise CheckFailed("a hypothesis class must have `log2_size`") from None
         if not size >= 0:
             raise CheckFailed(f"`log2_size` must be >= 0, got {size}")
+        count: object = getattr(self.H, "size", None)
+        if count is None:
+            if size < 62 and abs(2**size - round(2**size)) > ROUNDING * 2**size:
+                raise CheckFailed(f"`log2_size` = {size:.12g} must be log2 of a whole number, got {2**size:.12g}")
+            return size
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise CheckFailed(f"`size` must be an int >= 1, or None for an infinite class, got {short(count)}")
+        log2 = math.log2(count)
+        if not math.isclose(log2, size, rel_tol=1e-12, abs_tol=1e-12):
+            raise CheckFailed(f"`size` = {count:,} has log2 {log2:.12g}, but `log2_size` = {size:.12g}")
+        if hasattr(self.H, "__len__") and count < 2**62:
+            length = offered(self.H, "__len__")()
+            if length != count:
+                raise CheckFailed(f"len() must be `size` = {count:,}, got {short(length)}")
         return size
 
     @property
@@ -160,7 +197,8 @@ class ClassProbe:
         if not hasattr(members, "__len__") or len(members) != size:
             count = f"{len(members):,}" if hasattr(members, "__len__") else short(members)
             raise CheckFailed(f"`members()` must list |H| = {size:,} members, got {count}")
-        everywhere = self.x if self.points is None else self.points[0]
+        few = self.points is not None and size * self.points[1].size <= _TABLE_SIZE
+        everywhere = self.points[0] if self.points is not None and few else self.x
         listed = {row.tobytes() for row in self.values(members, size, everywhere) + 0.0}
         drawn = self.values(self.members, MEMBERS, everywhere) + 0.0
         for i, row in enumerate(drawn):

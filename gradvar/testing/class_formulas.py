@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from ..arguments import Array
 from .checks import CheckFailed, offered, resting_on, skip
@@ -33,7 +34,7 @@ def mean(probe: ClassProbe) -> str:
         for block in probe.drawn_values(x, 6):
             drawn.add(block)
         expected, tolerance, how = drawn.value, drawn.half_width, f"of {drawn.n:,} drawn members"
-    found = real("`mean(x)`", offered(probe.H, "mean")(x), (x.shape[0],))
+    found = real("`mean(x)`", offered(probe.H, "mean")(x.copy()), (x.shape[0],))
     at = worst(found, expected, tolerance)
     if at is not None:
         raise CheckFailed(
@@ -171,7 +172,8 @@ def gram_is_identity(probe: ClassProbe, unit: bool) -> str:
     """Look at E h h' of all members, or of drawn ones, with norms one (`unit`) or at most one."""
     if probe.table is not None and probe.table[0].shape[0] <= _MOST_EIGENVALUES:
         values, x, weights = probe.table
-        same, exact = _same(np.arange(values.shape[0]), values), True
+        exact = True
+        same: npt.NDArray[np.bool_] = np.eye(values.shape[0], dtype=np.bool_)
     else:
         x, weights, exact = probe.weighted_inputs(4096, 10)
         values = probe.values(probe.members, MEMBERS, x)
@@ -340,7 +342,7 @@ def _sampled_norm(probe: ClassProbe, norm: float) -> str:
 
 def _covariance(probe: ClassProbe, x: Array, x2: Array) -> Array:
     what = f"`covariance` of {x.shape[0]} and {x2.shape[0]} inputs"
-    return real(what, offered(probe.H, "covariance")(x, x2), (x.shape[0], x2.shape[0]))
+    return real(what, offered(probe.H, "covariance")(x.copy(), x2.copy()), (x.shape[0], x2.shape[0]))
 
 
 def _admitted(probe: ClassProbe) -> float:
@@ -356,7 +358,7 @@ def _size(values: Array) -> float:
     return max(float(np.abs(values).max()) ** 2, 1e-300)
 
 
-def _same(members: object, values: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _same(members: object, values: Array) -> npt.NDArray[np.bool_]:
     """Which pairs of drawn members are one member that was drawn twice: by description, else by values."""
     rows = members if isinstance(members, np.ndarray) and members.shape[:1] == values.shape[:1] else values
     return np.array([[np.array_equal(a, b) for b in rows] for a in rows])

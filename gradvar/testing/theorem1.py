@@ -14,13 +14,13 @@ from ..losses import Loss
 from ..models.base import Model
 from ..problem import Problem
 from ..results import BoundCheck, format_log2, format_number, log2_end
-from . import class_draw_checks
+from . import class_draws
 from .checks import Check, CheckFailed, CheckReport, called, named, report, resting_on, skip
-from .class_formula_checks import gram_is_identity
+from .class_formulas import gram_is_identity
 from .class_probe import ClassProbe
 from .comparison import ROUNDING
-from .loss_checks import LossProbe, split_of_derivative
-from .loss_checks import lipschitz as lipschitz_of_loss
+from .loss import LossProbe, split_of_derivative
+from .loss import lipschitz as lipschitz_of_loss
 
 
 class TheoremProbe:
@@ -70,7 +70,7 @@ def labels(probe: TheoremProbe) -> str:
     """The targets take the labels that the loss accepts."""
     if probe.problem.loss.labels == "real":
         return "the loss is affine in any real label"
-    return class_draw_checks.labels(probe.hypotheses)
+    return class_draws.labels(probe.hypotheses)
 
 
 def lipschitz(probe: TheoremProbe) -> str:

@@ -5,35 +5,35 @@ from __future__ import annotations
 from functools import partial
 
 from ..arguments import SeedLike
-from . import class_draw_checks, class_formula_checks
+from . import class_draws, class_formulas
 from .checks import Check, CheckReport, named, report
 from .class_probe import ClassProbe
 
 CHECKS = (
-    class_draw_checks.inputs,
-    class_draw_checks.input_points,
-    class_draw_checks.input_sampling,
-    class_draw_checks.size,
-    class_draw_checks.sample,
-    class_draw_checks.evaluate,
-    class_draw_checks.evaluate_batch,
-    class_draw_checks.evaluate_pure,
-    class_draw_checks.members,
-    class_draw_checks.sample_uniform,
-    class_draw_checks.labels,
-    class_draw_checks.examples,
-    class_formula_checks.mean,
-    class_formula_checks.covariance,
-    class_formula_checks.covariance_batch,
-    class_formula_checks.covariance_symmetric,
-    class_formula_checks.covariance_positive,
-    class_formula_checks.operator_norm,
-    class_formula_checks.operator_norm_uncentred,
-    class_formula_checks.log2_operator_norm,
-    class_formula_checks.orthonormal,
-    class_formula_checks.project,
-    class_formula_checks.gram,
-    class_formula_checks.inner_products,
+    class_draws.inputs,
+    class_draws.input_points,
+    class_draws.input_sampling,
+    class_draws.size,
+    class_draws.sample,
+    class_draws.evaluate,
+    class_draws.evaluate_batch,
+    class_draws.evaluate_pure,
+    class_draws.members,
+    class_draws.sample_uniform,
+    class_draws.labels,
+    class_draws.examples,
+    class_formulas.mean,
+    class_formulas.covariance,
+    class_formulas.covariance_batch,
+    class_formulas.covariance_symmetric,
+    class_formulas.covariance_positive,
+    class_formulas.operator_norm,
+    class_formulas.operator_norm_uncentred,
+    class_formulas.log2_operator_norm,
+    class_formulas.orthonormal,
+    class_formulas.project,
+    class_formulas.gram,
+    class_formulas.inner_products,
 )
 """Every check of a class: a function of a probe, whose name and docstring are the check's."""
 
