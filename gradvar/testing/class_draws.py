@@ -37,8 +37,8 @@ def inputs(probe: ClassProbe) -> str:
 
 def input_points(probe: ClassProbe) -> str:
     """points(start, stop) and weights(start, stop) agree between blocks, and the weights are probabilities."""
-    points, weights = probe.given_points()
     n = probe.inputs.n_points
+    points, weights = probe.given_points()
     return f"{len(points):,} of {n:,} points, weights sum to {math.fsum(weights):.6g}"
 
 

@@ -38,8 +38,22 @@ class LossProbe:
         large = np.array([10.0, 30.0])
         return np.concatenate([[0.0, 1.0, -1.0], np.linspace(-4, 4, 97), rng.standard_normal(64) * 3, large, -large])
 
-    def given_split(self, p: Array) -> tuple[Array, Array]:
-        """a(p) and b(p), made sure of."""
+    def given_split(self) -> tuple[Array, Array]:
+        """a(p) and b(p), made sure of: each by its own p alone, which is left as it is."""
+        p = self.p.copy()
+        a, b = self._split_at(p)
+        if not np.array_equal(p, self.p):
+            raise CheckFailed(f"`split` must not change the predictions: number {first(p != self.p)[0]} changed")
+        self._split_at(p[:0])
+        for name, whole, part in zip(("a", "b"), (a, b), self._split_at(p[5:6]), strict=True):
+            if abs(part[0] - whole[5]) > ROUNDING * (1 + abs(whole[5])):
+                raise CheckFailed(
+                    f"{name}(p) must not depend on the other predictions: at p = {p[5]:.6g} it is {whole[5]:.6g} among "
+                    f"{p.size} and {part[0]:.6g} alone"
+                )
+        return a, b
+
+    def _split_at(self, p: Array) -> tuple[Array, Array]:
         if not callable(getattr(self.loss, "split", None)):
             raise CheckFailed(f"a loss must have a method `split`, and {type(self.loss).__name__} has none")
         pair = offered(self.loss, "split")(p)
@@ -50,7 +64,7 @@ class LossProbe:
     @cached_property
     def split(self) -> tuple[Array, Array]:
         """a(p) and b(p)."""
-        return resting_on("split", lambda: self.given_split(self.p))
+        return resting_on("split", self.given_split)
 
     @property
     def test_labels(self) -> tuple[float, ...]:
@@ -78,18 +92,8 @@ def labels(probe: LossProbe) -> str:
 
 def split(probe: LossProbe) -> str:
     """split(p) returns a(p) and b(p): finite float64 of shape (n,), for n = 0 too, and leaves p as it is."""
-    p = probe.p.copy()
-    a, b = probe.given_split(p)
-    if not np.array_equal(p, probe.p):
-        raise CheckFailed(f"`split` must not change the predictions: number {first(p != probe.p)[0]} changed")
-    probe.given_split(p[:0])
-    for name, whole, part in zip(("a", "b"), (a, b), probe.given_split(p[5:6]), strict=True):
-        if abs(part[0] - whole[5]) > ROUNDING * (1 + abs(whole[5])):
-            raise CheckFailed(
-                f"{name}(p) must not depend on the other predictions: at p = {p[5]:.6g} it is {whole[5]:.6g} among "
-                f"{p.size} and {part[0]:.6g} alone"
-            )
-    return f"a(p) and b(p) at {p.size} predictions"
+    probe.given_split()
+    return f"a(p) and b(p) at {probe.p.size} predictions"
 
 
 def lipschitz(probe: LossProbe) -> str:

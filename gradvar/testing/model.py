@@ -92,50 +92,56 @@ class ModelProbe:
         """dp(x)/dw at the inputs."""
         return resting_on("gradient", lambda: self.given_gradient(self.x_checked))
 
+    @property
+    def own_parameters(self) -> KnowsParameters | None:
+        """The model, if it offers `parameters` and `with_parameters`."""
+        model = self.model
+        known = isinstance(model, KnowsParameters) and model.parameters is not None and callable(model.with_parameters)
+        return model if known and isinstance(model, KnowsParameters) else None
+
     @cached_property
     def at_parameters(self) -> tuple[Array, Callable[[npt.NDArray[np.generic]], object]]:
         """The parameters w and the function w -> p_w(x), which may also accept complex w."""
         x = self.x_checked
         if self.predict is not None and self.w is not None:
             predict = self.predict
-            return self.w, lambda w: called("predict(w, x)", predict, w, x)
-        model = self.model
-        if not isinstance(model, KnowsParameters):
+            return self.w, lambda w: called("predict(w, x)", predict, w, x.copy())
+        model = self.own_parameters
+        if model is None:
             skip(
                 "the model offers no `parameters` and `with_parameters(w)`; "
                 "pass predict=lambda w, x: ... and parameters=w"
             )
         return resting_on("parameters", lambda: self.given_parameters(model)), lambda w: called(
-            "predict of with_parameters(w)", lambda: model.with_parameters(np.asarray(w)).predict(x)
+            "predict of with_parameters(w)", lambda: model.with_parameters(np.asarray(w)).predict(x.copy())
         )
 
     def given_parameters(self, model: KnowsParameters) -> Array:
-        """The model's own parameters, made sure of."""
-        count = self.given_count()
-        return real("`parameters`", called("parameters", lambda: model.parameters), (count,)).copy()
+        """The model's own parameters, made sure of: with_parameters(parameters) is the same model again."""
+        w = real("`parameters`", called("parameters", lambda: model.parameters), (self.given_count(),)).copy()
+        before = self.predictions
+        again = called("with_parameters", model.with_parameters, w.copy())
+        given = called("with_parameters(w).predict", again.predict, self.x_checked.copy())
+        found = real("with_parameters(parameters).predict(x)", given, before.shape)
+        at = worst(found, before, _tolerance(before))
+        if at is not None:
+            raise CheckFailed(
+                f"with_parameters(parameters) must be the same model: at x = {short(self.x[at])} it predicts "
+                f"{found[at]:.6g}, not {before[at]:.6g}"
+            )
+        called("with_parameters", model.with_parameters, w + 1.0)
+        if worst(self.given_predictions(self.x), before, _tolerance(before)) is not None:
+            raise CheckFailed("`with_parameters` must return another model and leave this one as it is")
+        return w
 
 
 def parameters(probe: ModelProbe) -> str:
     """`n_parameters` is an int >= 1; with_parameters(parameters) is the same model, and leaves this one alone."""
     count = probe.given_count()
-    model = probe.model
-    if not isinstance(model, KnowsParameters):
+    model = probe.own_parameters
+    if model is None:
         return f"n_parameters = {count:,}; no `parameters` and `with_parameters` are offered"
-    w = probe.given_parameters(model)
-    predictions = probe.predictions
-    again = called("with_parameters", model.with_parameters, w)
-    found = called("with_parameters(w).predict", again.predict, probe.x_checked)
-    at = worst(
-        real("with_parameters(parameters).predict(x)", found, predictions.shape), predictions, _tolerance(predictions)
-    )
-    if at is not None:
-        raise CheckFailed(
-            f"with_parameters(parameters) must be the same model: at x = {short(probe.x[at])} it predicts "
-            f"{np.asarray(found)[at]:.6g}, not {predictions[at]:.6g}"
-        )
-    called("with_parameters", model.with_parameters, w + 1.0)
-    if not np.array_equal(probe.given_predictions(probe.x), predictions):
-        raise CheckFailed("`with_parameters` must return another model and leave this one as it is")
+    probe.given_parameters(model)
     return f"n_parameters = {count:,}; with_parameters(parameters) predicts the same"
 
 
@@ -186,8 +192,8 @@ def pure(probe: ModelProbe) -> str:
 
 def gradient_value(probe: ModelProbe) -> str:
     """gradient(x) is the derivative of the prediction in the parameters (complex step or central differences)."""
-    w, function = probe.at_parameters
     g = probe.gradient
+    w, function = probe.at_parameters
     if w.size != g.shape[1]:
         raise CheckFailed(
             f"`parameters` must have one entry for each of the {g.shape[1]} columns of `gradient`, got {w.size}"
@@ -229,7 +235,7 @@ def tangent_factors(probe: ModelProbe) -> str:
     """tangent_factors(x) multiply out to the kernel of the gradient: sum (A A'^T) * (B B'^T) = g g'^T."""
     factors_of = offered(probe.model, "tangent_factors")
     x, g = probe.x_checked, probe.gradient
-    factors = factors_of(x)
+    factors = factors_of(x.copy())
     if not isinstance(factors, (list, tuple)) or not all(isinstance(f, (list, tuple)) and len(f) == 2 for f in factors):
         raise CheckFailed(f"`tangent_factors` must return a list of pairs (A, B), got {short(factors)}")
     kernel = np.zeros((len(x), len(x)))

@@ -122,7 +122,7 @@ def member_dependent(self, members, x):
 
 def mutating(self, members, x):
     values = PlainParities.evaluate(self, members, x)
-    x[:1] = 1.0
+    x[:] = 1.0
     return values
 
 

@@ -63,10 +63,7 @@ def test_a_wrong_gradient_off_the_kink_is_caught_in_a_relu_network():
 
     report = check_model(Wrong(good.weights, good.biases, "relu"))
     # the tangent factors are the right ones still
-    assert {r.name for r in report.failures} == {"gradient-value"} or {r.name for r in report.failures} == {
-        "gradient-value",
-        "tangent-factors",
-    }
+    assert {r.name for r in report.failures} == {"gradient-value", "tangent-factors"}
     assert "in parameter 2" in {r.name: r.message for r in report}["gradient-value"]
 
 
@@ -116,14 +113,17 @@ def test_many_parameters_are_seen_along_random_directions():
     model = gv.MLP.random([30, 20, 1], rng=0)
 
     class Wrong(gv.MLP):
+        column = 0
+
         def gradient(self, x):
             g = super().gradient(x)
-            g[:, column] = 0.0
+            g[:, self.column] = 0.0
             return g
 
     for column in (0, 333, 640):
-        report = check_model(Wrong(model.weights, model.biases))
-        assert "gradient-value" in {r.name for r in report.failures}
+        wrong = Wrong(model.weights, model.biases)
+        wrong.column = column
+        assert "gradient-value" in {r.name for r in check_model(wrong).failures}
 
 
 # --- planted defects ----------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ DEFECTS = {
     "predict: nan": (lambda: neuron(predict=lambda self, x: np.log(x[:, 0].clip(0)) if len(x) else x[:, 0]), set()),
     "predict: raises": (lambda: neuron(predict=lambda self, x: x @ np.ones(7)), set()),
     "predict: missing": (lambda: neuron(predict=None), set()),
-    "predict: empty": (lambda: neuron(predict=lambda self, x: PlainNeuron.predict(self, x) + 0 * x.max()), {"pure"}),
+    "predict: empty": (lambda: neuron(predict=lambda self, x: PlainNeuron.predict(self, x) + 0 * x.max()), set()),
     "parameters": (lambda: neuron(n_parameters=0, __init__=lambda self, w: vars(self).update(w=W, dim=3)), set()),
     "parameters: others": (lambda: neuron(with_parameters=lambda self, w: PlainNeuron(2 * w)), set()),
     "parameters: shared": (lambda: neuron(with_parameters=shared), {"gradient", "pure", "batch", "gradient-value"}),
@@ -165,7 +165,8 @@ DEFECTS = {
         lambda: neuron(gradient=lambda self, x: PlainNeuron.gradient(self, x) * (1 + 0.1 * (len(x) == 1))), set()),
     "pure": (lambda: neuron(predict=mutating), set()),
     "pure: gradient": (
-        lambda: neuron(gradient=lambda self, x: PlainNeuron.gradient(self, x) + 1e-12 * np.random.default_rng().random()),
+        lambda: neuron(gradient=lambda self, x: x * np.random.default_rng().normal(1, 1e-12), tangent_factors=None,
+                       parameters=None),
         set()),
     "gradient-value": (lambda: neuron(gradient=lambda self, x: x.copy(), tangent_factors=None), set()),
     "gradient-value: order": (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import gradvar as gv
 from gradvar.testing import check_hypothesis_class, check_loss, check_model, reference, strategies
 
-few = settings(max_examples=40, deadline=None, derandomize=True)
+few = settings(max_examples=20, deadline=None, derandomize=True)
 
 
 @few
@@ -71,7 +71,7 @@ def test_unknown_labels(strategy):
 
 
 def smallest(strategy, wanted=lambda drawn: True):
-    return find(strategy, wanted, settings=settings(max_examples=2000, deadline=None, derandomize=True, database=None))
+    return find(strategy, wanted, settings=settings(max_examples=500, deadline=None, derandomize=True, database=None))
 
 
 def test_classes_shrink_to_one_dimension_one_point_and_one_member():
@@ -88,7 +88,7 @@ def test_classes_shrink_to_the_fewest_members_that_matter():
     H = smallest(strategies.orthonormal_sets("real"), lambda H: H.size >= 2 and H.inputs.dim >= 2)
     assert (H.size, H.inputs.n_points, H.inputs.dim) == (2, 2, 2)
     # nothing was turned: the functions are the normalised indicators of equally likely points
-    assert np.abs(H.values).tolist() == (math.sqrt(2) * np.eye(2)).tolist()
+    np.testing.assert_allclose(H.values, math.sqrt(2) * np.eye(2), rtol=1e-15)
     H = smallest(strategies.finite_classes("real"), lambda H: np.ptp(H.values, axis=0).max() > 0)
     assert H.size == 2
     assert H.inputs.n_points == 1
