@@ -112,15 +112,16 @@ def covariance_positive(probe: ClassProbe) -> str:
     x = np.concatenate([probe.x, resting_on("inputs", lambda: probe.draw_inputs(64, 9))])
     matrix = _covariance(probe, x, x)
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    tolerance = x.shape[0] * (ROUNDING * (1 + float(np.abs(matrix).max())) + _admitted(probe))
     # The eigenvalues of an error matrix are at most its entries times its rows.
-    if values[0] < -x.shape[0] * (ROUNDING * (1 + float(np.abs(matrix).max())) + _admitted(probe)):
+    if values[0] < -tolerance:
         v = vectors[:, 0]
         i, j = np.argsort(-np.abs(v))[:2]
         raise CheckFailed(
             f"`covariance` must be positive semi-definite: its matrix at {x.shape[0]} inputs has the eigenvalue "
             f"{values[0]:.6g}, with most weight at x = {short(x[i])} and {short(x[j])}"
         )
-    return f"smallest eigenvalue {values[0]:.2g} at {x.shape[0]} inputs"
+    return f"no eigenvalue below -{tolerance:.1g} at {x.shape[0]} inputs"
 
 
 def operator_norm(probe: ClassProbe) -> str:
