@@ -3,6 +3,17 @@
 from .base import HypothesisClass
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
+from .modular import DiscreteLog, ModularMultiples
 from .parities import Parities, SparseParities
+from .sampled import SampledClass
 
-__all__ = ["FiniteClass", "HypothesisClass", "LinearPeriodic", "Parities", "SparseParities"]
+__all__ = [
+    "DiscreteLog",
+    "FiniteClass",
+    "HypothesisClass",
+    "LinearPeriodic",
+    "ModularMultiples",
+    "Parities",
+    "SampledClass",
+    "SparseParities",
+]
