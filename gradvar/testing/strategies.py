@@ -23,7 +23,7 @@ except ImportError as error:
     ) from error
 
 from ..arguments import Array
-from ..classes import FiniteClass, LinearPeriodic, Parities, SparseParities
+from ..classes import DiscreteLog, FiniteClass, LinearPeriodic, ModularMultiples, Parities, SparseParities
 from ..classes.base import HypothesisClass
 from ..inputs import FinitePoints, Hypercube
 from ..losses import LOSSES, Loss, MarginLoss
@@ -38,6 +38,7 @@ __all__ = [
     "losses",
     "margin_losses",
     "models",
+    "modular",
     "orthonormal_sets",
     "problems",
     "weighted_points",
@@ -112,6 +113,13 @@ def linear_periodic(draw: st.DrawFn) -> LinearPeriodic:
     return LinearPeriodic(draw(st.integers(1, _MOST_DIM)), draw(st.sampled_from([1.0, 0.5, 2.0, 3.0])))
 
 
+@st.composite
+def modular(draw: st.DrawFn) -> ModularMultiples | DiscreteLog:
+    """Multiples modulo a small prime under a cosine, and discrete logarithms modulo one."""
+    p = draw(st.sampled_from([3, 5, 7, 11]))
+    return DiscreteLog(p) if draw(st.booleans()) else ModularMultiples(p)
+
+
 def hypothesis_classes() -> st.SearchStrategy[HypothesisClass]:
     """Classes of the library and tables of functions; orthonormal ones among them."""
     return st.one_of(_CLASSES)
@@ -122,6 +130,7 @@ _CLASSES: list[st.SearchStrategy[HypothesisClass]] = [
     finite_classes(),
     orthonormal_sets(),
     linear_periodic(),
+    modular(),
 ]
 """What `hypothesis_classes` draws from."""
 

@@ -24,7 +24,18 @@ def test_networks_pass(sizes: list[int], activation: str):
 
 @pytest.mark.parametrize(
     "model",
-    [gv.Linear(W), gv.Cosine(W), gv.Cosine(1e3 * W), PlainNeuron(W), gv.MLP.random([20, 64, 1], bias=False, rng=0)],
+    [
+        gv.Linear(W),
+        gv.Cosine(W),
+        gv.Cosine(1e3 * W),
+        PlainNeuron(W),
+        gv.MLP.random([20, 64, 1], bias=False, rng=0),
+        gv.Attention.random(6, 4, heads=2, rng=0),
+        gv.Convolutional.random(8, [3, 4], width=3, activation="relu", rng=0),
+        gv.Recurrent.random(6, 4, length=3, rng=0),
+        gv.ResidualMLP.random(5, 4, blocks=2, rng=0),
+        gv.WeightTied.random(5, 6, steps=None, rng=0),
+    ],
     ids=repr,
 )
 def test_models_pass(model):
