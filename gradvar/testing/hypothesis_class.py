@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..arguments import SeedLike
-from . import class_draws, class_formulas
+from . import class_draws, class_formulas, class_norms
 from .checks import Check, CheckReport, named, report
 from .class_probe import ClassProbe
 
@@ -27,9 +27,9 @@ CHECKS = (
     class_formulas.covariance_batch,
     class_formulas.covariance_symmetric,
     class_formulas.covariance_positive,
-    class_formulas.operator_norm,
-    class_formulas.operator_norm_uncentred,
-    class_formulas.log2_operator_norm,
+    class_norms.operator_norm,
+    class_norms.operator_norm_uncentred,
+    class_norms.log2_operator_norm,
     class_formulas.orthonormal,
     class_formulas.project,
     class_formulas.gram,
