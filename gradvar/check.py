@@ -13,7 +13,7 @@ from .bounds import bounds, consequences
 from .classes.base import DrawsExamples, HypothesisClass
 from .classes.tasks import Examples
 from .errors import Interrupted
-from .expectation import expectation, scaled
+from .expectation import MAX_POINTS, expectation, scaled
 from .losses import Loss
 from .methods import Method
 from .methods.auto import as_method
@@ -22,7 +22,7 @@ from .models.base import Model
 from .models.infinite_mlp import InfiniteMLP
 from .problem import Problem
 from .progress import Reporter
-from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of, percent
+from .results import Bound, BoundCheck, Estimate, exp2, format_log2, format_number, log2_end, log2_of, percent
 from .settings import Settings
 from .variance import MAX_SAMPLES, estimate
 
@@ -74,7 +74,7 @@ def bound_check(
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
     try:
-        gradient, signal, example = _norms(problem, settings)
+        gradient, signal, example = _norms(problem, settings, variance)
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, example)
     except KeyboardInterrupt:
@@ -104,10 +104,13 @@ def bound_check(
     )
 
 
-def _norms(problem: Problem, settings: Settings) -> tuple[Estimate, Estimate, Estimate | None]:
+def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Estimate, Estimate, Estimate | None]:
     """G^2 and E||s||^2; and E||u||^2 of the gradient on one example, for tasks with inputs of their own."""
     if isinstance(problem.model, InfiniteMLP):
         return *infinite_width.norms(problem), None
+    points = problem.inputs.n_points
+    if variance.norms is not None and (points is None or points > MAX_POINTS):
+        return *variance.norms, None
     name, method, row_size = "mean of the squared norm", "expectation", problem.row_size
     example: Estimate | None = None
     if isinstance(problem.hypotheses, DrawsExamples):
@@ -176,6 +179,13 @@ def _compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) ->
     how = "Var, exact," if variance.exact else "The whole interval of Var"
     if high <= bound_low:
         return "holds", f"{how} lies below {label}."
+    if not variance.exact and variance.mantissa_interval[0] <= 0:
+        upper = variance.mantissa_interval[1] if variance.mantissa_upper is None else variance.mantissa_upper
+        if log2_end(upper, variance.exponent) <= bound_low:
+            return "holds", (
+                f"These samples cannot tell Var from zero, but it is at most {format_number(upper, variance.exponent)} "
+                f"at {percent(variance.confidence)} (one-sided), below {label}."
+            )
     if low > bound_high:
         chance = "" if variance.exact else f" {_chance(variance)}"
         return "violated", (

@@ -33,7 +33,7 @@ from ..errors import Interrupted, NotApplicableError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
 from ..problem import Problem
 from ..progress import progress
-from ..results import Estimate
+from ..results import Estimate, format_number
 from ..settings import Settings
 from ..tiles import ordered_map, single_threaded_blas
 from .hoeffding import Moments, moments
@@ -155,16 +155,23 @@ def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: 
     resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
     error = math.sqrt(found.variance(m)) + rounding if resolved else math.inf
     half = settings.quantile * error
+    exponent = 2 * problem.exponent
+    resolution = settings.quantile * math.sqrt(found.noise) if resolved else math.inf
     sampled = f"{m * design.tasks:,} sampled tasks, {design.examples} examples of each"
     if resolved:
-        guarantee = f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}, normal interval"
+        guarantee = (
+            f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}, normal interval; a "
+            f"variance below {format_number(resolution, exponent, 2)} looks like zero to them"
+        )
     else:
         guarantee = f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient"
     return Estimate(
         mantissa=found.value,
-        exponent=2 * problem.exponent,
+        exponent=exponent,
         mantissa_interval=(found.value - half, found.value + half),
         mantissa_error=error,
+        mantissa_upper=found.value + settings.one_sided_quantile * error,
+        mantissa_resolution=resolution,
         exact=False,
         method="monte-carlo (pairs of tasks)",
         guarantee=guarantee,
@@ -190,6 +197,6 @@ def _statistics(within: Array, gradients: Array) -> tuple[Moments, float, float]
         np.fill_diagonal(h, 0.0)
         rows, squares, fourths = h.sum(axis=1), float(np.vdot(h, h)), float(np.vdot(h * h, h * h))
     value = math.fsum(rows) / (m * (m - 1)) if m > 1 else math.nan
-    found = moments(rows, squares) if m >= 4 else Moments(value, 0.0, 0.0)
+    found = moments(rows, squares, 0.0) if m >= 4 else Moments(value, 0.0, 0.0, 0.0, m)
     effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
     return found, effective, ROUNDING * (abs(value) + shift)
