@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import FiniteClass, LinearPeriodic, Parities, SparseParities
+    from .classes import BiasedParities, FiniteClass, LinearPeriodic, Parities, SparseParities
     from .errors import (
         Interrupted,
         LabelError,
@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": ("FiniteClass", "LinearPeriodic", "Parities", "SparseParities"),
+    "classes": ("BiasedParities", "FiniteClass", "LinearPeriodic", "Parities", "SparseParities"),
     "errors": (
         "Interrupted",
         "LabelError",
@@ -65,6 +65,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "MLP",
     "Auto",
+    "BiasedParities",
     "Bound",
     "BoundCheck",
     "ClosedForm",
