@@ -28,7 +28,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..arguments import Array, stream
+from ..arguments import Array, integer, stream
 from ..classes.base import KnowsCovariance
 from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
 from ..expectation import ROUNDING, rows_per_tile
@@ -36,6 +36,7 @@ from ..problem import Problem
 from ..results import Estimate, exp2
 from ..settings import Settings
 from ..tiles import ordered_map
+from . import sampled_members
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -61,7 +62,14 @@ class MonteCarlo:
     Costs n^2/2 products of the widths of the model (n^2 P for models without tangent factors).
     """
 
+    n_members: int = 512
+    n_projections: int | None = 512
     name: str = field(default="monte-carlo", init=False)
+
+    def __post_init__(self) -> None:
+        integer("n_members", self.n_members, 4)
+        if self.n_projections is not None:
+            integer("n_projections", self.n_projections, 4)
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None for a class that says its covariance."""
@@ -69,7 +77,7 @@ class MonteCarlo:
             return NotApplicableError(problem.weightless)
         if isinstance(problem.hypotheses, KnowsCovariance):
             return None
-        return NotApplicableError(f"{problem.hypotheses!r} has no method `covariance(x, x2)`")
+        return sampled_members.declines(problem.hypotheses)
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""
@@ -86,8 +94,10 @@ class MonteCarlo:
             On Ctrl-C, with the estimate from the samples that were finished.
         """
         begin = time.perf_counter()
-        rows = rows_per_tile(problem.row_size, _ROWS)
         hypotheses = problem.hypotheses
+        if not isinstance(hypotheses, KnowsCovariance):
+            return sampled_members.estimate(problem, settings, self.n_members, self.n_projections)
+        rows = rows_per_tile(problem.row_size, _ROWS)
         log2_size = hypotheses.log2_size if getattr(hypotheses, "is_orthonormal", False) else None
         pilot: _Sums | None = None
         final = _Sums(rows, log2_size)
