@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
 
-from ..arguments import Array, SeedLike, inputs_of, integer
+from ..arguments import Array, SeedLike, inputs_of, integer, number
 from ..errors import ShapeError
 from ..inputs import Hypercube
 from .biased_gram import log2_norm_of_all, log2_norm_of_degree
@@ -71,7 +71,7 @@ class BiasedParities(Combinators):
         degree: SupportsIndex | None = None,
         normalised: bool = True,
     ) -> None:
-        self.inputs: Hypercube = Hypercube(integer("dim", dim, 1), bias)
+        self.inputs: Hypercube = Hypercube(integer("dim", dim, 1), number("bias", bias))
         self.dim, self.bias = self.inputs.dim, self.inputs.bias
         self.degree = None if degree is None else integer("degree", degree, 0, self.dim)
         if not isinstance(normalised, (bool, np.bool_)):
@@ -151,13 +151,23 @@ class BiasedParities(Combinators):
         """Return E_x[h_S h_T], shape (m, m2): [S = T] where normalised, else mu^{|S xor T|}. Costs m m2 dim / 64."""
         from ..kernels.hamming import look_up_distances, pack
 
-        rows, rows2 = (1.0 - 2.0 * self._sets(given) for given in (members, members2))
+        rows, rows2 = (np.where(self._sets(given), -1.0, 1.0) for given in (members, members2))
         base = 0.0 if self.normalised else self.bias
         return look_up_distances(pack(rows), pack(rows2), base ** np.arange(self.dim + 1.0))
 
     def members(self) -> npt.NDArray[np.bool_]:
         """Return all members as rows v, v_i = [i in S], shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
         return self._uniform.members()
+
+    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
+        v = np.zeros(self.dim, dtype=np.bool_)
+        left = self.degree
+        for i in reversed(range(self.dim)):
+            # Sets come in the order of their largest coordinates: those that end before i come first.
+            before = 1 << i if left is None else math.comb(i, left)
+            if number >= before:
+                v[i], number, left = True, number - before, None if left is None else left - 1
+        return v
 
     def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
         """Return m members drawn independently, as rows v of shape (m, dim)."""
@@ -248,7 +258,7 @@ class BiasedParities(Combinators):
         tensor_power(columns, np.array([[plus, minus], [plus * self._plus, -minus / self._plus]]))
         if self.degree is None:
             return columns
-        return columns[np.bitwise_count(np.arange(len(columns))) == self.degree]
+        return np.asarray(columns[np.bitwise_count(np.arange(len(columns))) == self.degree])
 
     def _second_moment(self, x: Array, x2: Array) -> Array:
         """E_h h(x) h(x') of normalised members."""

@@ -21,6 +21,8 @@ Values = NDArray[np.float64]
 
 _SIDE = 256
 """The cache of means over pairs holds one for each pair of counts modulo this: those of a tile rarely spread wider."""
+_WIDEST = 128
+"""The values that the bias of a float64 can give lie between 2^-54 and 2^54."""
 
 
 def symmetric_means(counts: Counts, values: Values, degree: int) -> Values:
@@ -31,7 +33,7 @@ def symmetric_means(counts: Counts, values: Values, degree: int) -> Values:
     counts : int64 array, shape (n, m)
         How often each value is there; every row sums to d.
     values : float64 array, shape (m,)
-        v_i.
+        v_i, of sizes 2^-100 to 2^100, or 0.
     degree : int
         k, 0 <= k <= d.
 
@@ -45,8 +47,8 @@ def symmetric_means(counts: Counts, values: Values, degree: int) -> Values:
     """
     out = np.empty(len(counts))
     if len(counts):
-        scaled, size, exponent = _scaled(int(counts[0].sum()), values, degree)
-        _of_rows(counts, scaled, degree, size, exponent, out)
+        size, exponent = _number_of_subsets(int(counts[0].sum()), degree)
+        _of_rows(counts, values, degree, size, exponent, out)
     return out
 
 
@@ -72,17 +74,16 @@ def symmetric_means_of_pairs(
     that occur. Releases the GIL.
     """
     out = np.empty((words.shape[1], words2.shape[1]))
-    scaled, size, exponent = _scaled(dim, values, degree)
-    _of_pairs(words, words2, minus, minus2, dim, scaled, degree, size, exponent, out)
+    size, exponent = _number_of_subsets(dim, degree)
+    _of_pairs(words, words2, minus, minus2, dim, values, degree, size, exponent, out)
     return out
 
 
-def _scaled(dim: int, values: Values, degree: int) -> tuple[Values, float, int]:
-    """The values over 2^r, r such that the coefficients before number k are of its size, and C(d, k) 2^-rk."""
-    r = 0 if degree in (0, dim) else round(math.log2((dim - degree) / degree) / 2)
+def _number_of_subsets(dim: int, degree: int) -> tuple[float, int]:
+    """C(d, k) as mantissa and exponent."""
     subsets = math.comb(dim, degree)
     bits = subsets.bit_length()
-    return np.ldexp(values, -r), subsets / (1 << bits), bits - r * degree
+    return subsets / (1 << bits), bits
 
 
 @compiled
@@ -131,10 +132,11 @@ def _mean(counts: Counts, values: Values, degree: int, size: float, exponent: in
     for i in range(len(counts)):
         while counts[i] >> bits:
             bits += 1
+    unit = _unit(counts, values, degree)
     powers[:] = 0.0
     powers[0] = 1.0
     top = 0  # the degree so far, up to k
-    shift = 0  # the polynomial so far is 2^shift times what `powers` holds
+    shift = 0  # coefficient j so far is 2^(shift - j unit) times what `powers` holds
     for bit in range(bits - 1, -1, -1):
         top = min(2 * top, degree)
         for m in range(top, -1, -1):
@@ -149,8 +151,9 @@ def _mean(counts: Counts, values: Values, degree: int, size: float, exponent: in
         for i in range(len(counts)):
             if (counts[i] >> bit) & 1:
                 top = min(top + 1, degree)
+                value = math.ldexp(values[i], unit)
                 for j in range(top, 0, -1):
-                    powers[j] += values[i] * powers[j - 1]
+                    powers[j] += value * powers[j - 1]
         largest = 0.0
         for j in range(top + 1):
             largest = max(largest, abs(powers[j]))
@@ -158,4 +161,25 @@ def _mean(counts: Counts, values: Values, degree: int, size: float, exponent: in
         for j in range(top + 1):
             powers[j] = math.ldexp(powers[j], -excess)
         shift += excess
-    return math.ldexp(powers[degree] / size, shift - exponent)
+    return math.ldexp(powers[degree] / size, shift - degree * unit - exponent)
+
+
+@compiled
+def _unit(counts: Counts, values: Values, degree: int) -> int:
+    """An r for which coefficient k is among the largest of prod_i (1 + 2^r v_i z)^{n_i}: none that matters underflows.
+
+    With random signs its square is on average that of prod_i (1 + 4^r v_i^2 z)^{n_i}, which has its largest
+    coefficients at about sum_i n_i 4^r v_i^2 / (1 + 4^r v_i^2).
+    """
+    low, high = -_WIDEST, _WIDEST
+    while high - low > 1:
+        middle = (low + high) // 2
+        at = 0.0
+        for i in range(len(counts)):
+            square = math.ldexp(values[i], middle) ** 2
+            at += counts[i] * (square / (1.0 + square))
+        if at < degree:
+            low = middle
+        else:
+            high = middle
+    return low

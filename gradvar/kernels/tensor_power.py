@@ -25,6 +25,7 @@ def tensor_power(columns: Columns, matrix: NDArray[np.float64]) -> None:
 
     Exact up to rounding: with |M| and |f| of the absolute values, the error of an entry is at most 2 d 2^-53 times
     the same sum for them. Costs 3 d 2^d operations a column. Releases the GIL.
+    Raises ValueError for columns that are not contiguous.
 
     >>> import numpy as np
     >>> f = np.array([[1.0], [2.0], [3.0], [4.0]])
@@ -32,7 +33,10 @@ def tensor_power(columns: Columns, matrix: NDArray[np.float64]) -> None:
     >>> f.ravel()
     array([10., -2., -4.,  0.])
     """
-    _transform(columns.reshape(-1), columns.shape[1], matrix)
+    if not columns.flags.c_contiguous:
+        raise ValueError("`columns` must be C-contiguous; pass np.ascontiguousarray(columns)")
+    if columns.size:
+        _transform(columns.reshape(-1), columns.shape[1], matrix)
 
 
 @compiled
