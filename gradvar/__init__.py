@@ -20,19 +20,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import BiasedParities, FiniteClass, LinearPeriodic, Parities, SparseParities
-    from .errors import (
-        Interrupted,
-        LabelError,
-        NonFiniteError,
-        NotApplicableError,
-        ShapeError,
-        TooLargeError,
+    from .classes import (
+        BiasedParities,
+        DiscreteLog,
+        FiniteClass,
+        LinearPeriodic,
+        ModularMultiples,
+        Parities,
+        SampledClass,
+        SparseParities,
     )
-    from .inputs import FinitePoints, Gaussian, Hypercube
+    from .errors import Interrupted, LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
+    from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
-    from .models import MLP, Cosine, InfiniteMLP, Linear, from_function
+    from .models import (
+        MLP,
+        Attention,
+        Convolutional,
+        Cosine,
+        InfiniteMLP,
+        Linear,
+        Recurrent,
+        ResidualMLP,
+        WeightTied,
+        from_function,
+    )
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
     from .theorem2 import Theorem2
@@ -42,19 +55,32 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": ("BiasedParities", "FiniteClass", "LinearPeriodic", "Parities", "SparseParities"),
-    "errors": (
-        "Interrupted",
-        "LabelError",
-        "NonFiniteError",
-        "NotApplicableError",
-        "ShapeError",
-        "TooLargeError",
+    "classes": (
+        "BiasedParities",
+        "DiscreteLog",
+        "FiniteClass",
+        "LinearPeriodic",
+        "ModularMultiples",
+        "Parities",
+        "SampledClass",
+        "SparseParities",
     ),
-    "inputs": ("FinitePoints", "Gaussian", "Hypercube"),
+    "errors": ("Interrupted", "LabelError", "NonFiniteError", "NotApplicableError", "ShapeError", "TooLargeError"),
+    "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
-    "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function"),
+    "models": (
+        "MLP",
+        "Attention",
+        "Convolutional",
+        "Cosine",
+        "InfiniteMLP",
+        "Linear",
+        "Recurrent",
+        "ResidualMLP",
+        "WeightTied",
+        "from_function",
+    ),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
     "theorem2": ("Theorem2",),
@@ -64,12 +90,16 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "MLP",
+    "Attention",
     "Auto",
     "BiasedParities",
     "Bound",
     "BoundCheck",
     "ClosedForm",
+    "Convolutional",
     "Cosine",
+    "CyclicGroup",
+    "DiscreteLog",
     "Enumeration",
     "Estimate",
     "FiniteClass",
@@ -82,15 +112,20 @@ __all__ = [
     "Linear",
     "LinearPeriodic",
     "MarginLoss",
+    "ModularMultiples",
     "MonteCarlo",
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
     "Problem",
+    "Recurrent",
+    "ResidualMLP",
+    "SampledClass",
     "ShapeError",
     "SparseParities",
     "Theorem2",
     "TooLargeError",
+    "WeightTied",
     "bound_check",
     "degree_spectrum",
     "from_function",

@@ -4,6 +4,18 @@ from .base import HypothesisClass
 from .biased_parities import BiasedParities
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
+from .modular import DiscreteLog, ModularMultiples
 from .parities import Parities, SparseParities
+from .sampled import SampledClass
 
-__all__ = ["BiasedParities", "FiniteClass", "HypothesisClass", "LinearPeriodic", "Parities", "SparseParities"]
+__all__ = [
+    "BiasedParities",
+    "DiscreteLog",
+    "FiniteClass",
+    "HypothesisClass",
+    "LinearPeriodic",
+    "ModularMultiples",
+    "Parities",
+    "SampledClass",
+    "SparseParities",
+]

@@ -73,7 +73,7 @@ class Hypercube:
         if self.bias:
             plus, minus = self.probabilities
             rare = np.sign(minus - plus)
-            return np.where(rng.random((n, self.dim)) < min(plus, minus), rare, -rare)
+            return np.asarray(np.where(rng.random((n, self.dim)) < min(plus, minus), rare, -rare))
         row = (self.dim + 7) // 8
         random_bytes = np.frombuffer(rng.bytes(n * row), dtype=np.uint8).reshape(n, row)
         return _signs(np.unpackbits(random_bytes, axis=1, count=self.dim, bitorder="little"))

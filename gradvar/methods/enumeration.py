@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 
 from ..arguments import Array, integer
-from ..classes.base import KnowsGram, KnowsProjection
+from ..classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsProjection
 from ..classes.parities import CubeParities, Parities
 from ..errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
@@ -183,10 +183,18 @@ def _by_projection(problem: Problem, settings: Settings) -> _Found:
     if isinstance(hypotheses, CubeParities):
         rounding = _parity_rounding(hypotheses)
     else:
-        # E h^2 <= 1 is what Theorem 1 assumes of a class that does not say its Gram matrix.
-        largest = float(np.diagonal(hypotheses.gram()).max()) if isinstance(hypotheses, KnowsGram) else 1.0
-        rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(largest)
+        rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(_largest_norm_sq(hypotheses))
     return _Found(math.fsum(variances), math.fsum(seconds), rounding * math.sqrt(norm_sq))
+
+
+def _largest_norm_sq(hypotheses: HypothesisClass) -> float:
+    """max_h E h^2."""
+    if isinstance(hypotheses, KnowsGramRow):
+        return float(hypotheses.gram_row()[0])
+    if isinstance(hypotheses, KnowsGram):
+        return float(np.diagonal(hypotheses.gram()).max())
+    # What Theorem 1 assumes of a class that does not say its Gram matrix.
+    return 1.0
 
 
 def _moments(problem: Problem, components: tuple[Array, Array]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ r"""The variance of a U-statistic of order two, estimated from its own pairs.
     zeta_1 = E[h_ij h_ik] - E[h_ij h_kl],      zeta_2 = E[h_ij^2] - E[h_ij h_kl]      (distinct indices)
 
 Each expectation has an unbiased estimate in the row sums, the sum of squares and the total. That of zeta_1 may be
-negative; the variance is never put below a quarter of its part in zeta_2.
+negative.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ class Moments(NamedTuple):
     zeta2: float
 
     def variance(self, n: int) -> float:
-        """The variance of U at n independent units."""
+        """The variance of U at n independent units, a negative zeta_1 counting as zero."""
+        return (4 * (n - 2) * max(self.zeta1, 0.0) + 2 * self.zeta2) / (n * (n - 1))
+
+    def balanced_variance(self, n: int) -> float:
+        """The same for few units, where counting a negative zeta_1 as zero would add much: at least a quarter of
+        what zeta_2 gives."""
         pairs = 2 * self.zeta2 / (n * (n - 1))
         return max(4 * (n - 2) * self.zeta1 / (n * (n - 1)) + pairs, pairs / 4)
 

@@ -411,10 +411,10 @@ def test_a_cube_of_dimension_14_is_enumerated():
 
 def test_equality_representation_and_pickling():
     H = gv.BiasedParities(5, 0.3, 2)
-    assert H == gv.BiasedParities(5, 0.3, degree=2, normalised=True)
+    assert gv.BiasedParities(5, 0.3, degree=2, normalised=True) == H
     assert hash(H) == hash(gv.BiasedParities(5, 0.3, 2))
     assert H not in (gv.BiasedParities(5, 0.3), gv.BiasedParities(5, 0.2, 2), gv.BiasedParities(5, 0.3, 2, False))
-    assert H != gv.SparseParities(5, 2)
+    assert gv.SparseParities(5, 2) != H
     assert repr(H) == "BiasedParities(dim=5, bias=0.3, degree=2, normalised=True)"
     assert repr(gv.BiasedParities(5, 0)) == "BiasedParities(dim=5, bias=0.0, normalised=True)"
     assert pickle.loads(pickle.dumps(H)) == H
