@@ -161,7 +161,11 @@ def _mean(counts: Counts, values: Values, degree: int, size: float, exponent: in
         for j in range(top + 1):
             powers[j] = math.ldexp(powers[j], -excess)
         shift += excess
-    return math.ldexp(powers[degree] / size, shift - degree * unit - exponent)
+    mantissa, power = math.frexp(powers[degree] / size)
+    power += shift - degree * unit - exponent
+    if power > 1024 and mantissa != 0.0:
+        return math.copysign(math.inf, mantissa)  # where ldexp raises without the JIT
+    return math.ldexp(mantissa, power)
 
 
 @compiled

@@ -324,6 +324,7 @@ def test_reference_numbers():
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("H", "norm"),
     [
@@ -347,6 +348,7 @@ def test_monte_carlo_agrees_with_enumeration_below_the_bound(H: gv.BiasedParitie
     assert sampled.interval[0] <= check.variance.value <= sampled.interval[1]
 
 
+@pytest.mark.large
 def test_monte_carlo_at_a_dimension_that_cannot_be_enumerated():
     # Degree 1 and a linear model: sigma^2 (1 - 1/d), and sigma^4 (1 - 1/d) for the plain characters
     for normalised, exact in ((True, 0.91 * 0.995), (False, 0.91**2 * 0.995)):
@@ -357,6 +359,7 @@ def test_monte_carlo_at_a_dimension_that_cannot_be_enumerated():
         assert found.interval[1] - found.interval[0] < 0.5
 
 
+@pytest.mark.large
 def test_samples_that_miss_a_heavy_tail_resolve_nothing():
     # mu = 0.98, degree 3: h is 1 unless three given coordinates of rare -1 meet; the sampled pairs see none
     H = gv.BiasedParities(14, 0.98, 3)
