@@ -234,6 +234,21 @@ class BiasedParities(Combinators):
         covariance -= self.mean(a)[:, None] * self.mean(b)
         return covariance
 
+    def annihilated(self, x: npt.ArrayLike) -> Array:
+        """Return functions with the same E_x[h(x) f(x)] for every member, shape (n, q); none where S is any set.
+
+        For one degree the class mean and 1; where normalised the coordinates as well, unless they are the members.
+        """
+        signs = self._signs(x)
+        if self.degree is None:
+            return np.empty((signs.shape[0], 0))
+        found = [self.mean(signs)[:, None]]
+        if self.degree != 1 and self.is_orthonormal:
+            found.insert(0, signs)
+        if self.degree != 0:
+            found.insert(0, np.ones((signs.shape[0], 1)))
+        return np.concatenate(found, axis=1)
+
     def project(self, f: npt.ArrayLike) -> Array:
         """Return E_x[h(x) f(x)] for every member, by a biased Walsh-Hadamard transform.
 

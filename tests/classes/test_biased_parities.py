@@ -112,6 +112,20 @@ def test_projection_is_the_mean_of_the_product_for_every_member(
     assert_array_equal(f, before)
 
 
+@pytest.mark.parametrize(("degree", "kinds"), [(None, (0, 0)), (0, (6, 6)), (1, (2, 2)), (2, (7, 2)), (5, (7, 7))])
+@KINDS
+def test_what_the_covariance_annihilates_has_one_inner_product_with_all_members(
+    degree: int | None, kinds: tuple[int, int], normalised: bool
+):
+    H, x = gv.BiasedParities(5, 0.4, degree, normalised), reference.cube(5)
+    f = H.annihilated(x)
+    assert f.shape == (32, kinds[0] if normalised else kinds[1])
+    products = reference.projection(table(H), point_weights(5, 0.4), f)
+    assert_allclose(products, np.broadcast_to(products[:1], products.shape), rtol=0, atol=1e-14)
+    image = H.covariance(x, x) @ (point_weights(5, 0.4)[:, None] * f)
+    assert_allclose(image, np.zeros_like(f), rtol=0, atol=1e-14)
+
+
 def test_normalised_characters_are_a_basis():
     # Parseval: sum_S E[h_S f]^2 = E f^2 under the biased measure; the plain ones are none
     f = np.random.default_rng(1).normal(size=(2**9, 2))
