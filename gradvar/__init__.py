@@ -27,8 +27,10 @@ if TYPE_CHECKING:
         LinearPeriodic,
         ModularMultiples,
         Parities,
+        PlantedParities,
         SampledClass,
         SparseParities,
+        TaskClass,
     )
     from .errors import Interrupted, LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
     from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     )
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
+    from .sweeps import NamedProblem, SweepResults, grid, sweep
     from .theorem2 import Theorem2
     from .variance import degree_spectrum, gradient_variance
 
@@ -62,8 +65,10 @@ _HOME = {
         "LinearPeriodic",
         "ModularMultiples",
         "Parities",
+        "PlantedParities",
         "SampledClass",
         "SparseParities",
+        "TaskClass",
     ),
     "errors": ("Interrupted", "LabelError", "NonFiniteError", "NotApplicableError", "ShapeError", "TooLargeError"),
     "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
@@ -83,6 +88,7 @@ _HOME = {
     ),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
+    "sweeps": ("NamedProblem", "SweepResults", "grid", "sweep"),
     "theorem2": ("Theorem2",),
     "variance": ("degree_spectrum", "gradient_variance"),
 }
@@ -114,15 +120,19 @@ __all__ = [
     "MarginLoss",
     "ModularMultiples",
     "MonteCarlo",
+    "NamedProblem",
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
+    "PlantedParities",
     "Problem",
     "Recurrent",
     "ResidualMLP",
     "SampledClass",
     "ShapeError",
     "SparseParities",
+    "SweepResults",
+    "TaskClass",
     "Theorem2",
     "TooLargeError",
     "WeightTied",
@@ -130,6 +140,8 @@ __all__ = [
     "degree_spectrum",
     "from_function",
     "gradient_variance",
+    "grid",
+    "sweep",
 ]
 
 
