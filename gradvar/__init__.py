@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .check import bound_check
     from .classes import (
+        BiasedParities,
         DiscreteLog,
         FiniteClass,
         LinearPeriodic,
@@ -58,6 +59,7 @@ __version__ = "0.1.0"
 _HOME = {
     "check": ("bound_check",),
     "classes": (
+        "BiasedParities",
         "DiscreteLog",
         "FiniteClass",
         "LinearPeriodic",
@@ -96,6 +98,7 @@ __all__ = [
     "MLP",
     "Attention",
     "Auto",
+    "BiasedParities",
     "Bound",
     "BoundCheck",
     "ClosedForm",

@@ -1,6 +1,7 @@
 """Hypothesis classes: the sets H of target functions."""
 
 from .base import HypothesisClass
+from .biased_parities import BiasedParities
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
 from .modular import DiscreteLog, ModularMultiples
@@ -10,6 +11,7 @@ from .sampled import SampledClass
 from .tasks import TaskClass
 
 __all__ = [
+    "BiasedParities",
     "DiscreteLog",
     "FiniteClass",
     "HypothesisClass",
