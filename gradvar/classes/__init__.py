@@ -5,8 +5,10 @@ from .biased_parities import BiasedParities
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
 from .modular import DiscreteLog, ModularMultiples
+from .orthogonal_networks import OrthogonalNetworks
 from .parities import Parities, SparseParities
 from .planted_parities import PlantedParities
+from .random_networks import RandomNetworks
 from .sampled import SampledClass
 from .tasks import TaskClass
 
@@ -17,8 +19,10 @@ __all__ = [
     "HypothesisClass",
     "LinearPeriodic",
     "ModularMultiples",
+    "OrthogonalNetworks",
     "Parities",
     "PlantedParities",
+    "RandomNetworks",
     "SampledClass",
     "SparseParities",
     "TaskClass",

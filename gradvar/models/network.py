@@ -20,9 +20,9 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from ..activations import ACTIVATIONS, KINKED, settle
 from ..arguments import Array, SeedLike, generator, inputs_of, number, real_array
 from ..errors import NonFiniteError, ShapeError
-from .activations import ACTIVATIONS, KINKED, settle
 
 _NUMBERS = 2**22
 """Numbers that are kept at a time: 32 MiB. Inputs are taken in blocks of that size."""
