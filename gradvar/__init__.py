@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import FiniteClass, LinearPeriodic, Parities, SparseParities
+    from .classes import FiniteClass, LinearPeriodic, Parities, Restriction, SparseParities
     from .errors import (
         Interrupted,
         LabelError,
@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": ("FiniteClass", "LinearPeriodic", "Parities", "SparseParities"),
+    "classes": ("FiniteClass", "LinearPeriodic", "Parities", "Restriction", "SparseParities"),
     "errors": (
         "Interrupted",
         "LabelError",
@@ -86,6 +86,7 @@ __all__ = [
     "NotApplicableError",
     "Parities",
     "Problem",
+    "Restriction",
     "ShapeError",
     "SparseParities",
     "Theorem2",

@@ -4,5 +4,6 @@ from .base import HypothesisClass
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
 from .parities import Parities, SparseParities
+from .restriction import Restriction
 
-__all__ = ["FiniteClass", "HypothesisClass", "LinearPeriodic", "Parities", "SparseParities"]
+__all__ = ["FiniteClass", "HypothesisClass", "LinearPeriodic", "Parities", "Restriction", "SparseParities"]

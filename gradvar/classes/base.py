@@ -12,6 +12,9 @@ besides, each used where it is there:
 - `operator_norm(centred=True)`: the largest eigenvalue of the (centred) Gram matrix E_x[h h'] over |H|;
 - `log2_operator_norm(centred=True)`: its base-2 logarithm, where it may underflow;
 - `gram()` (|H|, |H|): that matrix;
+- `second_moments()` (|H|,): its diagonal E_x h(x)^2;
+- `inner_products(members, members2)` (m, m2): E_x[h(x) h'(x)] of some members, in closed form;
+- `members()`: all members, in the order of `project`, from which with `evaluate` a projection is derived;
 - `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
 - `description`: the class in words, for reports.
 """
@@ -71,6 +74,14 @@ class KnowsGram(HypothesisClass, Protocol):
 
     def gram(self) -> Array:
         """E_x[h_i(x) h_j(x)], shape (|H|, |H|)."""
+
+
+@runtime_checkable
+class KnowsSecondMoments(HypothesisClass, Protocol):
+    """A class that says the size of its members."""
+
+    def second_moments(self) -> Array:
+        """E_x h(x)^2, shape (|H|,)."""
 
 
 @runtime_checkable
