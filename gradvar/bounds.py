@@ -140,8 +140,11 @@ def _from_gram(
         centred = gram - gram.mean(axis=0)
         centred -= centred.mean(axis=1)[:, None]
         norms = float(np.linalg.eigvalsh(centred)[-1]) / m, float(np.linalg.eigvalsh(gram)[-1]) / m
+    largest = float(np.diagonal(gram).max())
+    unit = math.ldexp(1.0, math.frexp(largest)[1])  # squares stay within float64
     sums, off, everything = [], [], []
-    for i, row in enumerate(gram):  # a row at a time: the matrix may take 2 GiB
+    for i, entries in enumerate(gram):  # a row at a time: the matrix may take 2 GiB
+        row = entries / unit
         sums.append(float(np.abs(row).sum()))
         everything.append(float(row @ row))
         others = np.delete(row, i)
@@ -150,9 +153,9 @@ def _from_gram(
     return {
         "operator-norm": (_log2(norms[0]), why),
         "operator-norm-uncentred": (_log2(norms[1]), why),
-        "gershgorin": (_log2(max(sums) / m), why),
-        "boas-bellman": (_log2((float(np.diagonal(gram).max()) + math.sqrt(math.fsum(off))) / m), why),
-        "cross-predictability": (_log2(math.sqrt(math.fsum(everything)) / m), why),
+        "gershgorin": (_log2(unit * max(sums) / m), why),
+        "boas-bellman": (_log2((largest + unit * math.sqrt(math.fsum(off))) / m), why),
+        "cross-predictability": (_log2(unit * math.sqrt(math.fsum(everything)) / m), why),
     }
 
 

@@ -128,7 +128,7 @@ class Combinators(ABC):
         --------
         >>> import gradvar as gv
         >>> gv.SparseParities(1000, 3).member(10**8)
-        <target on coordinates [66, 604, 843] of SparseParities(dim=1000, degree=3)>
+        <target on coordinates [221, 555, 844] of SparseParities(dim=1000, degree=3)>
         """
         number = _as_number(which)
         if self._described_by_numbers or (number is None and np.ndim(cast(npt.ArrayLike, which)) > 0):
@@ -245,9 +245,8 @@ class Combinators(ABC):
 
 def _as_number(value: object) -> int | None:
     """The value as an int if it is an integer, else None."""
-    if isinstance(value, (bool, np.bool_)) or (
-        isinstance(value, np.ndarray) and (value.ndim or value.dtype.kind == "b")
-    ):
+    array = isinstance(value, np.ndarray) and (value.ndim > 0 or value.dtype.kind == "b")
+    if array or isinstance(value, (bool, np.bool_)):
         return None
     try:
         return operator.index(cast(SupportsIndex, value))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..arguments import Array
@@ -28,14 +30,15 @@ def _lanczos(matrix: Array) -> float | None:
     from scipy.linalg import eigh_tridiagonal
 
     n = matrix.shape[0]
-    v: Array = np.random.default_rng(0).standard_normal(n)
-    v /= np.linalg.norm(v)
+    unit = math.ldexp(1.0, math.frexp(float(np.diagonal(matrix).max()))[1])  # squares stay within float64
+    start = np.random.default_rng(0).standard_normal(size=(n,))
+    v: Array = start * (1 / float(np.linalg.norm(start)))
     basis = np.empty((min(_STEPS, n), n))
     diagonal: list[float] = []
     off: list[float] = []
     for k in range(basis.shape[0]):
         basis[k] = v
-        w = matrix @ v
+        w = (matrix @ v) / unit
         diagonal.append(float(v @ w))
         for _ in range(2):  # once leaves what cancelled in it
             w -= basis[: k + 1].T @ (basis[: k + 1] @ w)
@@ -46,6 +49,6 @@ def _lanczos(matrix: Array) -> float | None:
             values, vectors = eigh_tridiagonal(diagonal, off[:-1])
             top = float(values[-1])
             if invariant or off[-1] * abs(float(vectors[-1, -1])) <= _TOLERANCE * top:
-                return top
+                return top * unit
         v = np.asarray(w / off[-1])
     return None

@@ -157,6 +157,9 @@ class FiniteClass(KnownByGram, Combinators):
         """The rows of these members, as they are numbered: two points may be equal."""
         return StoredTable(self._stored.values[self._rows(members)], self.inputs)
 
+    def _checked(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.intp]:
+        return self._rows(rows)
+
     def _rows(self, members: npt.ArrayLike) -> npt.NDArray[np.intp]:
         rows = np.asarray(members)
         if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
