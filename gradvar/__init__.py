@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import FiniteClass, LinearPeriodic, Parities, Restriction, SparseParities
+    from .classes import (
+        DiscreteLog,
+        FiniteClass,
+        LinearPeriodic,
+        ModularMultiples,
+        Parities,
+        Restriction,
+        SampledClass,
+        SparseParities,
+    )
     from .errors import (
         Interrupted,
         LabelError,
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
         ShapeError,
         TooLargeError,
     )
-    from .inputs import FinitePoints, Gaussian, Hypercube
+    from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
     from .models import MLP, Cosine, InfiniteMLP, Linear, from_function
@@ -42,7 +51,16 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": ("FiniteClass", "LinearPeriodic", "Parities", "Restriction", "SparseParities"),
+    "classes": (
+        "DiscreteLog",
+        "FiniteClass",
+        "LinearPeriodic",
+        "ModularMultiples",
+        "Parities",
+        "Restriction",
+        "SampledClass",
+        "SparseParities",
+    ),
     "errors": (
         "Interrupted",
         "LabelError",
@@ -51,7 +69,7 @@ _HOME = {
         "ShapeError",
         "TooLargeError",
     ),
-    "inputs": ("FinitePoints", "Gaussian", "Hypercube"),
+    "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
     "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function"),
@@ -69,6 +87,8 @@ __all__ = [
     "BoundCheck",
     "ClosedForm",
     "Cosine",
+    "CyclicGroup",
+    "DiscreteLog",
     "Enumeration",
     "Estimate",
     "FiniteClass",
@@ -81,12 +101,14 @@ __all__ = [
     "Linear",
     "LinearPeriodic",
     "MarginLoss",
+    "ModularMultiples",
     "MonteCarlo",
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
     "Problem",
     "Restriction",
+    "SampledClass",
     "ShapeError",
     "SparseParities",
     "Theorem2",

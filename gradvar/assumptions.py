@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .arguments import Array, stream
 from .classes import FiniteClass
 from .classes.base import HypothesisClass, KnowsOperatorNorm, Samples
+from .classes.cyclic_orbits import CyclicOrbit
 from .classes.parities import CubeParities
 from .problem import Problem
 from .results import Assumption, Estimate, exp2, format_number
@@ -103,7 +104,7 @@ def _labels(problem: Problem, settings: Settings) -> Assumption:
         return Assumption(name, "proved", "the loss is affine in any real label")
     if isinstance(hypotheses, CubeParities):
         return Assumption(name, "proved", "every target takes the values -1 and +1 only")
-    if isinstance(hypotheses, FiniteClass):
+    if isinstance(hypotheses, (FiniteClass, CyclicOrbit)):
         return Assumption(name, "checked", "every value of every target is -1 or +1")
     if not isinstance(hypotheses, Samples):
         return Assumption(name, "claimed", "the class has no `sample` and `evaluate` to look at them by")

@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from .classes import LinearPeriodic
-from .classes.base import HypothesisClass, KnowsGram, KnowsOperatorNorm
+from .classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsOperatorNorm
 from .errors import NotApplicableError, TooLargeError
 from .problem import Problem
 from .results import Assumption, Bound, Consequence, Estimate, format_log2, log2_end, log2_of
@@ -96,6 +96,8 @@ def _bound(name: str, formula: str, log2_constant: float, norm: Estimate, applic
 def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tuple[float, str]]:
     """log2 of what multiplies E||s||^2 in each bound, nan where the class does not say, and why it holds."""
     size = hypotheses.log2_size
+    if isinstance(hypotheses, KnowsGramRow):
+        return _from_row(hypotheses)
     proved = bool(getattr(hypotheses, "is_orthonormal", False)) and (
         getattr(hypotheses, "orthonormality", ("claimed", ""))[0] == "proved"
     )
@@ -128,6 +130,20 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tupl
             else:
                 constants[name] = (_log2(norm) if log2 is None else norm, why)
     return constants
+
+
+def _from_row(hypotheses: KnowsGramRow) -> dict[str, tuple[float, str]]:
+    """The same from one row of the Gram matrix, of which the others are permutations."""
+    row = hypotheses.gram_row()
+    m = row.size
+    why = f"Gram matrix of all {m:,} members, each row a permutation of the first"
+    return {
+        "operator-norm": (_log2(hypotheses.operator_norm()), why),
+        "operator-norm-uncentred": (_log2(hypotheses.operator_norm(centred=False)), why),
+        "gershgorin": (_log2(float(np.abs(row).sum()) / m), why),
+        "boas-bellman": (_log2((float(row[0]) + math.sqrt(m) * float(np.linalg.norm(row[1:]))) / m), why),
+        "cross-predictability": (_log2(float(np.linalg.norm(row)) / math.sqrt(m)), why),
+    }
 
 
 def _from_gram(

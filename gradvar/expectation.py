@@ -103,7 +103,7 @@ def expectation(
 
     def estimates() -> list[Estimate]:
         seconds = time.perf_counter() - begin
-        return [_mean(column, settings, name, method, seconds) for column in np.concatenate(tiles).T]
+        return [sampled_mean(column, settings, name, method, seconds) for column in np.concatenate(tiles).T]
 
     try:
         tiles.extend(_values(f, inputs, settings, _FINAL_KEY, n, rows))
@@ -142,7 +142,8 @@ def _values(f: Columns, inputs: Inputs, settings: Settings, key: int, n: int, ro
         yield from results
 
 
-def _mean(values: Array, settings: Settings, name: str, method: str, seconds: float) -> Estimate:
+def sampled_mean(values: Array, settings: Settings, name: str, method: str, seconds: float) -> Estimate:
+    """Return the mean of independent values, with its normal interval."""
     n = values.size
     if not np.isfinite(values).all():
         raise NonFiniteError(f"the {name} overflows float64 at some of {n:,} sampled inputs; rescale the weights")

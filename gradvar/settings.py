@@ -10,6 +10,7 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 
 from .arguments import SeedLike, integer, number, seed_sequence
+from .progress import Reporter
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Settings:
         Root of every random stream.
     executor : concurrent.futures.Executor or None
         Where tiles of work run; None is a thread pool over the cores of the machine.
-    progress : bool
-        Whether to show a progress bar.
+    progress : bool or callable
+        Whether to show a progress bar; or a function that is handed the estimate so far.
     """
 
     rtol: float
@@ -37,7 +38,7 @@ class Settings:
     max_samples: int
     seed: np.random.SeedSequence
     executor: Executor | None
-    progress: bool
+    progress: Reporter
 
     @classmethod
     def checked(
@@ -47,7 +48,7 @@ class Settings:
         max_samples: SupportsIndex,
         rng: SeedLike,
         executor: Executor | None,
-        progress: bool,
+        progress: Reporter,
     ) -> Settings:
         """Validate the keyword arguments that the verbs share."""
         tolerance = number("rtol", rtol)
@@ -59,7 +60,9 @@ class Settings:
         if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
             raise TypeError(f"`executor` must be a concurrent.futures.Executor or None, got {executor!r}")
         samples = integer("max_samples", max_samples, 4)
-        return cls(tolerance, level, samples, seed_sequence(rng), executor, bool(progress))
+        return cls(
+            tolerance, level, samples, seed_sequence(rng), executor, progress if callable(progress) else bool(progress)
+        )
 
     @property
     def quantile(self) -> float:

@@ -9,12 +9,16 @@ besides, each used where it is there:
 - `project(f)` (|H|, q) for f of shape (n_points, q): E_x[h(x) f(x)] for every member h, in one order: what
   enumeration needs;
 - `mean(x)` (n,): the class mean E_h h(x);
+- `annihilated(x)` (n, q): functions f with one and the same E_x[h(x) f(x)] for every member h, so that
+  E_x'[C_H(x, x') f(x')] = 0: Monte Carlo takes them out of the signal;
+- `members()` (|H|, ...): descriptions of all members, in the order of `project`; `sample(m, rng)` (m, ...): of m
+  members drawn independently; `evaluate(members, x)` (m, n): their values;
+- `inner_products(members, members2)` (m, m2): E_x[h(x) h'(x)];
 - `operator_norm(centred=True)`: the largest eigenvalue of the (centred) Gram matrix E_x[h h'] over |H|;
 - `log2_operator_norm(centred=True)`: its base-2 logarithm, where it may underflow;
 - `gram()` (|H|, |H|): that matrix;
 - `second_moments()` (|H|,): its diagonal E_x h(x)^2;
-- `inner_products(members, members2)` (m, m2): E_x[h(x) h'(x)] of some members, in closed form;
-- `members()`: all members, in the order of `project`, from which with `evaluate` a projection is derived;
+- `gram_row()` (|H|,): its first row, the first member's own E h^2 in front, where every row is a permutation of it;
 - `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
 - `description`: the class in words, for reports.
 """
@@ -61,6 +65,14 @@ class KnowsCovariance(HypothesisClass, Protocol):
 
 
 @runtime_checkable
+class KnowsAnnihilated(HypothesisClass, Protocol):
+    """A class that names functions that its covariance annihilates."""
+
+    def annihilated(self, x: Array) -> Array:
+        """Functions f with one E_x[h(x) f(x)] for all members h, shape (n, q); the constant one first."""
+
+
+@runtime_checkable
 class KnowsProjection(HypothesisClass, Protocol):
     """A class that projects functions on all its members at once."""
 
@@ -82,6 +94,17 @@ class KnowsSecondMoments(HypothesisClass, Protocol):
 
     def second_moments(self) -> Array:
         """E_x h(x)^2, shape (|H|,)."""
+
+
+@runtime_checkable
+class KnowsGramRow(HypothesisClass, Protocol):
+    """A class whose Gram matrix has rows that are permutations of one another."""
+
+    def gram_row(self) -> Array:
+        """E_x[h_1(x) h_j(x)], shape (|H|,)."""
+
+    def operator_norm(self, centred: bool = True) -> float:
+        """Largest eigenvalue of the (centred) Gram matrix over |H|."""
 
 
 @runtime_checkable

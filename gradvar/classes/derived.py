@@ -65,4 +65,5 @@ def projection(hypotheses: HypothesisClass) -> KnowsProjection | None:
     if isinstance(hypotheses, KnowsProjection):
         return hypotheses
     few = hypotheses.inputs.n_points is not None and hypotheses.log2_size <= _MOST_LOG2_MEMBERS
-    return DerivedProjection(hypotheses) if few and isinstance(hypotheses, ListsMembers) else None
+    listed = getattr(hypotheses, "size", 0) is not None  # None: they can be drawn, not listed
+    return DerivedProjection(hypotheses) if few and listed and isinstance(hypotheses, ListsMembers) else None

@@ -294,6 +294,16 @@ class SparseParities(CubeParities):
         a, b = self._signs(x), self._signs(x2)
         return _centred_lookup(a, b, self._krawtchouk, self.mean(a), self.mean(b))
 
+    def annihilated(self, x: npt.ArrayLike) -> Array:
+        """Return parities of degree 0 and 1, those that are not members, and the class mean, shape (n, q)."""
+        signs = self._signs(x)
+        found = [self.mean(signs)[:, None]]
+        if self.degree != 1:
+            found.insert(0, signs)
+        if self.degree != 0:
+            found.insert(0, np.ones((signs.shape[0], 1)))
+        return np.concatenate(found, axis=1)
+
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean phi_k(#{x_i = -1}), shape (n,)."""
         return np.asarray(self._krawtchouk[np.count_nonzero(self._signs(x) < 0, axis=1)])

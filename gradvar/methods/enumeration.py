@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 
 from ..arguments import Array, integer
-from ..classes.base import KnowsGram, KnowsProjection, KnowsSecondMoments
+from ..classes.base import KnowsGram, KnowsGramRow, KnowsProjection, KnowsSecondMoments
 from ..classes.derived import DerivedProjection, projection
 from ..classes.gram import KnownByGram
 from ..classes.parities import CubeParities, Parities
@@ -199,6 +199,8 @@ def _largest_second_moment(hypotheses: KnowsProjection) -> float:
     """max_h E h^2; of a class that does not say it, the 1 that Theorem 1 assumes."""
     if isinstance(hypotheses, KnowsSecondMoments):
         return float(np.max(hypotheses.second_moments()))
+    if isinstance(hypotheses, KnowsGramRow):
+        return float(hypotheses.gram_row()[0])
     try:
         return float(np.diagonal(hypotheses.gram()).max()) if isinstance(hypotheses, KnowsGram) else 1.0
     except (NotApplicableError, TooLargeError):

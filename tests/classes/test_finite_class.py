@@ -219,3 +219,12 @@ def test_bounds_of_values_whose_inner_products_have_no_squares(scale: float, slo
     for name, bound in plain.bounds.items():
         if name != "theorem-1":
             assert_allclose(scaled.bounds[name].log2, bound.log2 + 2 * np.log2(scale), atol=1e-9)
+
+
+def test_many_members_are_met_in_blocks(problem, monkeypatch: pytest.MonkeyPatch):
+    from gradvar.classes import finite
+
+    table, points, weights = problem
+    monkeypatch.setattr(finite, "_ROWS", 4)
+    H = gv.FiniteClass(table, points, weights=weights)
+    assert_allclose(H.covariance(points, points), reference.class_covariance(table), rtol=1e-13, atol=1e-14)

@@ -80,7 +80,7 @@ def test_all_sets_of_digits_have_the_covariance_of_equal_digits(network: gv.MLP)
     H = gv.FiniteClass(subset_parities(DIGIT), X)
     shares = np.bincount(DIGIT) / DIGIT.size
     assert_allclose(H.operator_norm(), shares.max(), rtol=1e-12)
-    means = (DIGIT == np.arange(10)[:, None]) @ network.gradient(X) / DIGIT.size
+    means = (np.arange(10)[:, None] == DIGIT) @ network.gradient(X) / DIGIT.size
     check = gv.bound_check(H, network)
     assert_allclose(check.variance.value, (means**2).sum(), rtol=1e-12)
     assert_allclose(check.bound, shares.max() * check.signal_norm_sq.value, rtol=1e-12)

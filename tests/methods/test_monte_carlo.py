@@ -201,12 +201,12 @@ def test_a_user_s_class_on_gaussian_inputs():
 @pytest.mark.large
 def test_sampling_stops_at_the_accuracy_asked_for():
     H, model = gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], rng=0)
-    loose = monte_carlo(H, model, rng=0, rtol=0.6)
+    loose = monte_carlo(H, model, rng=0, rtol=0.2)
     assert loose.n_samples < 2**16
     low, high = loose.interval
     # the size is chosen before the last sample is drawn, so that the width is met only about
-    assert (high - low) / 2 <= 1.5 * 0.6 * loose.value
-    tight = monte_carlo(H, model, rng=0, rtol=0.25)
+    assert (high - low) / 2 <= 1.5 * 0.2 * loose.value
+    tight = monte_carlo(H, model, rng=0, rtol=0.05)
     assert loose.n_samples < tight.n_samples < 2**16
 
 

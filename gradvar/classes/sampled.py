@@ -1,0 +1,151 @@
+"""A class of targets that can only be drawn."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import SupportsFloat, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ..arguments import Array, SeedLike, generator, inputs_of, integer, number
+from ..errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
+from ..inputs import Inputs
+from .combinators import Combinators
+
+Function = Callable[[Array], npt.ArrayLike]
+Seeds = npt.NDArray[np.int64]
+
+_MOST_KEPT = 2**14
+
+
+class SampledClass(Combinators):
+    """Any distribution over targets, finite or not, given by a function that draws one.
+
+    Nothing else is known of the class: its covariance is that of members drawn from it (unbiased, their randomness
+    in every interval), its operator norm is estimated from the Gram matrix of a sample.
+
+    A member is described by the seed it is drawn from, so that it is the same function in every process.
+
+    Parameters
+    ----------
+    sampler : callable
+        `sampler(rng)` draws a target with the numpy Generator `rng`, and with nothing else that is random, and
+        returns it: a function from inputs (n, dim) to labels (n,).
+    inputs : Inputs
+        The distribution of x.
+    labels : {"real", "signs"}
+        "signs" when every target takes the values -1 and +1 only: what the margin losses ask for.
+    log2_size : float
+        log2 of the number of targets; infinite by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A sampler that cannot be called with one argument, an unknown word for the labels.
+
+    Examples
+    --------
+    >>> import numpy as np, gradvar as gv
+    >>> def halfspace(rng):
+    ...     w = rng.standard_normal(5)
+    ...     return lambda x: np.sign(x @ w)
+    >>> H = gv.SampledClass(halfspace, gv.Gaussian(5), labels="signs")
+    >>> H.evaluate(H.sample(2, rng=0), np.eye(5)).shape
+    (2, 5)
+    """
+
+    size = None
+    is_orthonormal = False
+    orthonormality = ("failed", "nothing is known of the targets but how to draw them")
+    _described_by_numbers = True
+
+    def __init__(
+        self,
+        sampler: Callable[[np.random.Generator], Function],
+        inputs: Inputs,
+        *,
+        labels: str = "real",
+        log2_size: SupportsFloat = math.inf,
+    ) -> None:
+        if not callable(sampler) or not _takes_one(sampler):
+            raise TypeError(
+                f"`sampler` must be a function of one argument, the numpy Generator, that returns a target "
+                f"x -> labels, got {sampler!r}"
+            )
+        if not isinstance(inputs, Inputs) or isinstance(inputs, type):
+            raise TypeError(f"`inputs` must be an input distribution such as gv.Gaussian(dim), got {inputs!r}")
+        if labels not in ("real", "signs"):
+            raise ValueError(f"`labels` must be 'real' or 'signs', got {labels!r}")
+        self.log2_size = number("log2_size", log2_size)
+        if not self.log2_size >= 0:
+            raise ValueError(f"`log2_size` must be a number >= 0, got {log2_size!r}")
+        self.sampler, self.inputs, self.labels = sampler, inputs, labels
+        self._kept: dict[int, Function] = {}
+
+    def __repr__(self) -> str:
+        return f"SampledClass({getattr(self.sampler, '__name__', repr(self.sampler))}, {self.inputs!r})"
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_kept": {}}
+
+    @property
+    def description(self) -> str:
+        """The class in words."""
+        return f"targets drawn by {getattr(self.sampler, '__name__', repr(self.sampler))}"
+
+    def members(self) -> Seeds:
+        """Raise `NotApplicableError`: the targets can be drawn, not listed."""
+        raise NotApplicableError(f"the members of {self!r} cannot be listed; draw some with sample(m, rng)")
+
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Seeds:
+        """Return m members drawn independently, as the seeds of their own draws, shape (m,)."""
+        return generator(rng).integers(0, 2**63 - 1, size=integer("m", m, 0))
+
+    def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
+        """Return the labels h(x), shape (m, n), of members (seeds, shape (m,)) at inputs x (n, dim).
+
+        Raises
+        ------
+        ShapeError, NonFiniteError, LabelError, TypeError
+            What the sampler returns is no function, or returns something else than n finite labels.
+        """
+        seeds = np.asarray(members)
+        if seeds.ndim != 1 or (seeds.size and seeds.dtype.kind not in "iu"):
+            raise ShapeError(f"`members` must be seeds of shape (m,), got {seeds.dtype} of shape {seeds.shape}")
+        points = inputs_of(x, self.inputs.dim, repr(self))
+        values = np.empty((seeds.size, points.shape[0]))
+        for row, seed in zip(values, seeds, strict=True):
+            given = np.asarray(self._target(int(seed))(points), dtype=np.float64)
+            if given.shape != row.shape:
+                raise ShapeError(
+                    f"a target of {self!r} must return shape {row.shape} for {row.size} inputs, got {given.shape}"
+                )
+            row[:] = given
+        if not np.isfinite(values).all():
+            raise NonFiniteError(f"the targets of {self!r} must be finite, got {values[~np.isfinite(values)][0]}")
+        if self.labels == "signs" and not (np.abs(values) == 1).all():
+            raise LabelError(f"the targets of {self!r} must be -1 or +1, got {values[np.abs(values) != 1][0]:.6g}")
+        return values
+
+    def _target(self, seed: int) -> Function:
+        target = self._kept.get(seed)
+        if target is None:
+            target = self.sampler(np.random.default_rng(seed))
+            if not callable(target):
+                raise TypeError(f"`sampler` must return a function from inputs (n, dim) to labels, got {target!r}")
+            if len(self._kept) < _MOST_KEPT:
+                self._kept[seed] = target
+        return target
+
+
+def _takes_one(sampler: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(sampler).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # built-in functions without a signature
+        return True
+    return True

@@ -1,0 +1,234 @@
+"""The U-statistic over pairs of sampled inputs, as sums over tiles of pairs."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from ..arguments import Array, stream
+from ..classes.base import KnowsCovariance
+from ..errors import NonFiniteError, ShapeError
+from ..expectation import rows_per_tile
+from ..problem import Problem
+from ..results import exp2
+from ..settings import Settings
+from ..tiles import ordered_map
+from .hoeffding import Moments, moments
+from .regression import Regression
+
+Pair: TypeAlias = tuple[int, int]
+
+ROWS = 512
+_SLAB = 128
+"""Rows of a tile of pairs that are worked on together, so that they stay in cache."""
+_KEPT_BYTES = 2**27
+_FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
+"""No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4; or where,
+for an orthonormal class, the mean of C_H^2 over the pairs is below this share of its expectation (|H| - 1)/|H|^2: then
+the pairs that matter are too rare to have been met."""
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Inputs of one tile and the factors of their signals.
+
+    Those of rank one, and what the regression takes out, are multiplied out into the two sides of one product.
+    """
+
+    x: Array
+    left: Array
+    right: Array
+    factors: list[tuple[Array, Array]]
+    norms: Array
+
+    @classmethod
+    def sample(cls, problem: Problem, regression: Regression | None, rng: np.random.Generator, size: int) -> _Tile:
+        x = problem.inputs.sample(size, rng)
+        scale = problem.signal_scale(x)[:, None]
+        gradient = problem.tangent_factors(x)
+        signal = [(left, right * scale) for left, right in gradient]
+        plain = [left * right for left, right in signal if left.shape[1] == 1 or right.shape[1] == 1]
+        sides = [*plain], [*plain]
+        if regression is not None:
+            # <s - f b, s' - f' b> = <s, s'> + f (b b') f' - f (b s') - (s b) f'
+            f, projected = regression.functions(x), regression.project(signal)
+            sides[0].extend([f, projected])
+            sides[1].extend([f @ regression.gram - projected, -f])
+        empty = np.empty((size, 0))
+        norm_sq = sum(
+            (np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b) for a, b in gradient), start=np.zeros(size)
+        )
+        return cls(
+            x,
+            np.concatenate([empty, *sides[0]], axis=1),
+            np.concatenate([empty, *sides[1]], axis=1),
+            [(a, b) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1],
+            np.stack([norm_sq, scale[:, 0] ** 2 * norm_sq], axis=1),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        arrays = [self.x, self.left, self.right, self.norms, *(side for pair in self.factors for side in pair)]
+        return sum(array.nbytes for array in arrays)
+
+    def tangent_kernel(self, rows: slice, other: _Tile) -> Array:
+        """<s(x), s(x')> for some rows of the pairs, in memory of the thread that the next call overwrites."""
+        from ..kernels.pair_sums import multiply_into
+
+        kernel, left, right = _scratch((rows.stop - rows.start, other.x.shape[0]))
+        np.matmul(self.left[rows], other.right.T, out=kernel)
+        for (a, b), (a2, b2) in zip(self.factors, other.factors, strict=True):
+            multiply_into(kernel, np.matmul(a[rows], a2.T, out=left), np.matmul(b[rows], b2.T, out=right))
+        return kernel
+
+
+_memory = threading.local()
+
+
+def _scratch(shape: tuple[int, int]) -> tuple[Array, Array, Array]:
+    """Three arrays of this shape, the thread's own: fresh memory for each pair would cost as much as the products."""
+    if getattr(_memory, "shape", None) != shape:
+        _memory.shape, _memory.arrays = shape, tuple(np.empty(shape) for _ in range(3))
+    arrays: tuple[Array, Array, Array] = _memory.arrays
+    return arrays
+
+
+class _PairSums(NamedTuple):
+    """Sums of the values h of a pair of tiles: over each row, each column, and of h^2, h^4 and C_H^2.
+
+    `norms` are the squared norms ||g||^2, ||s||^2 of the first tile, where it is paired with itself.
+    """
+
+    rows: Array
+    columns: Array
+    moments: Array
+    norms: Array | None
+
+
+class _Tiles:
+    """The tiles of one sample: each a pure function of its number, kept while they fit in `_KEPT_BYTES`.
+
+    What is kept does not travel to other processes: they make their own.
+    """
+
+    def __init__(
+        self, problem: Problem, regression: Regression | None, seed: np.random.SeedSequence, key: int, rows: int, n: int
+    ) -> None:
+        self.problem, self.regression, self.seed, self.key = problem, regression, seed, key
+        self.rows, self.n = rows, n
+        self._kept: dict[int, _Tile] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_kept": {}}
+
+    def tile(self, number: int) -> _Tile:
+        kept = self._kept.get(number)
+        if kept is not None:
+            return kept
+        size = min(self.rows, self.n - number * self.rows)
+        made = _Tile.sample(self.problem, self.regression, stream(self.seed, self.key, number), size)
+        if made.nbytes * (len(self._kept) + 1) <= _KEPT_BYTES:
+            self._kept[number] = made
+        return made
+
+    def __call__(self, pair: Pair) -> _PairSums:
+        from ..kernels.pair_sums import pair_sums
+
+        i, j = pair
+        first = self.tile(i)
+        second = first if i == j else self.tile(j)
+        size = first.x.shape[0]
+        rows, columns, totals = [], np.zeros(second.x.shape[0]), np.zeros(3)
+        for start in range(0, size, _SLAB):
+            slab = slice(start, min(start + _SLAB, size))
+            covariance = self._covariance(first.x[slab], second.x)
+            if i == j:
+                np.fill_diagonal(covariance[:, slab], 0.0)
+            across, down, moment = pair_sums(first.tangent_kernel(slab, second), covariance)
+            rows.append(across)
+            columns += down
+            totals += moment
+        # A pair in two different tiles counts twice, as (i, j) and (j, i).
+        twice = 1 if i == j else 2
+        return _PairSums(np.concatenate(rows), columns, totals * twice, first.norms if i == j else None)
+
+    def _covariance(self, x: Array, x2: Array) -> Array:
+        hypotheses = self.problem.hypotheses
+        assert isinstance(hypotheses, KnowsCovariance)
+        covariance = np.asarray(hypotheses.covariance(x, x2), dtype=np.float64)
+        if covariance.shape != (x.shape[0], x2.shape[0]):
+            raise ShapeError(
+                f"`H.covariance` must return shape {(x.shape[0], x2.shape[0])} for {x.shape[0]} and {x2.shape[0]} "
+                f"inputs, got {covariance.shape}"
+            )
+        if not np.isfinite(covariance).all():
+            raise NonFiniteError(f"`H.covariance` of {hypotheses!r} must be finite")
+        return covariance if covariance.flags.writeable else covariance.copy()
+
+
+class PairSums:
+    """Sums over all pairs of the tiles so far. A column of tiles is added whole, so that they always fit together.
+
+    Parameters
+    ----------
+    problem, settings
+        What is estimated, and how.
+    regression : Regression or None
+        What is taken out of the signal.
+    key : int
+        The name of the random streams of the inputs.
+    """
+
+    def __init__(self, problem: Problem, settings: Settings, regression: Regression | None, key: int) -> None:
+        self.problem, self.settings, self.regression, self.key = problem, settings, regression, key
+        self.rows = rows_per_tile(problem.row_size, ROWS)
+        self.n = 0
+        self.row_sums = np.zeros(0)
+        self._moments: list[Array] = []
+        self._norms: list[Array] = []
+
+    def extend(self, n: int, report: Callable[[int], object]) -> None:
+        """Add tiles until there are n samples, and report each column. Earlier sizes must be multiples of the tile."""
+        tiles = _Tiles(self.problem, self.regression, self.settings.seed, self.key, self.rows, n)
+        columns = range(self.n // self.rows, math.ceil(n / self.rows))
+        pairs: Iterable[Pair] = ((i, j) for j in columns for i in range(j + 1))
+        with closing(ordered_map(tiles, pairs, self.settings.executor)) as results:
+            for j in columns:
+                self._add_column(j, [next(results) for _ in range(j + 1)])
+                report(j + 1)
+
+    def _add_column(self, j: int, parts: list[_PairSums]) -> None:
+        size = parts[-1].columns.size
+        row_sums = np.concatenate([self.row_sums, np.zeros(size)])
+        for i, part in enumerate(parts):
+            row_sums[i * self.rows : i * self.rows + part.rows.size] += part.rows
+            if i != j:
+                row_sums[self.n :] += part.columns
+            if part.norms is not None:
+                self._norms.append(part.norms)
+            self._moments.append(part.moments)
+        self.n, self.row_sums = self.n + size, row_sums
+
+    @property
+    def norms(self) -> Array:
+        """||g||^2 and ||s||^2 at the samples, shape (n, 2)."""
+        return np.concatenate(self._norms)
+
+    def found(self) -> tuple[Moments, bool]:
+        """U with its zetas, and whether an interval can be drawn from them."""
+        squares, fourths, covariances = (math.fsum(moment) for moment in zip(*self._moments, strict=True))
+        if not math.isfinite(math.fsum(self.row_sums) + fourths):
+            raise NonFiniteError("the products of class covariance and tangent kernel overflow float64; rescale both")
+        effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
+        resolved = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS
+        hypotheses = self.problem.hypotheses
+        if getattr(hypotheses, "is_orthonormal", False):
+            expected = exp2(-hypotheses.log2_size) - exp2(-2 * hypotheses.log2_size)
+            resolved = resolved and covariances / (self.n * (self.n - 1)) >= _SEEN * expected
+        return moments(self.row_sums, squares), resolved

@@ -1,0 +1,327 @@
+r"""Monte Carlo for classes without a covariance: members are drawn as well as inputs.
+
+With m members drawn from H, hbar their mean and c_a = E_x[(h_a(x) - hbar(x)) s(x)],
+
+    U = 1/(m-1) sum_a <c_a, c_a>^,
+
+where <c_a, c_a>^ is the mean over pairs of different blocks of inputs of <c_a on one block, c_a on the other>, is an
+unbiased estimate of Var(H, F, w): the sample covariance of the members is unbiased for the class covariance. On
+finitely many inputs, no more than `max_samples`, c_a is summed over all of them instead.
+
+The signal s(x) may be replaced by r random projections of it, a Rademacher vector for each side of every tangent
+factor, which leaves inner products unbiased: then the cost does not grow with the number of parameters.
+
+Three things are random, and each is in the interval: the inputs, by Hoeffding's decomposition over the blocks with
+members and projections held fixed (so that what is due to inputs together with members or projections is part of
+it); the members, and the projections, by their main effects. That of the members is the covariance over a of
+<c_a, c_a>^ from one half of the blocks and from the other; so for the projections.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arguments import Array, stream
+from ..classes.base import HypothesisClass, Samples
+from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
+from ..expectation import ROUNDING, rows_per_tile
+from ..problem import Problem
+from ..results import Estimate
+from ..settings import Settings
+from ..tiles import ordered_map
+from .hoeffding import moments
+
+Sketch = list[tuple[Array, Array]]
+
+_INPUTS, _MEMBERS, _PROJECTIONS = 0, 1, 2
+_PILOT_KEY, _FINAL_KEY = 6, 7
+_BLOCKS = 64
+_FIRST = 2048
+_CHUNK = 2**24
+"""Numbers in the gradients of one chunk of members, over all blocks: 128 MiB."""
+_FEWEST_BLOCKS, _FEWEST_MEMBERS = 8, 10
+"""No interval is drawn from fewer blocks, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
+
+
+def declines(hypotheses: HypothesisClass) -> ValueError | None:
+    """Return None for a class whose members can be drawn and evaluated."""
+    if isinstance(hypotheses, Samples):
+        return None
+    return NotApplicableError(f"{hypotheses!r} has neither `covariance(x, x2)` nor `sample(m, rng)` and `evaluate`")
+
+
+def estimate(problem: Problem, settings: Settings, n_members: int, n_projections: int | None) -> Estimate:
+    """Return U, its number of inputs chosen by a pilot that is dropped; `rtol=0` spends all `max_samples`.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its class has `sample` and `evaluate`.
+    settings : Settings
+        Accuracy, budget, randomness, workers.
+    n_members : int
+        Members that are drawn.
+    n_projections : int or None
+        Random projections of the signal where it has more components than that; None for the whole signal.
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C, with the pilot's estimate where there is one.
+    """
+    begin = time.perf_counter()
+    found: _Found | None = None
+    try:
+        points = problem.inputs.n_points
+        if points is not None and points <= settings.max_samples:
+            found = _Run(problem, settings, _FINAL_KEY, n_members, n_projections, points, True).found()
+        else:
+            n, most = settings.max_samples, settings.max_samples // 4
+            if settings.rtol > 0 and most >= _FIRST:
+                n = _FIRST
+                while True:
+                    found = _Run(problem, settings, _PILOT_KEY, n_members, n_projections, n, False).found()
+                    if found.is_enough(max(settings.rtol, 0.25), settings.quantile) or 2 * n > most:
+                        break
+                    n *= 2
+                n = found.samples_for(0.8 * settings.rtol, settings.quantile, settings.max_samples)
+            found = _Run(problem, settings, _FINAL_KEY, n_members, n_projections, n, False).found()
+    except KeyboardInterrupt:
+        partial = None if found is None else _finish(found, problem, settings, time.perf_counter() - begin)
+        raise Interrupted(partial) from None
+    return _finish(found, problem, settings, time.perf_counter() - begin)
+
+
+class _Found(NamedTuple):
+    """U, the variances that inputs, members and projections give it, and what it rests on."""
+
+    value: float
+    zeta: tuple[float, float]
+    inputs: float
+    members: float
+    projections: float
+    n: int
+    blocks: int
+    m: int
+    q: int | None
+    effective_members: float
+
+    @property
+    def variance(self) -> float:
+        return self.inputs + max(self.members, 0.0) + max(self.projections, 0.0)
+
+    @property
+    def resolved(self) -> bool:
+        enough = self.blocks == 0 or self.blocks >= _FEWEST_BLOCKS
+        return enough and self.effective_members >= _FEWEST_MEMBERS
+
+    def is_enough(self, share: float, quantile: float) -> bool:
+        """Whether the half width is below a share of the value."""
+        return self.resolved and quantile * math.sqrt(self.variance) <= share * self.value
+
+    def samples_for(self, share: float, quantile: float, most: int) -> int:
+        """Inputs at which the half width is that share of the value, or they add little to the other two errors."""
+        others = self.variance - self.inputs
+        goal = (share * max(self.value, 0.0) / quantile) ** 2
+        allowed = max(goal - others, others / 4)
+        n = _FIRST
+        while n < most and 4 * max(self.zeta[0], 0.0) / n + 2 * self.zeta[1] / n**2 > allowed:
+            n *= 2
+        return min(n, most)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One block of inputs and the members of one chunk."""
+
+    block: int
+    first: int
+    last: int
+
+
+class _Run:
+    """One sample of inputs, members and projections; called with a task, it gives its mean of (h - hbar) s."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: Settings,
+        key: int,
+        n_members: int,
+        n_projections: int | None,
+        n: int,
+        enumerated: bool,
+    ) -> None:
+        hypotheses = problem.hypotheses
+        assert isinstance(hypotheses, Samples)
+        self.problem, self.key, self.enumerated = problem, key, enumerated
+        self.settings = settings
+        self.seed = settings.seed
+        self.n_blocks = min(_BLOCKS, n)
+        self.size = math.ceil(n / self.n_blocks) if enumerated else n // self.n_blocks
+        self.n = n if enumerated else self.size * self.n_blocks
+        self.members = hypotheses.sample(n_members, stream(self.seed, key, _MEMBERS))
+        self.m = n_members
+        factors = problem.signal_factors(problem.inputs.sample(1, np.random.default_rng(0)))
+        widths = [(left.shape[1], right.shape[1]) for left, right in factors]
+        self.q = sum(left * right for left, right in widths)
+        self.sketch: Sketch | None = None
+        if n_projections is not None and n_projections < self.q:
+            self.q = n_projections
+            rng = stream(self.seed, key, _PROJECTIONS)
+            # A quarter power for each side: products of the two are over the root of q.
+            self.sketch = [
+                (_rademacher(rng, left, self.q) / self.q**0.25, _rademacher(rng, right, self.q) / self.q**0.25)
+                for left, right in widths
+            ]
+
+    def __getstate__(self) -> dict[str, object]:
+        state = self.__dict__.copy()
+        del state["settings"]  # the executor stays where it is
+        return state
+
+    def found(self) -> _Found:
+        """U and its variances, from all blocks for one chunk of members after another."""
+        blocks, m = self.n_blocks, self.m
+        chunk = max(1, min(m, _CHUNK // (blocks * self.q)))
+        starts = range(0, m, chunk)
+        tasks = [_Task(block, start, min(start + chunk, m)) for start in starts for block in range(blocks)]
+        kernel = np.zeros((blocks, blocks))
+        by_member, by_projection = np.empty((2, m)), np.zeros((2, self.q))
+        with closing(ordered_map(self, tasks, self.settings.executor)) as results:
+            for start in starts:
+                parts = np.array([next(results) for _ in range(blocks)])
+                if self.enumerated:
+                    squares = parts.sum(axis=0) ** 2
+                    by_member[:, start : start + chunk] = squares.sum(axis=1)
+                    by_projection += squares.sum(axis=0)
+                    continue
+                flat = parts.reshape(blocks, -1)
+                kernel += flat @ flat.T
+                for half, some in enumerate((parts[: blocks // 2], parts[blocks // 2 :])):
+                    pairs = (some.sum(axis=0) ** 2 - (some**2).sum(axis=0)) / (len(some) * (len(some) - 1))
+                    by_member[half, start : start + chunk] = pairs.sum(axis=1)
+                    by_projection[half] += pairs.sum(axis=0)
+        if not (np.isfinite(kernel).all() and np.isfinite(by_member).all()):
+            raise NonFiniteError("the squares of the members' gradients overflow float64; rescale labels or weights")
+        return self._summed(kernel / (m - 1), by_member / (m - 1), by_projection / (m - 1))
+
+    def _summed(self, kernel: Array, by_member: Array, by_projection: Array) -> _Found:
+        blocks, m = self.n_blocks, self.m
+        mean = by_member.mean(axis=0)
+        spread = float((mean**2).sum())
+        effective = float(np.abs(mean).sum()) ** 2 / spread if spread > 0 else 0.0
+        if self.enumerated:
+            value, zeta, inputs = math.fsum(mean), (0.0, 0.0), 0.0
+        else:
+            np.fill_diagonal(kernel, 0.0)
+            found = moments(kernel.sum(axis=1), float((kernel**2).sum()))
+            value, inputs = found.value, found.balanced_variance(blocks)
+            zeta = (found.zeta1 * self.size, found.zeta2 * self.size**2)
+        return _Found(
+            value=value,
+            zeta=zeta,
+            inputs=inputs,
+            members=m * _covariance(by_member),
+            projections=0.0 if self.sketch is None else self.q * _covariance(by_projection),
+            n=self.n,
+            blocks=0 if self.enumerated else blocks,
+            m=m,
+            q=None if self.sketch is None else self.q,
+            effective_members=effective,
+        )
+
+    def __call__(self, task: _Task) -> Array:
+        """The mean over a block of (h - hbar) s for the members of a chunk, shape (last - first, q)."""
+        rng = stream(self.seed, self.key, _INPUTS, task.block)
+        begin, end = task.block * self.size, min((task.block + 1) * self.size, self.n)
+        rows = rows_per_tile(self.problem.row_size + self.q + self.m, 1024)
+        total = np.zeros((task.last - task.first, self.q))
+        for start in range(begin, end, rows):
+            stop = min(start + rows, end)
+            if self.enumerated:
+                x, weights = self.problem.inputs.points(start, stop), self.problem.inputs.weights(start, stop)
+            else:
+                x, weights = self.problem.inputs.sample(stop - start, rng), np.full(stop - start, 1 / self.size)
+            total += (self._labels(x)[task.first : task.last] * weights) @ self._features(x)
+        return total
+
+    def _features(self, x: Array) -> Array:
+        """The signal's components, or its projections, shape (n, q)."""
+        factors = self.problem.signal_factors(x)
+        if self.sketch is None:
+            n = x.shape[0]
+            return np.concatenate([(a[:, :, None] * b[:, None, :]).reshape(n, -1) for a, b in factors], axis=1)
+        total = np.zeros((x.shape[0], self.q))
+        for (a, b), (u, v) in zip(factors, self.sketch, strict=True):
+            total += (a @ u) * (b @ v)
+        return total
+
+    def _labels(self, x: Array) -> Array:
+        """h(x) - hbar(x), shape (m, n)."""
+        hypotheses = self.problem.hypotheses
+        assert isinstance(hypotheses, Samples)
+        values = np.asarray(hypotheses.evaluate(self.members, x), dtype=np.float64)
+        if values.shape != (self.m, x.shape[0]):
+            raise ShapeError(
+                f"`H.evaluate` must return shape {(self.m, x.shape[0])} for {self.m} members and {x.shape[0]} "
+                f"inputs, got {values.shape}"
+            )
+        if not np.isfinite(values).all():
+            raise NonFiniteError(f"`H.evaluate` of {hypotheses!r} must be finite")
+        return np.asarray(values - values.mean(axis=0))
+
+
+def _rademacher(rng: np.random.Generator, rows: int, columns: int) -> Array:
+    return np.asarray(rng.integers(0, 2, size=(rows, columns)) * 2.0 - 1.0, dtype=np.float64)
+
+
+def _covariance(halves: Array) -> float:
+    """The covariance of two rows."""
+    first, second = halves - halves.mean(axis=1, keepdims=True)
+    return float(np.vdot(first, second)) / (halves.shape[1] - 1)
+
+
+def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float) -> Estimate:
+    from scipy.special import stdtrit
+
+    variance = found.variance
+    # Welch and Satterthwaite: the variance over few blocks is itself uncertain. Where U is degenerate, the relative
+    # error of its estimate is that of a sample variance over a quarter of the blocks.
+    parts = [
+        (found.inputs, found.blocks / 4),
+        (found.members, found.m - 1),
+        (found.projections, (found.q or 2) - 1),
+    ]
+    curvature = sum(part**2 / freedom for part, freedom in parts if part > 0)
+    quantile = float(stdtrit(variance**2 / curvature, 0.5 + settings.confidence / 2)) if curvature > 0 else 1.0
+    error = math.sqrt(variance) + ROUNDING * abs(found.value) if found.resolved else math.inf
+    half = quantile * error
+    at = f"{found.n:,} sampled inputs" if found.blocks else f"all {found.n:,} inputs"
+    by = "" if found.q is None else f", {found.q:,} random projections of the gradient"
+    sampled = f"{found.m:,} sampled members, {at}{by}"
+    if not found.resolved:
+        guarantee = f"these samples resolve nothing: too few of the {sampled} carry the estimate"
+    else:
+        share = f"{max(found.members, 0.0) / variance:.0%}" if variance > 0 else "none"
+        guarantee = f"unbiased: {sampled}; {share} of the squared error is the members' randomness"
+    return Estimate(
+        mantissa=found.value,
+        exponent=2 * problem.exponent,
+        mantissa_interval=(found.value - half, found.value + half),
+        mantissa_error=error,
+        exact=False,
+        method="monte-carlo (sampled members)",
+        guarantee=guarantee,
+        confidence=settings.confidence,
+        n_samples=found.n if found.blocks else 0,
+        seconds=seconds,
+        resolved=found.resolved,
+        zeta=found.zeta if found.resolved and found.inputs > 0.9 * variance else None,
+    )

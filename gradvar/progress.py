@@ -1,0 +1,52 @@
+"""What a long computation shows while it runs: a tqdm bar, or the user's own function, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from .results import Estimate, format_number
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Reporter: TypeAlias = bool | Callable[[Estimate], object]
+"""False for silence, True for a bar, or a function that is handed the estimate so far."""
+
+
+class Progress:
+    """The progress of one call; made by `progress`."""
+
+    def __init__(self, reporter: Reporter, bar: tqdm[None] | None) -> None:
+        self.reporter, self.bar = reporter, bar
+
+    def stage(self, title: str, work: int) -> None:
+        """Begin a stage of so many units of work."""
+        if self.bar is not None:
+            self.bar.set_description(title, refresh=False)
+            self.bar.reset(work)
+
+    def advance(self, work: int, estimate: Callable[[], Estimate]) -> None:
+        """Say that units of work are done, and what the estimate is now; it is computed only where it is shown."""
+        if self.bar is not None:
+            so_far = estimate()
+            value = format_number(so_far.mantissa, so_far.exponent)
+            low, high = so_far.mantissa_interval
+            half = format_number((high - low) / 2, so_far.exponent)
+            self.bar.set_postfix_str(f"{so_far.n_samples:,} samples, {value} +- {half}", refresh=False)
+            self.bar.update(work)
+        elif callable(self.reporter):
+            self.reporter(estimate())
+
+
+@contextmanager
+def progress(reporter: Reporter) -> Iterator[Progress]:
+    """Show the progress of what runs inside: with its expected time to the end of the stage, where it is a bar."""
+    if reporter is not True:
+        yield Progress(reporter, None)
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="tile", dynamic_ncols=True) as bar:
+        yield Progress(reporter, bar)

@@ -1,0 +1,96 @@
+"""SampledClass: what it says of itself, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import gradvar as gv
+
+
+def halfspace(rng: np.random.Generator):
+    w = rng.standard_normal(3)
+    return lambda x: np.where(x @ w > 0, 1.0, -1.0)
+
+
+def make(sampler=halfspace, **settings) -> gv.SampledClass:
+    return gv.SampledClass(sampler, gv.Gaussian(3), **settings)
+
+
+def test_members_are_the_functions_their_seeds_draw():
+    H = make(labels="signs")
+    members = H.sample(4, rng=1)
+    x = np.random.default_rng(0).standard_normal((7, 3))
+    expected = [halfspace(np.random.default_rng(int(seed)))(x) for seed in members]
+    np.testing.assert_array_equal(H.evaluate(members, x), expected)
+    np.testing.assert_array_equal(H.member(members[2])(x), expected[2])
+    np.testing.assert_array_equal(H.sample(4, rng=1), members)
+    assert not np.array_equal(H.sample(4, rng=2), members)
+    assert H.evaluate(members[:0], x).shape == (0, 7)
+
+
+def test_a_member_is_the_same_after_a_journey():
+    H = make()
+    members, x = H.sample(3, rng=0), np.eye(3)
+    there = pickle.loads(pickle.dumps(H))
+    np.testing.assert_array_equal(there.evaluate(members, x), H.evaluate(members, x))
+
+
+def test_it_is_infinite_unless_it_says_otherwise():
+    H = make()
+    assert H.log2_size == math.inf
+    assert H.size is None
+    assert bool(H)
+    with pytest.raises(TypeError, match="infinitely many members"):
+        len(H)
+    with pytest.raises(TypeError, match="infinitely many members"):
+        iter(H)
+    with pytest.raises(gv.NotApplicableError, match="cannot be listed"):
+        H.members()
+    assert make(log2_size=10).log2_size == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((3, gv.Gaussian(3)), TypeError, "`sampler` must be a function of one argument"),
+        ((lambda m, rng: None, gv.Gaussian(3)), TypeError, "`sampler` must be a function of one argument"),
+        ((halfspace, 3), TypeError, "`inputs` must be an input distribution"),
+        ((halfspace, gv.Gaussian), TypeError, "`inputs` must be an input distribution"),
+    ],
+)
+def test_wrong_arguments(arguments, error, message):
+    with pytest.raises(error, match=message):
+        gv.SampledClass(*arguments)
+
+
+def test_wrong_words():
+    with pytest.raises(ValueError, match="`labels` must be 'real' or 'signs'"):
+        make(labels="bits")
+    with pytest.raises(ValueError, match="`log2_size` must be"):
+        make(log2_size=-1)
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "message"),
+    [
+        (3.0, TypeError, "must return a function"),
+        (lambda x: x, gv.ShapeError, r"must return shape \(5,\) for 5 inputs, got \(5, 3\)"),
+        (lambda x: x[:, 0] / 0.0, gv.NonFiniteError, "must be finite"),
+        (lambda x: x[:, 0], gv.LabelError, "must be -1 or \\+1"),
+    ],
+)
+def test_wrong_targets(target, error, message):
+    H = make(lambda rng: target, labels="signs")
+    with pytest.raises(error, match=message), np.errstate(all="ignore"):
+        H.evaluate(H.sample(2, rng=0), np.random.default_rng(0).standard_normal((5, 3)))
+
+
+def test_wrong_members():
+    with pytest.raises(gv.ShapeError, match="`members` must be seeds"):
+        make().evaluate([[1]], np.eye(3))
+    with pytest.raises(gv.ShapeError, match="`members` must be seeds"):
+        make().evaluate([0.5], np.eye(3))
