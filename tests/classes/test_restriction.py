@@ -339,3 +339,47 @@ def test_repr_and_description():
 def test_what_is_not_a_member_is_refused(call, error, message: str):
     with pytest.raises(error, match=message):
         call()
+
+
+# --- members of the other families -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [gv.ModularMultiples(13), gv.ModularMultiples(11, wave="sawtooth", units=False), gv.DiscreteLog(11)],
+    ids=repr,
+)
+def test_modular_targets(parent, slow_model):
+    rows = [3, 7, 1, 7]
+    H = parent.restrict(rows)
+    n = H.inputs.n_points
+    points, weights = H.inputs.points(0, n), H.inputs.weights(0, n)
+    table = parent.evaluate(rows, points)
+    assert_allclose(H.gram(), reference.gram(table, weights), rtol=0, atol=1e-13)
+    for centred in (True, False):
+        expected = reference.operator_norm(table, weights, centred)
+        assert_allclose(H.operator_norm(centred=centred), expected, rtol=1e-12)
+    slow = slow_model("mlp-3-tanh", points.shape[1])
+    F = reference.gradients(table, weights, slow.predict(points), slow.gradient(points), "square")
+    assert_allclose(gv.gradient_variance(H, slow.model).value, reference.gradient_variance(F), rtol=1e-12)
+
+
+def halfspace(rng: np.random.Generator):
+    w = rng.standard_normal(3)
+    return lambda x: np.where(x @ w > 0, 1.0, -1.0)
+
+
+def test_targets_that_can_only_be_drawn():
+    points = np.random.default_rng(3).normal(size=(15, 3))
+    parent = gv.SampledClass(halfspace, gv.FinitePoints(points), labels="signs")
+    seeds = parent.sample(8, rng=0)
+    H, model = parent.restrict(seeds), gv.MLP.random([3, 2, 1], rng=0)
+    same = gv.FiniteClass(parent.evaluate(seeds, points), points)
+    found, expected = gv.bound_check(H, model), gv.bound_check(same, model)
+    assert found.variance.exact
+    assert_allclose(found.variance.value, expected.variance.value, rtol=1e-12)
+    assert_allclose(found.bound, expected.bound, rtol=1e-12)
+    gaussian = gv.SampledClass(halfspace, gv.Gaussian(3), labels="signs")
+    check = gv.bound_check(gaussian.restrict(gaussian.sample(8, rng=0)), model, max_samples=2000, rng=0)
+    assert check.variance.resolved
+    assert check.verdict == "inconclusive"
