@@ -30,18 +30,22 @@ if TYPE_CHECKING:
         SampledClass,
         SparseParities,
     )
-    from .errors import (
-        Interrupted,
-        LabelError,
-        NonFiniteError,
-        NotApplicableError,
-        ShapeError,
-        TooLargeError,
-    )
+    from .errors import Interrupted, LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
     from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
-    from .models import MLP, Cosine, InfiniteMLP, Linear, from_function
+    from .models import (
+        MLP,
+        Attention,
+        Convolutional,
+        Cosine,
+        InfiniteMLP,
+        Linear,
+        Recurrent,
+        ResidualMLP,
+        WeightTied,
+        from_function,
+    )
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
     from .theorem2 import Theorem2
@@ -61,18 +65,22 @@ _HOME = {
         "SampledClass",
         "SparseParities",
     ),
-    "errors": (
-        "Interrupted",
-        "LabelError",
-        "NonFiniteError",
-        "NotApplicableError",
-        "ShapeError",
-        "TooLargeError",
-    ),
+    "errors": ("Interrupted", "LabelError", "NonFiniteError", "NotApplicableError", "ShapeError", "TooLargeError"),
     "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
-    "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function"),
+    "models": (
+        "MLP",
+        "Attention",
+        "Convolutional",
+        "Cosine",
+        "InfiniteMLP",
+        "Linear",
+        "Recurrent",
+        "ResidualMLP",
+        "WeightTied",
+        "from_function",
+    ),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
     "theorem2": ("Theorem2",),
@@ -82,10 +90,12 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "MLP",
+    "Attention",
     "Auto",
     "Bound",
     "BoundCheck",
     "ClosedForm",
+    "Convolutional",
     "Cosine",
     "CyclicGroup",
     "DiscreteLog",
@@ -107,12 +117,15 @@ __all__ = [
     "NotApplicableError",
     "Parities",
     "Problem",
+    "Recurrent",
+    "ResidualMLP",
     "Restriction",
     "SampledClass",
     "ShapeError",
     "SparseParities",
     "Theorem2",
     "TooLargeError",
+    "WeightTied",
     "bound_check",
     "degree_spectrum",
     "from_function",

@@ -159,6 +159,7 @@ def sampled_mean(values: Array, settings: Settings, name: str, method: str, seco
         mantissa=mean,
         mantissa_interval=(mean - half, mean + half),
         mantissa_error=error,
+        mantissa_upper=mean + settings.one_sided_quantile * error,
         exact=False,
         method=method,
         guarantee=f"unbiased: {name} over {n:,} sampled inputs, normal interval",

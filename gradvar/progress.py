@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Never, TypeAlias
 
 from .results import Estimate, format_number
 
@@ -18,7 +18,7 @@ Reporter: TypeAlias = bool | Callable[[Estimate], object]
 class Progress:
     """The progress of one call; made by `progress`."""
 
-    def __init__(self, reporter: Reporter, bar: tqdm[None] | None) -> None:
+    def __init__(self, reporter: Reporter, bar: tqdm[Never] | None) -> None:
         self.reporter, self.bar = reporter, bar
 
     def stage(self, title: str, work: int) -> None:

@@ -49,6 +49,11 @@ class Estimate:
         an unbiased estimate of a variance may be negative, and so may the lower end.
     standard_error : float
         0.0 when `exact`; inf when the samples resolve nothing.
+    upper : float
+        The truth lies below it with probability `confidence`: a one-sided limit, lower than the interval's end.
+    resolution : float
+        The smallest variance that these samples could have told from zero; 0.0 when `exact`, inf when they resolve
+        nothing.
     exact : bool
         True when the number is exact up to float64 rounding; an estimate from samples is never exact.
     method : str
@@ -79,6 +84,8 @@ class Estimate:
     exponent: int = 0
     mantissa_interval: tuple[float, float]
     mantissa_error: float = 0.0
+    mantissa_upper: float | None = None
+    mantissa_resolution: float = 0.0
     exact: bool
     method: str
     guarantee: str
@@ -112,6 +119,17 @@ class Estimate:
         """Standard error; 0.0 when exact, inf when unresolved."""
         return power_of_two(self.mantissa_error, self.exponent)
 
+    @property
+    def upper(self) -> float:
+        """The one-sided upper limit."""
+        end = self.mantissa_interval[1] if self.mantissa_upper is None else self.mantissa_upper
+        return power_of_two(end, self.exponent)
+
+    @property
+    def resolution(self) -> float:
+        """The smallest variance that could have been told from zero."""
+        return power_of_two(self.mantissa_resolution, self.exponent)
+
     def __repr__(self) -> str:
         value = f"{format_number(self.mantissa, self.exponent)}, " if self.resolved else ""
         return f"Estimate({value}{self.spread}, method={self.method!r})"
@@ -144,6 +162,8 @@ class Estimate:
             "log2": _json(self.log2) if self.resolved else None,
             "interval": [_json(low), _json(high)],
             "standard_error": _json(self.standard_error),
+            "upper": _json(self.upper),
+            "resolution": _json(self.resolution),
             "exact": self.exact,
             "resolved": self.resolved,
             "method": self.method,

@@ -70,3 +70,10 @@ class Settings:
         from scipy.special import ndtri
 
         return float(ndtri(0.5 + self.confidence / 2))
+
+    @property
+    def one_sided_quantile(self) -> float:
+        """The one-sided normal quantile of `confidence`."""
+        from scipy.special import ndtri
+
+        return float(ndtri(self.confidence))

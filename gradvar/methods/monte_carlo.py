@@ -25,7 +25,7 @@ from ..errors import Interrupted, NotApplicableError
 from ..expectation import ROUNDING, sampled_mean, scaled
 from ..problem import Problem
 from ..progress import Progress, progress
-from ..results import Estimate
+from ..results import Estimate, format_number
 from ..settings import Settings
 from . import sampled_members
 from .hoeffding import Moments
@@ -146,9 +146,14 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
     # Pairs that all have one value leave an error of rounding, not none.
     error = math.sqrt(found.variance(n)) + ROUNDING * abs(found.value) if resolved else math.inf
     half = settings.quantile * error
+    # Where Var is far below what can be seen, the row means hardly vary: zeta_1 is next to nothing.
+    resolution = settings.quantile * math.sqrt(2 * found.zeta2 / (n * (n - 1))) if resolved else math.inf
     sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
     if resolved:
-        guarantee = f"unbiased: U-statistic over {sampled}, normal interval"
+        guarantee = (
+            f"unbiased: U-statistic over {sampled}, normal interval; a variance below "
+            f"{format_number(resolution, exponent, 2)} looks like zero to them"
+        )
     else:
         guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
     seconds = time.perf_counter() - begin
@@ -162,6 +167,8 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
         exponent=exponent,
         mantissa_interval=(found.value - half, found.value + half),
         mantissa_error=error,
+        mantissa_upper=found.value + settings.one_sided_quantile * error,
+        mantissa_resolution=resolution,
         exact=False,
         method="monte-carlo (U-statistic)",
         guarantee=guarantee,

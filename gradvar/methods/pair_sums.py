@@ -25,8 +25,6 @@ from .regression import Regression
 Pair: TypeAlias = tuple[int, int]
 
 ROWS = 512
-_SLAB = 128
-"""Rows of a tile of pairs that are worked on together, so that they stay in cache."""
 _KEPT_BYTES = 2**27
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
 """No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4; or where,
@@ -77,14 +75,14 @@ class _Tile:
         arrays = [self.x, self.left, self.right, self.norms, *(side for pair in self.factors for side in pair)]
         return sum(array.nbytes for array in arrays)
 
-    def tangent_kernel(self, rows: slice, other: _Tile) -> Array:
-        """<s(x), s(x')> for some rows of the pairs, in memory of the thread that the next call overwrites."""
+    def tangent_kernel(self, other: _Tile) -> Array:
+        """<s(x), s(x')> for the pairs, in memory of the thread that the next call overwrites."""
         from ..kernels.pair_sums import multiply_into
 
-        kernel, left, right = _scratch((rows.stop - rows.start, other.x.shape[0]))
-        np.matmul(self.left[rows], other.right.T, out=kernel)
+        kernel, left, right = _scratch((self.x.shape[0], other.x.shape[0]))
+        np.matmul(self.left, other.right.T, out=kernel)
         for (a, b), (a2, b2) in zip(self.factors, other.factors, strict=True):
-            multiply_into(kernel, np.matmul(a[rows], a2.T, out=left), np.matmul(b[rows], b2.T, out=right))
+            multiply_into(kernel, np.matmul(a, a2.T, out=left), np.matmul(b, b2.T, out=right))
         return kernel
 
 
@@ -120,6 +118,8 @@ class _Tiles:
     def __init__(
         self, problem: Problem, regression: Regression | None, seed: np.random.SeedSequence, key: int, rows: int, n: int
     ) -> None:
+        assert isinstance(problem.hypotheses, KnowsCovariance)
+        self.hypotheses: KnowsCovariance = problem.hypotheses
         self.problem, self.regression, self.seed, self.key = problem, regression, seed, key
         self.rows, self.n = rows, n
         self._kept: dict[int, _Tile] = {}
@@ -143,32 +143,23 @@ class _Tiles:
         i, j = pair
         first = self.tile(i)
         second = first if i == j else self.tile(j)
-        size = first.x.shape[0]
-        rows, columns, totals = [], np.zeros(second.x.shape[0]), np.zeros(3)
-        for start in range(0, size, _SLAB):
-            slab = slice(start, min(start + _SLAB, size))
-            covariance = self._covariance(first.x[slab], second.x)
-            if i == j:
-                np.fill_diagonal(covariance[:, slab], 0.0)
-            across, down, moment = pair_sums(first.tangent_kernel(slab, second), covariance)
-            rows.append(across)
-            columns += down
-            totals += moment
+        covariance = self._covariance(first.x, second.x)
+        if i == j:
+            np.fill_diagonal(covariance, 0.0)
+        rows, columns, totals = pair_sums(first.tangent_kernel(second), covariance)
         # A pair in two different tiles counts twice, as (i, j) and (j, i).
         twice = 1 if i == j else 2
-        return _PairSums(np.concatenate(rows), columns, totals * twice, first.norms if i == j else None)
+        return _PairSums(rows, columns, totals * twice, first.norms if i == j else None)
 
     def _covariance(self, x: Array, x2: Array) -> Array:
-        hypotheses = self.problem.hypotheses
-        assert isinstance(hypotheses, KnowsCovariance)
-        covariance = np.asarray(hypotheses.covariance(x, x2), dtype=np.float64)
+        covariance = np.asarray(self.hypotheses.covariance(x, x2), dtype=np.float64)
         if covariance.shape != (x.shape[0], x2.shape[0]):
             raise ShapeError(
                 f"`H.covariance` must return shape {(x.shape[0], x2.shape[0])} for {x.shape[0]} and {x2.shape[0]} "
                 f"inputs, got {covariance.shape}"
             )
         if not np.isfinite(covariance).all():
-            raise NonFiniteError(f"`H.covariance` of {hypotheses!r} must be finite")
+            raise NonFiniteError(f"`H.covariance` of {self.hypotheses!r} must be finite")
         return covariance if covariance.flags.writeable else covariance.copy()
 
 

@@ -32,7 +32,7 @@ from ..classes.base import HypothesisClass, Samples
 from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
 from ..expectation import ROUNDING, rows_per_tile
 from ..problem import Problem
-from ..results import Estimate
+from ..results import Estimate, format_number
 from ..settings import Settings
 from ..tiles import ordered_map
 from .hoeffding import moments
@@ -285,7 +285,7 @@ def _rademacher(rng: np.random.Generator, rows: int, columns: int) -> Array:
 def _covariance(halves: Array) -> float:
     """The covariance of two rows."""
     first, second = halves - halves.mean(axis=1, keepdims=True)
-    return float(np.vdot(first, second)) / (halves.shape[1] - 1)
+    return math.fsum(first * second) / (halves.shape[1] - 1)
 
 
 def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float) -> Estimate:
@@ -300,9 +300,13 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
         (found.projections, (found.q or 2) - 1),
     ]
     curvature = sum(part**2 / freedom for part, freedom in parts if part > 0)
-    quantile = float(stdtrit(variance**2 / curvature, 0.5 + settings.confidence / 2)) if curvature > 0 else 1.0
+    freedom = variance**2 / curvature if curvature > 0 else 1.0
+    two_sided, one_sided = (float(stdtrit(freedom, p)) for p in (0.5 + settings.confidence / 2, settings.confidence))
     error = math.sqrt(variance) + ROUNDING * abs(found.value) if found.resolved else math.inf
-    half = quantile * error
+    half = two_sided * error
+    exponent = 2 * problem.exponent
+    # What the members' and the projections' randomness adds falls with the variance itself.
+    resolution = two_sided * math.sqrt(found.inputs) if found.resolved else math.inf
     at = f"{found.n:,} sampled inputs" if found.blocks else f"all {found.n:,} inputs"
     by = "" if found.q is None else f", {found.q:,} random projections of the gradient"
     sampled = f"{found.m:,} sampled members, {at}{by}"
@@ -310,12 +314,17 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
         guarantee = f"these samples resolve nothing: too few of the {sampled} carry the estimate"
     else:
         share = f"{max(found.members, 0.0) / variance:.0%}" if variance > 0 else "none"
-        guarantee = f"unbiased: {sampled}; {share} of the squared error is the members' randomness"
+        guarantee = (
+            f"unbiased: {sampled}; {share} of the squared error is the members' randomness; a variance below "
+            f"{format_number(resolution, exponent, 2)} looks like zero to them"
+        )
     return Estimate(
         mantissa=found.value,
-        exponent=2 * problem.exponent,
+        exponent=exponent,
         mantissa_interval=(found.value - half, found.value + half),
         mantissa_error=error,
+        mantissa_upper=found.value + one_sided * error,
+        mantissa_resolution=resolution,
         exact=False,
         method="monte-carlo (sampled members)",
         guarantee=guarantee,

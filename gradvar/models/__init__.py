@@ -1,9 +1,27 @@
 """Predictors p_w with closed-form gradients."""
 
+from .attention import Attention
 from .base import Model
+from .convolutional import Convolutional
 from .function import FunctionModel, from_function
 from .infinite_mlp import InfiniteMLP
 from .linear import Cosine, Linear
 from .mlp import MLP
+from .recurrent import Recurrent
+from .residual_mlp import ResidualMLP
+from .weight_tied import WeightTied
 
-__all__ = ["MLP", "Cosine", "FunctionModel", "InfiniteMLP", "Linear", "Model", "from_function"]
+__all__ = [
+    "MLP",
+    "Attention",
+    "Convolutional",
+    "Cosine",
+    "FunctionModel",
+    "InfiniteMLP",
+    "Linear",
+    "Model",
+    "Recurrent",
+    "ResidualMLP",
+    "WeightTied",
+    "from_function",
+]

@@ -52,4 +52,6 @@ def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
 def products(factors: list[tuple[Array, Array]]) -> Array:
     """The gradient (n, P) that tangent factors stand for: all products A[:, i] B[:, j]."""
     n = factors[0][0].shape[0]
-    return np.concatenate([(b[:, :, None] * a[:, None, :]).reshape(n, -1) for a, b in factors], axis=1)
+    return np.concatenate(
+        [(b[:, :, None] * a[:, None, :]).reshape(n, a.shape[1] * b.shape[1]) for a, b in factors], axis=1
+    )

@@ -1,0 +1,227 @@
+"""Soft attention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple, Self, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ..arguments import Array, SeedLike, integer, real_array
+from ..errors import ShapeError
+from .network import Block, Network, Outer, array_of_shape, as_array, gaussian, readout, scalar
+from .recurrent import steps_of
+
+
+class Attention(Network):
+    r"""One layer of soft attention over the input as a sequence, read out at its last position.
+
+    x is cut into T positions x_1, ..., x_T of k = dim/T coordinates each. With embeddings z_t = E x_t + P_t and, for
+    each head, the rows Q, K, V of the weights that belong to it (m/H of them),
+
+        alpha = softmax_t( <Q z_T, K z_t> / (m/H)^{1/2} ),      o = sum_t alpha_t V z_t,
+        p(x) = <v, o> + c,      o stacked over the H heads.
+
+    Parameters, in the order of the gradient: E, P, Q, K, V (row-major), v, c.
+
+    Exchanging the symbol at one position t < T moves the output of one head by at most 2 D e^{2A}/T, where A bounds
+    |logits| and D bounds |<v, V z>|: by O(1/T) (Hahn 2020, arXiv 1906.06755, Lemma 5). For alpha_t <= e^{2A}/T, the
+    others keep their ratios, and so the output moves by at most D (alpha_t + alpha'_t + |alpha_t - alpha'_t|).
+
+    Parameters
+    ----------
+    embedding : array_like, shape (m, k)
+        E.
+    positions : array_like, shape (T, m)
+        P.
+    query, key, value : array_like, shape (m, m)
+        Q, K, V of all heads: rows h m/H, ..., (h + 1) m/H - 1 belong to head h.
+    output_weights : array_like, shape (m,)
+        v.
+    output_bias : float, optional
+        c; None is a network without.
+    heads : int
+        H, a divisor of m.
+
+    Notes
+    -----
+    Only the last position asks, so that the gradients of Q, K and V have rank one for each head and input; those of E
+    and P are written out. Costs n T m (H + k) + n m^2.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, ValueError, TypeError
+        Weights that do not fit, heads that do not divide the width, infinite weights.
+
+    Examples
+    --------
+    >>> mean = Attention([[1.0]], [[0.0]] * 3, [[0.0]], [[0.0]], [[1.0]], [1.0])  # all logits 0
+    >>> mean.predict([[1.0, 1.0, -1.0]]).round(12), mean.n_parameters
+    (array([0.33333333]), 8)
+    """
+
+    def __init__(
+        self,
+        embedding: npt.ArrayLike,
+        positions: npt.ArrayLike,
+        query: npt.ArrayLike,
+        key: npt.ArrayLike,
+        value: npt.ArrayLike,
+        output_weights: npt.ArrayLike,
+        output_bias: float | None = None,
+        *,
+        heads: SupportsIndex = 1,
+    ) -> None:
+        self.embedding = real_array("embedding", embedding, 2, "(m, k)")
+        m, k = self.embedding.shape
+        self.width: int = m
+        if m == 0 or k == 0:
+            raise ShapeError(f"`embedding` must have shape (m, k) with m, k >= 1, got {(m, k)}")
+        self.positions = real_array("positions", positions, 2, f"(T, {m})")
+        if self.positions.shape[0] == 0 or self.positions.shape[1] != m:
+            raise ShapeError(f"`positions` must have shape (T, {m}) with T >= 1, got {self.positions.shape}")
+        why = f"for embeddings of width {m}"
+        self.query = array_of_shape("query", query, (m, m), why)
+        self.key = array_of_shape("key", key, (m, m), why)
+        self.value = array_of_shape("value", value, (m, m), why)
+        self.output_weights = array_of_shape("output_weights", output_weights, (m,), why)
+        self.output_bias = scalar("output_bias", output_bias)
+        self.heads = _heads(heads, m)
+        self.length: int = self.positions.shape[0]
+        self.dim: int = self.length * k
+        self._hold(
+            (
+                self.embedding,
+                self.positions,
+                self.query,
+                self.key,
+                self.value,
+                self.output_weights,
+                as_array(self.output_bias),
+            )
+        )
+
+    @classmethod
+    def random(
+        cls,
+        dim: SupportsIndex,
+        width: SupportsIndex,
+        heads: SupportsIndex = 1,
+        length: SupportsIndex | None = None,
+        rng: SeedLike = None,
+        scale: float = 1.0,
+        bias: bool = True,
+    ) -> Attention:
+        """Draw a network with Gaussian weights of standard deviation scale / sqrt(fan_in) and the bias zero.
+
+        Parameters
+        ----------
+        dim, width : int
+            Input coordinates and the width m of the embeddings.
+        heads : int
+            H, a divisor of `width`.
+        length : int, optional
+            Number of positions T, a divisor of `dim`; None is one coordinate a position.
+        rng, scale
+            As for `MLP.random`; the fan-in of P is 1, as exactly one position is on.
+        bias : bool
+            Whether there is an output bias c.
+
+        Examples
+        --------
+        >>> Attention.random(20, 16, heads=2, rng=0)
+        Attention(dim=20, length=20, width=16, heads=2)
+        """
+        dim, m = integer("dim", dim, 1), integer("width", width, 1)
+        steps = steps_of(length, dim)
+        heads = _heads(heads, m)
+        draw = gaussian(rng, scale)
+        k = dim // steps
+        return cls(
+            draw(m, k, fan_in=k),
+            draw(steps, m, fan_in=1),
+            draw(m, m, fan_in=m),
+            draw(m, m, fan_in=m),
+            draw(m, m, fan_in=m),
+            draw(m, fan_in=m),
+            0.0 if bias else None,
+            heads=heads,
+        )
+
+    def __repr__(self) -> str:
+        return f"Attention(dim={self.dim}, length={self.length}, width={self.width}, heads={self.heads})"
+
+    @property
+    def _scale(self) -> float:
+        return 1 / math.sqrt(self.width // self.heads)
+
+    def _row_size(self) -> int:
+        return self.length * (3 * self.width + 4 * self.heads) + 4 * self.heads * self.width + self.n_parameters
+
+    def _predict(self, x: Array) -> Array:
+        return np.asarray(self._forward(x).output @ self.output_weights + (self.output_bias or 0.0))
+
+    def _blocks(self, x: Array) -> list[Block]:
+        f = self._forward(x)
+        n, m = f.output.shape
+        back = self.output_weights.reshape(self.heads, -1)  # dp/do, (H, m/H)
+        wanted = np.einsum("hi,him->hm", back, self._by_head(self.value))  # dp/d(sum_t alpha_t z_t), for each head
+        gains = wanted @ f.z.transpose(0, 2, 1)  # dp/dalpha, (n, H, T)
+        logits = f.alpha * (gains - np.sum(f.alpha * gains, axis=2, keepdims=True)) * self._scale
+        moved = logits @ f.z  # sum_t dp/dlogit_t z_t, (n, H, m)
+        asked = np.einsum("him,nhm->nhi", self._by_head(self.key), moved)  # dp/d(Q z_T)
+        embedded = logits.transpose(0, 2, 1) @ f.probe + f.alpha.transpose(0, 2, 1) @ wanted
+        embedded[:, -1] += asked.reshape(n, m) @ self.query
+        tokens = self._tokens(x)
+        return [
+            (embedded.transpose(0, 2, 1) @ tokens).reshape(n, self.embedding.size),
+            embedded.reshape(n, self.positions.size),
+            *(Outer(f.z[:, -1], asked[:, h]) for h in range(self.heads)),
+            *(Outer(moved[:, h], f.query[:, h]) for h in range(self.heads)),
+            *(Outer(f.mean[:, h], np.broadcast_to(back[h], (n, back.shape[1]))) for h in range(self.heads)),
+            *readout(f.output, bias=self.output_bias is not None),
+        ]
+
+    def _forward(self, x: Array) -> _Forward:
+        z = self._tokens(x) @ self.embedding.T + self.positions
+        query = (z[:, -1] @ self.query.T).reshape(x.shape[0], self.heads, self.width // self.heads)
+        probe = np.einsum("nhi,him->nhm", query, self._by_head(self.key))
+        logits = probe @ z.transpose(0, 2, 1) * self._scale
+        alpha = np.exp(logits - logits.max(axis=2, keepdims=True))
+        alpha /= alpha.sum(axis=2, keepdims=True)
+        mean = alpha @ z
+        output = np.einsum("him,nhm->nhi", self._by_head(self.value), mean).reshape(x.shape[0], self.width)
+        return _Forward(z, query, probe, alpha, mean, output)
+
+    def _tokens(self, x: Array) -> Array:
+        return x.reshape(x.shape[0], self.length, self.dim // self.length)
+
+    def _by_head(self, weights: Array) -> Array:
+        """The rows of each head, (H, m/H, m)."""
+        return weights.reshape(self.heads, -1, self.width)
+
+    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
+        embedding, positions, query, key, value, output_weights = (next(arrays) for _ in range(6))
+        output_bias = None if self.output_bias is None else float(next(arrays))
+        return type(self)(embedding, positions, query, key, value, output_weights, output_bias, heads=self.heads)
+
+
+class _Forward(NamedTuple):
+    """Embeddings z (n, T, m); by head: Q z_T (n, H, m/H), K^T Q z_T (n, H, m), attention (n, H, T), the attended
+    embedding sum_t alpha_t z_t (n, H, m); the heads' outputs (n, m)."""
+
+    z: Array
+    query: Array
+    probe: Array
+    alpha: Array
+    mean: Array
+    output: Array
+
+
+def _heads(heads: SupportsIndex, width: int) -> int:
+    count = integer("heads", heads, 1)
+    if width % count:
+        raise ValueError(f"`heads` must divide the width {width}, got {count}")
+    return count

@@ -1,0 +1,220 @@
+"""Convolutional networks in one dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Self, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..arguments import Array, SeedLike, integer, real_array, sequence
+from ..errors import ShapeError
+from .network import (
+    Block,
+    Network,
+    activation_name,
+    array_of_shape,
+    as_array,
+    gaussian,
+    layer,
+    readout,
+    scalar,
+    shared,
+)
+
+
+class Convolutional(Network):
+    """A one-dimensional convolutional network, averaged over positions.
+
+    a_0 = x, a sequence of dim positions with one channel;
+
+        a_l[t, o] = sigma(b_l[o] + sum_{i, j} K_l[o, i, j] a_{l-1}[t + j, i])      at every t where the kernel fits,
+        p(x) = <v, mean_t a_L[t]> + c.
+
+    Parameters, in the order of the gradient: K_1 (row-major), b_1, K_2, b_2, ..., v, c.
+
+    Parameters
+    ----------
+    kernels : sequence of array_like, shapes (channels out, channels in, width)
+        K_1, ..., K_L; K_1 has one channel in.
+    output_weights : array_like, shape (channels of the last layer,)
+        v.
+    biases : sequence of array_like or None, shapes (channels out,), optional
+        b_1, ..., b_L; None (in all, or for one layer) is a layer without biases.
+    output_bias : float, optional
+        c; None is a network without.
+    dim : int
+        Number of input coordinates; each layer takes width - 1 positions off.
+    activation : str
+        As for `MLP`.
+
+    Notes
+    -----
+    Costs n (positions) (kernel size) a layer for a prediction, twice that for the gradient. The gradient of a kernel is
+    a sum over positions and written out, unless there is one position: see `gradvar.models.network`.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, ValueError, TypeError
+        Kernels that do not fit on each other or are longer than their input, infinite weights, unknown activations.
+
+    Examples
+    --------
+    >>> edges = Convolutional([[[[1.0, -1.0]]]], [1.0], dim=4, activation="relu")
+    >>> edges.predict([[1.0, -1.0, -1.0, 1.0]]), edges.n_parameters
+    (array([0.66666667]), 3)
+    """
+
+    def __init__(
+        self,
+        kernels: Sequence[npt.ArrayLike],
+        output_weights: npt.ArrayLike,
+        biases: Sequence[npt.ArrayLike | None] | None = None,
+        output_bias: float | None = None,
+        *,
+        dim: SupportsIndex,
+        activation: str = "tanh",
+    ) -> None:
+        self.activation = activation_name(activation)
+        self.dim = integer("dim", dim, 1)
+        accepted = "(channels out, channels in, width)"
+        layers = sequence("kernels", kernels, f"a sequence of arrays of shape {accepted}, one for each layer")
+        if not layers:
+            raise ShapeError("`kernels` must hold at least one layer, got none")
+        given = [None] * len(layers) if biases is None else sequence("biases", biases, "one array or None a layer")
+        if len(given) != len(layers):
+            raise ShapeError(f"`biases` must hold one entry for each of the {len(layers)} layers, got {len(given)}")
+        self.kernels = tuple(real_array(f"kernels[{i}]", k, 3, accepted) for i, k in enumerate(layers))
+        self._check_shapes()
+        self.biases = tuple(
+            None if b is None else array_of_shape(f"biases[{i}]", b, k.shape[:1], f"for kernels of shape {k.shape}")
+            for i, (b, k) in enumerate(zip(given, self.kernels, strict=True))
+        )
+        last = self.kernels[-1].shape[:1]
+        self.output_weights = array_of_shape("output_weights", output_weights, last, f"for {last[0]} channels")
+        self.output_bias = scalar("output_bias", output_bias)
+        inner = [array for pair in zip(self.kernels, self.biases, strict=True) for array in pair]
+        self._hold([*inner, self.output_weights, as_array(self.output_bias)])
+
+    @classmethod
+    def random(
+        cls,
+        dim: SupportsIndex,
+        channels: Sequence[SupportsIndex],
+        width: SupportsIndex,
+        activation: str = "tanh",
+        rng: SeedLike = None,
+        scale: float = 1.0,
+        bias: bool = True,
+    ) -> Convolutional:
+        """Draw a network with Gaussian weights of standard deviation scale / sqrt(fan_in) and biases zero.
+
+        Parameters
+        ----------
+        dim : int
+            Input coordinates.
+        channels : sequence of int
+            Channels of each layer.
+        width : int
+            Positions that a kernel covers, in every layer.
+        activation, rng, scale, bias
+            As for `MLP.random`; the fan-in of a kernel is (channels in) width.
+
+        Examples
+        --------
+        >>> Convolutional.random(20, [8, 16], width=3, rng=0)
+        Convolutional(dim=20, channels=1-8-16, widths=3-3, tanh)
+        """
+        accepted = "a sequence of channels, one number for each layer"
+        sizes = [integer(f"channels[{i}]", size, 1) for i, size in enumerate(sequence("channels", channels, accepted))]
+        if not sizes:
+            raise ShapeError(f"`channels` must be {accepted}, got none")
+        width = integer("width", width, 1)
+        draw = gaussian(rng, scale)
+        return cls(
+            [draw(out, into, width, fan_in=into * width) for into, out in pairwise([1, *sizes])],
+            draw(sizes[-1], fan_in=sizes[-1]),
+            [np.zeros(out) for out in sizes] if bias else None,
+            0.0 if bias else None,
+            dim=dim,
+            activation=activation,
+        )
+
+    def __repr__(self) -> str:
+        channels = "-".join(str(k.shape[0]) for k in self.kernels)
+        widths = "-".join(str(k.shape[2]) for k in self.kernels)
+        return f"Convolutional(dim={self.dim}, channels=1-{channels}, widths={widths}, {self.activation})"
+
+    def _row_size(self) -> int:
+        # patches, values, slopes and deltas at every position; their gradient at the patches
+        a_position: int = sum(2 * k[0].size + 3 * k.shape[0] for k in self.kernels)
+        return self.dim * a_position + self.n_parameters
+
+    def _predict(self, x: Array) -> Array:
+        _, _, last = self._forward(x)
+        return np.asarray(last.mean(axis=1) @ self.output_weights + (self.output_bias or 0.0))
+
+    def _blocks(self, x: Array) -> list[Block]:
+        patches, slopes, last = self._forward(x)
+        blocks = readout(last.mean(axis=1), bias=self.output_bias is not None)
+        back = np.broadcast_to(self.output_weights / last.shape[1], last.shape)
+        for i in reversed(range(len(self.kernels))):
+            deltas = back * slopes[i]
+            blocks = [*shared(patches[i], deltas, bias=self.biases[i] is not None), *blocks]
+            if i > 0:
+                back = _onto_positions(deltas @ _matrix(self.kernels[i]), self.kernels[i].shape)
+        return blocks
+
+    def _forward(self, x: Array) -> tuple[list[Array], list[Array], Array]:
+        """Patches (n, T, in * width) that each layer sees, its slopes (n, T, out), and the last layer's values."""
+        values, all_patches, slopes = x[:, :, None], [], []
+        for kernel, bias in zip(self.kernels, self.biases, strict=True):
+            windows = sliding_window_view(values, kernel.shape[2], axis=1)
+            patches = windows.reshape(*windows.shape[:2], kernel[0].size)
+            values, slope = layer(patches, _matrix(kernel), 0.0 if bias is None else bias, self.activation)
+            all_patches.append(patches)
+            slopes.append(slope)
+        return all_patches, slopes, values
+
+    def _check_shapes(self) -> None:
+        channels, positions = 1, self.dim
+        for i, kernel in enumerate(self.kernels):
+            name = f"kernels[{i}]"
+            if kernel.size == 0 or kernel.shape[1] != channels:
+                raise ShapeError(
+                    f"`{name}` must have shape (channels out, {channels}, width), after a layer of {channels} "
+                    f"channels, got {kernel.shape}"
+                )
+            if kernel.shape[2] > positions:
+                raise ShapeError(
+                    f"`{name}` must not be wider than its input of {positions} positions (dim = {self.dim}), "
+                    f"got width {kernel.shape[2]}"
+                )
+            channels, positions = kernel.shape[0], positions - kernel.shape[2] + 1
+
+    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
+        kernels, biases = [], []
+        for bias in self.biases:
+            kernels.append(next(arrays))
+            biases.append(None if bias is None else next(arrays))
+        output_weights = next(arrays)
+        output_bias = None if self.output_bias is None else float(next(arrays))
+        return type(self)(kernels, output_weights, biases, output_bias, dim=self.dim, activation=self.activation)
+
+
+def _matrix(kernel: Array) -> Array:
+    return kernel.reshape(kernel.shape[0], -1)
+
+
+def _onto_positions(patches: Array, kernel_shape: tuple[int, ...]) -> Array:
+    """Add what belongs to each patch (n, T, in * width) to the positions that it covers, (n, T + width - 1, in)."""
+    _, channels, width = kernel_shape
+    n, count, _ = patches.shape
+    windows = patches.reshape(n, count, channels, width)
+    total = np.zeros((n, count + width - 1, channels))
+    for j in range(width):
+        total[:, j : j + count] += windows[..., j]
+    return total

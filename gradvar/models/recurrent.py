@@ -1,0 +1,177 @@
+"""Recurrent networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ..arguments import Array, SeedLike, integer, real_array
+from ..errors import ShapeError
+from .iteration import Iteration
+from .network import Block, Network, activation_name, array_of_shape, as_array, gaussian, readout, scalar, shared
+
+
+class Recurrent(Network):
+    """An Elman network that reads the input as a sequence.
+
+    x is cut into T = `length` steps x_1, ..., x_T of k = dim/T coordinates each;
+
+        h_0 = 0,      h_t = sigma(W_h h_{t-1} + W_x x_t + b),      p(x) = <v, h_T> + c.
+
+    Parameters, in the order of the gradient: W_h, W_x (row-major), b, v, c.
+
+    Parameters
+    ----------
+    state_weights : array_like, shape (m, m)
+        W_h.
+    input_weights : array_like, shape (m, k)
+        W_x.
+    output_weights : array_like, shape (m,)
+        v.
+    bias : array_like, shape (m,), optional
+        b; None is a network without.
+    output_bias : float, optional
+        c; None is a network without.
+    length : int
+        Number of steps T, >= 1; the input has T k coordinates.
+    activation : str
+        As for `MLP`.
+
+    Notes
+    -----
+    Costs n T m (m + k) for a prediction and as much again for the gradient. The gradients of W_h and W_x are sums
+    over the steps and are written out: see `gradvar.models.network`.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, ValueError, TypeError
+        Weights that do not fit, infinite weights, unknown activations.
+
+    Examples
+    --------
+    >>> running_sum = Recurrent([[1.0]], [[1.0]], [1.0], length=3, activation="identity")
+    >>> running_sum.predict([[1.0, -1.0, 1.0]]), running_sum.n_parameters
+    (array([1.]), 3)
+    """
+
+    def __init__(
+        self,
+        state_weights: npt.ArrayLike,
+        input_weights: npt.ArrayLike,
+        output_weights: npt.ArrayLike,
+        bias: npt.ArrayLike | None = None,
+        output_bias: float | None = None,
+        *,
+        length: SupportsIndex,
+        activation: str = "tanh",
+    ) -> None:
+        self.activation = activation_name(activation)
+        self.length = integer("length", length, 1)
+        self.input_weights = real_array("input_weights", input_weights, 2, "(m, k)")
+        m, k = self.input_weights.shape
+        self.units: int = m
+        if m == 0 or k == 0:
+            raise ShapeError(f"`input_weights` must have shape (m, k) with m, k >= 1, got {(m, k)}")
+        why = f"for {m} units"
+        self.state_weights = array_of_shape("state_weights", state_weights, (m, m), why)
+        self.output_weights = array_of_shape("output_weights", output_weights, (m,), why)
+        self.bias = None if bias is None else array_of_shape("bias", bias, (m,), why)
+        self.output_bias = scalar("output_bias", output_bias)
+        self.dim: int = self.length * k
+        self._hold((self.state_weights, self.input_weights, self.bias, self.output_weights, as_array(self.output_bias)))
+
+    @classmethod
+    def random(
+        cls,
+        dim: SupportsIndex,
+        units: SupportsIndex,
+        length: SupportsIndex | None = None,
+        activation: str = "tanh",
+        rng: SeedLike = None,
+        scale: float = 1.0,
+        bias: bool = True,
+    ) -> Recurrent:
+        """Draw a network with Gaussian weights of standard deviation scale / sqrt(fan_in) and biases zero.
+
+        Parameters
+        ----------
+        dim, units : int
+            Input coordinates and units m.
+        length : int, optional
+            Number of steps T, a divisor of `dim`; None is one coordinate a step.
+        activation, rng, scale, bias
+            As for `MLP.random`.
+
+        Examples
+        --------
+        >>> Recurrent.random(20, 16, length=10, rng=0)
+        Recurrent(dim=20, length=10, units=16, tanh)
+        """
+        dim, m = integer("dim", dim, 1), integer("units", units, 1)
+        length = steps_of(length, dim)
+        draw = gaussian(rng, scale)
+        k = dim // length
+        return cls(
+            draw(m, m, fan_in=m),
+            draw(m, k, fan_in=k),
+            draw(m, fan_in=m),
+            np.zeros(m) if bias else None,
+            0.0 if bias else None,
+            length=length,
+            activation=activation,
+        )
+
+    def __repr__(self) -> str:
+        return f"Recurrent(dim={self.dim}, length={self.length}, units={self.units}, {self.activation})"
+
+    @property
+    def _iteration(self) -> Iteration:
+        return Iteration(self.state_weights, self.input_weights, self.bias, self.activation)
+
+    def _row_size(self) -> int:
+        return 4 * self.length * self.units + self.n_parameters
+
+    def _predict(self, x: Array) -> Array:
+        u, size = self._iteration.drive(self._steps(x))
+        states, _ = self._iteration.run(u, size)
+        return np.asarray(states[:, -1] @ self.output_weights + (self.output_bias or 0.0))
+
+    def _blocks(self, x: Array) -> list[Block]:
+        steps = self._steps(x)
+        u, size = self._iteration.drive(steps)
+        states, slopes = self._iteration.run(u, size)
+        deltas = self._iteration.backward(slopes, self.output_weights)
+        return [
+            *shared(states[:, :-1], deltas[:, 1:], bias=False),  # h_0 = 0 has no part in it
+            *shared(steps, deltas, bias=self.bias is not None),
+            *readout(states[:, -1], bias=self.output_bias is not None),
+        ]
+
+    def _steps(self, x: Array) -> Array:
+        return x.reshape(x.shape[0], self.length, self.dim // self.length)
+
+    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
+        state_weights, input_weights = next(arrays), next(arrays)
+        bias = None if self.bias is None else next(arrays)
+        output_weights = next(arrays)
+        output_bias = None if self.output_bias is None else float(next(arrays))
+        return type(self)(
+            state_weights,
+            input_weights,
+            output_weights,
+            bias,
+            output_bias,
+            length=self.length,
+            activation=self.activation,
+        )
+
+
+def steps_of(length: SupportsIndex | None, dim: int) -> int:
+    """Return the length of the sequence that an input of `dim` coordinates is cut into; it must divide `dim`."""
+    steps = dim if length is None else integer("length", length, 1)
+    if dim % steps:
+        raise ValueError(f"`length` must divide dim = {dim}, got {steps}")
+    return steps
