@@ -68,7 +68,7 @@ def test_every_method_finds_the_variance(restricted, slow_model):
     assert check.verdict == "holds"
     assert check.bounds["operator-norm"].applicable
     if expected > 1e-20:
-        sampled = gv.gradient_variance(H, slow.model, method="monte-carlo", max_samples=4000, rtol=0, rng=0)
+        sampled = gv.gradient_variance(H, slow.model, method="monte-carlo", max_samples=800, rtol=0, rng=0)
         # five standard errors: below 1e-6 for each
         assert abs(sampled.value - expected) < 5 * sampled.standard_error
 
@@ -134,7 +134,7 @@ def test_a_restriction_beyond_enumeration_is_sampled(slow_model):
     parent = gv.SparseParities(40, 1)
     H = parent.restrict([3, 17, 30])
     model = gv.Linear(np.arange(40.0))
-    check = gv.bound_check(H, model, max_samples=4000, rtol=0, rng=0)
+    check = gv.bound_check(H, model, max_samples=1000, rtol=0, rng=0)
     # grad F_h = -e_i: Var = 1 - 1/3
     assert check.variance.method.startswith("monte-carlo")
     assert abs(check.variance.value - 2 / 3) < 5 * check.variance.standard_error
@@ -161,7 +161,7 @@ def test_inner_products_of_cosines_by_quadrature():
 
 def test_restricted_cosines_have_a_bound():
     parent = gv.LinearPeriodic(5, 2.0)
-    check = gv.bound_check(parent.restrict(parent.sample(20, rng=0)), gv.Cosine([0.3] * 5), max_samples=8000, rng=1)
+    check = gv.bound_check(parent.restrict(parent.sample(20, rng=0)), gv.Cosine([0.3] * 5), max_samples=1000, rng=1)
     assert check.verdict == "holds"
     assert check.bound_name == "operator-norm"
     assert check.bounds["gershgorin"].applicable
@@ -175,7 +175,7 @@ def test_where_no_inner_product_is_known_the_report_says_so():
     with pytest.raises(gv.NotApplicableError, match=r"inner products of LinearPeriodic.* are not known"):
         H.operator_norm()
     assert not H.is_orthonormal
-    check = gv.bound_check(H, gv.MLP.random([5, 4, 1], rng=0), max_samples=2000, rng=1)
+    check = gv.bound_check(H, gv.MLP.random([5, 4, 1], rng=0), max_samples=1000, rng=1)
     assert check.variance.resolved
     assert check.verdict == "inconclusive"
     assert math.isnan(check.bound)
@@ -204,7 +204,7 @@ def test_a_claim_is_passed_on_as_a_claim():
     members = parent.sample(6, rng=0)
     H = parent.restrict(members)
     assert H.orthonormality[0] == "claimed"
-    check = gv.bound_check(H, gv.Linear([1.0, 0.0, 0.0]), max_samples=2000, rng=1)
+    check = gv.bound_check(H, gv.Linear([1.0, 0.0, 0.0]), max_samples=1000, rng=1)
     assert check.bound_name == "theorem-1"
     assert check.bounds["theorem-1"].log2_interval[1] < math.inf
     assert "claimed" in {assumption.status for assumption in check.assumptions}
@@ -380,6 +380,6 @@ def test_targets_that_can_only_be_drawn():
     assert_allclose(found.variance.value, expected.variance.value, rtol=1e-12)
     assert_allclose(found.bound, expected.bound, rtol=1e-12)
     gaussian = gv.SampledClass(halfspace, gv.Gaussian(3), labels="signs")
-    check = gv.bound_check(gaussian.restrict(gaussian.sample(8, rng=0)), model, max_samples=2000, rng=0)
+    check = gv.bound_check(gaussian.restrict(gaussian.sample(8, rng=0)), model, max_samples=1000, rng=0)
     assert check.variance.resolved
     assert check.verdict == "inconclusive"
