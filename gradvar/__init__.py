@@ -21,14 +21,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .check import bound_check
     from .classes import (
+        BiasedParities,
         DiscreteLog,
         FiniteClass,
         LinearPeriodic,
         ModularMultiples,
         Parities,
+        PlantedParities,
         Restriction,
         SampledClass,
         SparseParities,
+        TaskClass,
     )
     from .errors import Interrupted, LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
     from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     )
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
+    from .sweeps import NamedProblem, SweepResults, grid, sweep
     from .theorem2 import Theorem2
     from .variance import degree_spectrum, gradient_variance
 
@@ -56,14 +60,17 @@ __version__ = "0.1.0"
 _HOME = {
     "check": ("bound_check",),
     "classes": (
+        "BiasedParities",
         "DiscreteLog",
         "FiniteClass",
         "LinearPeriodic",
         "ModularMultiples",
         "Parities",
+        "PlantedParities",
         "Restriction",
         "SampledClass",
         "SparseParities",
+        "TaskClass",
     ),
     "errors": ("Interrupted", "LabelError", "NonFiniteError", "NotApplicableError", "ShapeError", "TooLargeError"),
     "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
@@ -83,6 +90,7 @@ _HOME = {
     ),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
+    "sweeps": ("NamedProblem", "SweepResults", "grid", "sweep"),
     "theorem2": ("Theorem2",),
     "variance": ("degree_spectrum", "gradient_variance"),
 }
@@ -92,6 +100,7 @@ __all__ = [
     "MLP",
     "Attention",
     "Auto",
+    "BiasedParities",
     "Bound",
     "BoundCheck",
     "ClosedForm",
@@ -113,9 +122,11 @@ __all__ = [
     "MarginLoss",
     "ModularMultiples",
     "MonteCarlo",
+    "NamedProblem",
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
+    "PlantedParities",
     "Problem",
     "Recurrent",
     "ResidualMLP",
@@ -123,6 +134,8 @@ __all__ = [
     "SampledClass",
     "ShapeError",
     "SparseParities",
+    "SweepResults",
+    "TaskClass",
     "Theorem2",
     "TooLargeError",
     "WeightTied",
@@ -130,6 +143,8 @@ __all__ = [
     "degree_spectrum",
     "from_function",
     "gradient_variance",
+    "grid",
+    "sweep",
 ]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-
-import numpy as np
 
 import gradvar as gv
 
@@ -34,43 +34,74 @@ examples:
   python -m gradvar check parities --dim 20 --degree 3 --activation relu
   python -m gradvar check parities --dim 40 --degree 2 --rtol 0.05 --progress
   python -m gradvar check parities --dim 10000 --model linear --json
+  python -m gradvar sweep parities --dim 5 10 15 --loss square hinge --seed 0 1 2 --path parities.jsonl
 
 `check parities` takes all 2^dim parities, or with --degree those of that degree. The variance is
 exact where a theorem or an enumeration of the inputs gives it, and otherwise an unbiased estimate
-with an interval; the report says which.
+with an interval; the report says which. `sweep` takes several values of --dim, --degree, --model,
+--loss and --seed and checks all combinations; with --path each is appended to a file as soon as it
+is finished, and the same command goes on where it ended, however it did.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 2 for a wrong argument, 130 after Ctrl-C."""
+    """Run the command line and return its exit code.
+
+    0; 1 when a problem of a sweep failed; 2 for a wrong argument; 130 after Ctrl-C.
+    """
     parser = _parser()
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser.parse_args(given or ["check", "parities"])
     if options.command is None:
-        parser.error("a command is missing: check")
+        parser.error("a command is missing: check or sweep")
     try:
-        check = gv.bound_check(
-            _hypotheses(options),
-            _model(options),
-            options.loss,
-            method=options.method,
-            rtol=options.rtol,
-            confidence=options.confidence,
-            max_samples=options.max_samples,
-            rng=np.random.SeedSequence((options.seed, 1)),
-            progress=options.progress,
-        )
-    except (TypeError, ValueError) as error:
+        return _check(options) if options.command == "check" else _sweep(options)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (TypeError, ValueError, OSError) as error:
         print(f"gradvar: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         print(f"gradvar: {interrupt or 'interrupted'}", file=sys.stderr)
         return 130
-    try:
-        print(json.dumps(check.to_dict(), indent=2, allow_nan=False) if options.json else check, flush=True)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _check(options: argparse.Namespace) -> int:
+    H = _hypotheses(options.dim, options.degree)
+    check = gv.bound_check(
+        H,
+        _model(options, options.model, H, options.seed),
+        options.loss,
+        method=options.method,
+        rtol=options.rtol,
+        confidence=options.confidence,
+        max_samples=options.max_samples,
+        rng=options.seed,
+        progress=options.progress,
+    )
+    print(json.dumps(check.to_dict(), indent=2, allow_nan=False) if options.json else check, flush=True)
     return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    problems = gv.grid(
+        H=[_hypotheses(dim, degree) for dim in options.dim for degree in options.degree or [None]],
+        model={kind: functools.partial(_model, options, kind) for kind in options.model},
+        loss=options.loss,
+        seed=options.seed,
+        method=options.method,
+        rtol=options.rtol,
+        confidence=options.confidence,
+        max_samples=options.max_samples,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* problems failed")  # the table says it, and the exit code
+        results = gv.sweep(problems, path=options.path, progress=options.progress)
+    print(json.dumps(results.to_dicts(), indent=2, allow_nan=False) if options.json else results, flush=True)
+    if options.path is not None:
+        print(f"gradvar: {len(results)} records in {options.path}", file=sys.stderr)
+    return 1 if results.failures else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"gradvar {gv.__version__}")
-    commands = parser.add_subparsers(dest="command", title="commands", metavar="{check}")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="{check,sweep}")
     check = commands.add_parser(
         "check",
         help="compute the gradient variance of a problem and check the bounds",
@@ -89,16 +120,43 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    check.add_argument("hypotheses", choices=["parities"], help="the hypothesis class")
-    add = check.add_argument
-    add("--dim", type=int, default=20, help="input dimension (default: 20)")
-    add("--degree", type=int, help="take the parities of this degree only (default: all parities)")
-    add(
+    _add_arguments(check, several=False)
+    sweep = commands.add_parser(
+        "sweep",
+        help="check all combinations of dimensions, degrees, models, losses and seeds",
+        description="Check the bounds of all combinations of dimensions, degrees, models, losses and seeds.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_arguments(sweep, several=True)
+    sweep.add_argument("--path", help="append each result to this file, and skip what it has (default: no file)")
+    return parser
+
+
+def _add_arguments(parser: argparse.ArgumentParser, several: bool) -> None:
+    """The arguments of a problem; for a sweep, those that tell its problems apart take several values."""
+    add = parser.add_argument
+    add("hypotheses", choices=["parities"], help="the hypothesis class")
+    many = functools.partial(add, nargs="+") if several else add
+
+    def default(value: object) -> object:
+        return [value] if several else value
+
+    many("--dim", type=int, default=default(20), help="input dimension (default: 20)")
+    many("--degree", type=int, help="take the parities of this degree only (default: all parities)")
+    many(
         "--model",
         choices=["mlp", "linear", "cosine"],
-        default="mlp",
+        default=default("mlp"),
         help="the predictor, at random weights (default: mlp)",
     )
+    many(
+        "--loss",
+        choices=sorted(LOSSES),
+        default=default("square"),
+        help="the loss (default: square, 1/2 (p - y)^2)",
+    )
+    many("--seed", type=int, default=default(0), help="seed of the weights and the samples (default: 0)")
     add(
         "--widths",
         type=int,
@@ -119,7 +177,6 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         help="weights have standard deviation scale/sqrt(fan_in) (default: 1)",
     )
-    add("--loss", choices=sorted(LOSSES), default="square", help="the loss (default: square, 1/2 (p - y)^2)")
     add(
         "--method",
         choices=sorted(METHODS),
@@ -139,21 +196,20 @@ def _parser() -> argparse.ArgumentParser:
         default=2**16,
         help="most inputs a sampled estimate rests on (default: 65536)",
     )
-    add("--seed", type=int, default=0, help="seed of the weights and the samples (default: 0)")
     add("--progress", action="store_true", help="show a progress bar")
     add("--json", action="store_true", help="print the result as JSON")
-    return parser
 
 
-def _hypotheses(options: argparse.Namespace) -> HypothesisClass:
-    return gv.Parities(options.dim) if options.degree is None else gv.SparseParities(options.dim, options.degree)
+def _hypotheses(dim: int, degree: int | None) -> HypothesisClass:
+    return gv.Parities(dim) if degree is None else gv.SparseParities(dim, degree)
 
 
-def _model(options: argparse.Namespace) -> Model:
-    if options.model == "mlp":
-        return gv.MLP.random([options.dim, *options.widths, 1], options.activation, options.seed, options.scale)
-    weights = generator(options.seed).standard_normal(options.dim) * options.scale / options.dim**0.5
-    return gv.Linear(weights) if options.model == "linear" else gv.Cosine(weights)
+def _model(options: argparse.Namespace, kind: str, H: HypothesisClass, seed: int) -> Model:
+    dim = H.inputs.dim
+    if kind == "mlp":
+        return gv.MLP.random([dim, *options.widths, 1], options.activation, seed, options.scale)
+    weights = generator(seed).standard_normal(dim) * options.scale / dim**0.5
+    return gv.Linear(weights) if kind == "linear" else gv.Cosine(weights)
 
 
 if __name__ == "__main__":

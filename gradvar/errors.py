@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .results import Estimate
+    from .sweeps import SweepResults
 
 
 class ShapeError(ValueError):
@@ -33,18 +34,23 @@ class NotApplicableError(ValueError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C arrived in the middle of an estimate.
+    """Ctrl-C arrived in the middle of an estimate, or of a sweep.
 
     Attributes
     ----------
     estimate : Estimate or None
         The estimate from the samples that were finished; None when nothing was.
+    results : SweepResults or None
+        Of a sweep, the records so far, the estimate's among them; else None.
     """
 
-    def __init__(self, estimate: Estimate | None) -> None:
+    def __init__(self, estimate: Estimate | None, results: SweepResults | None = None) -> None:
         done = "nothing was finished" if estimate is None else f"so far: {estimate!r}"
-        super().__init__(f"interrupted; {done}")
+        super().__init__(
+            f"interrupted; {done}" if results is None else f"interrupted; {results!r}; of the last, {done}"
+        )
         self.estimate = estimate
+        self.results = results
 
-    def __reduce__(self) -> tuple[type[Interrupted], tuple[Estimate | None]]:
-        return type(self), (self.estimate,)
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[Estimate | None, SweepResults | None]]:
+        return type(self), (self.estimate, self.results)

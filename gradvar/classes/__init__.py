@@ -1,21 +1,27 @@
 """Hypothesis classes: the sets H of target functions."""
 
 from .base import HypothesisClass
+from .biased_parities import BiasedParities
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
 from .modular import DiscreteLog, ModularMultiples
 from .parities import Parities, SparseParities
+from .planted_parities import PlantedParities
 from .restriction import Restriction
 from .sampled import SampledClass
+from .tasks import TaskClass
 
 __all__ = [
+    "BiasedParities",
     "DiscreteLog",
     "FiniteClass",
     "HypothesisClass",
     "LinearPeriodic",
     "ModularMultiples",
     "Parities",
+    "PlantedParities",
     "Restriction",
     "SampledClass",
     "SparseParities",
+    "TaskClass",
 ]

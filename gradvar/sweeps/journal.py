@@ -1,0 +1,144 @@
+"""The file of a sweep: JSON Lines, only ever appended to, a line for each record.
+
+A line is written by one `write` to a descriptor that appends, and is on the disk before the next problem begins. So
+whatever ends the process, the file holds all finished records and at most one torn line, its last, which the next
+reader removes. Of several records of one problem the last counts; a finished one is never followed by another.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from .records import BEGINNING, Record
+
+if sys.platform != "win32":
+    import fcntl
+
+_threads = threading.Lock()
+
+
+class Journal:
+    """The records in a file, which other processes may append to at the same time.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Made when there is none.
+
+    Raises
+    ------
+    ValueError
+        A line that is not a record: the file is left as it is.
+    OSError
+        A file that cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self.records: dict[str, Record] = {}
+        self._size = self._lines = 0
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            self.refresh()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def is_done(self, key: str) -> bool:
+        """Whether there is a finished record of this problem."""
+        return key in self.records and self.records[key].status == "done"
+
+    def refresh(self) -> None:
+        """Read what has been appended."""
+        with self._alone():
+            self._catch_up()
+
+    def append(self, record: Record) -> Record:
+        """Append a record, and return the one that counts: another process may have finished the problem before."""
+        with self._alone():
+            self._catch_up()
+            if not self.is_done(record.key):
+                self._write(record.to_line().encode())
+                self._catch_up()
+        return self.records[record.key]
+
+    def _write(self, line: bytes) -> None:
+        try:
+            written = os.write(self._file, line)
+            if written < len(line):  # a full disk, or a limit on the size of files: the next write raises it
+                os.write(self._file, line[written:])
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
+
+    def _catch_up(self) -> None:
+        os.lseek(self._file, self._size, os.SEEK_SET)
+        data = b"".join(iter(lambda: os.read(self._file, 2**20), b""))
+        found, torn = parse(data, self.path, self._lines)
+        self.records.update((record.key, record) for record in found)
+        self._lines += len(found)
+        self._size += len(data) - len(torn)
+        if torn:
+            os.ftruncate(self._file, self._size)
+        elif data and not data.endswith(b"\n"):
+            self._size += os.write(self._file, b"\n")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other sweeps from the file: those of other processes by a lock on it, threads of this one by another."""
+        with _threads:
+            self._lock(True)
+            try:
+                yield
+            finally:
+                self._lock(False)
+
+    def _lock(self, held: bool) -> None:
+        """Take the lock or give it back; without one, where the file system has none, lines are whole all the same."""
+        if sys.platform != "win32":
+            with suppress(OSError):
+                fcntl.lockf(self._file, fcntl.LOCK_EX if held else fcntl.LOCK_UN)
+
+
+def parse(data: bytes, path: str, lines_before: int = 0) -> tuple[list[Record], bytes]:
+    """The records in the contents of a file, and its torn last line.
+
+    A last line that lacks nothing but its end is a record.
+    """
+    *lines, tail = data.split(b"\n")
+    torn = b""
+    if tail and _is_torn(tail, alone=not lines and not lines_before):
+        torn = tail
+    elif tail:
+        lines.append(tail)
+    found = []
+    for number, line in enumerate(lines, start=lines_before + 1):
+        try:
+            found.append(Record.from_line(line))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"`path` must be the file of a sweep: line {number} of {path!r} is not a record of one ({error}); "
+                "the file is left as it is"
+            ) from None
+    return found, torn
+
+
+def _is_torn(tail: bytes, alone: bool) -> bool:
+    """Whether this is the beginning of a record, and not the end of something else."""
+    begun = tail.rstrip(b"\0")  # with which some file systems fill a file up after a crash
+    if not BEGINNING.startswith(begun[: len(BEGINNING)]) or (alone and not begun):
+        return False
+    try:
+        Record.from_line(tail)
+    except ValueError:
+        return True
+    return False
