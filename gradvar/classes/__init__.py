@@ -9,6 +9,7 @@ from .orthogonal_networks import OrthogonalNetworks
 from .parities import Parities, SparseParities
 from .planted_parities import PlantedParities
 from .random_networks import RandomNetworks
+from .restriction import Restriction
 from .sampled import SampledClass
 from .tasks import TaskClass
 
@@ -23,6 +24,7 @@ __all__ = [
     "Parities",
     "PlantedParities",
     "RandomNetworks",
+    "Restriction",
     "SampledClass",
     "SparseParities",
     "TaskClass",
