@@ -8,10 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import Array, stream
-from .classes import FiniteClass, PlantedParities
 from .classes.base import DrawsExamples, HypothesisClass, KnowsOperatorNorm, Samples
-from .classes.cyclic_orbits import CyclicOrbit
-from .classes.parities import CubeParities
 from .classes.tasks import draw_examples
 from .problem import Problem
 from .results import Assumption, Estimate, exp2, format_number
@@ -112,10 +109,9 @@ def _labels(problem: Problem, settings: Settings) -> Assumption:
     name, hypotheses = "labels", problem.hypotheses
     if problem.loss.labels == "real":
         return Assumption(name, "proved", "the loss is affine in any real label")
-    if isinstance(hypotheses, (CubeParities, PlantedParities)):
-        return Assumption(name, "proved", "every target takes the values -1 and +1 only")
-    if isinstance(hypotheses, (FiniteClass, CyclicOrbit)):
-        return Assumption(name, "checked", "every value of every target is -1 or +1")
+    evidence = getattr(hypotheses, "label_evidence", None)
+    if evidence is not None:
+        return Assumption(name, *evidence)
     if isinstance(hypotheses, DrawsExamples):
         draw_examples(hypotheses, _MEMBERS, 256, stream(settings.seed, _STREAM))
         return Assumption(name, "estimated", f"claimed; -1 and +1 on 256 examples of each of {_MEMBERS} sampled tasks")

@@ -20,14 +20,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 import numpy as np
 
+from .arguments import stream
 from .classes import LinearPeriodic
-from .classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsOperatorNorm
+from .classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsOperatorNorm, Samples
+from .classes.gram_spectrum import sampled_spectrum
 from .errors import NotApplicableError, TooLargeError
 from .problem import Problem
-from .results import Assumption, Bound, Consequence, Estimate, format_log2, log2_end, log2_of
+from .results import Assumption, Bound, Consequence, Estimate, format_log2, log2_end, log2_of, percent
+from .settings import Settings
 from .theorem2 import Theorem2
 
 _FORMULAS = {
@@ -37,6 +41,7 @@ _FORMULAS = {
     "boas-bellman": "(max E h^2 + (sum_{i!=j} Gram_ij^2)^1/2)/|H| E||s||^2",
     "cross-predictability": "||Gram||_F/|H| E||s||^2",
 }
+_STREAM = 9
 _THEOREM_2 = "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2"
 _SECOND_MOMENT = "E||u||^2, u the gradient on one example: true of any tasks, and trivial"
 _DENSITIES = "where inputs differ between tasks it would need the density of each"
@@ -51,6 +56,7 @@ def bounds(
     gradient: Estimate,
     signal: Estimate,
     known: tuple[Assumption, ...],
+    settings: Settings,
     example: Estimate | None = None,
 ) -> dict[str, Bound]:
     """Return every bound by name, each with whether it applies and why.
@@ -63,6 +69,8 @@ def bounds(
         G^2 and E||s||^2.
     known : tuple of Assumption
         The assumptions of Theorem 1.
+    settings : Settings
+        Confidence and randomness of an operator norm that can only be estimated.
     example : Estimate, optional
         E||u||^2 of the gradient on one example; given for tasks with inputs of their own.
     """
@@ -80,18 +88,18 @@ def bounds(
             "second-moment": _bound("second-moment", _SECOND_MOMENT, 0.0, example, True, "Jensen's inequality"),
         }
     orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
-    constants = _constants(hypotheses, orthonormal)
+    constants = _constants(hypotheses, orthonormal, settings)
     theorem = _bound("theorem-1", formula, share, gradient, not failed, reason)
-    if isinstance(hypotheses, KnowsGram) and not math.isnan(constants["operator-norm"][0]):
+    if isinstance(hypotheses, KnowsGram) and not math.isnan(constants["operator-norm"].log2):
         # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
-        excess = max(constants["operator-norm"][0] + hypotheses.log2_size, 0.0)
+        excess = max(constants["operator-norm"].log2 + hypotheses.log2_size, 0.0)
         theorem = dataclasses.replace(
             theorem, log2_interval=(theorem.log2_interval[0], theorem.log2_interval[1] + excess)
         )
     found = {"theorem-1": theorem}
-    for name, (log2, why) in constants.items():
+    for name, (log2, why, ends) in constants.items():
         formula = _INFINITE.get(name, _FORMULAS[name]) if infinite else _FORMULAS[name]
-        found[name] = _bound(name, formula, log2, signal, not math.isnan(log2), why)
+        found[name] = _bound(name, formula, log2, signal, not math.isnan(log2), why, ends)
     if isinstance(hypotheses, LinearPeriodic) and hypotheses.wave.name == "cosine":
         log2 = Theorem2(hypotheses.dim, hypotheses.radius).log2_explicit
         why = "at least the uncentred operator norm"
@@ -99,22 +107,41 @@ def bounds(
     return found
 
 
-def _bound(name: str, formula: str, log2_constant: float, norm: Estimate, applicable: bool, reason: str) -> Bound:
-    low, high = (log2_constant + log2_end(end, norm.exponent) for end in norm.mantissa_interval)
+class _Constant(NamedTuple):
+    """log2 of what multiplies the squared norm, why, and the ends of its interval where it is an estimate."""
+
+    log2: float
+    why: str
+    ends: tuple[float, float] | None = None
+
+
+def _bound(
+    name: str,
+    formula: str,
+    log2_constant: float,
+    norm: Estimate,
+    applicable: bool,
+    reason: str,
+    ends: tuple[float, float] | None = None,
+) -> Bound:
+    low, high = (
+        constant + log2_end(end, norm.exponent)
+        for constant, end in zip(ends or (log2_constant, log2_constant), norm.mantissa_interval, strict=True)
+    )
     return Bound(
         name=name,
         formula=formula,
         log2_constant=log2_constant,
         log2=log2_constant + norm.log2,
         log2_interval=(low, high),
-        exact=norm.exact,
+        exact=norm.exact and ends is None,
         applicable=applicable,
         reason=reason,
     )
 
 
-def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tuple[float, str]]:
-    """log2 of what multiplies E||s||^2 in each bound, nan where the class does not say, and why it holds."""
+def _constants(hypotheses: HypothesisClass, orthonormal: bool, settings: Settings) -> dict[str, _Constant]:
+    """What multiplies E||s||^2 in each bound: nan where it is not known."""
     size = hypotheses.log2_size
     if isinstance(hypotheses, KnowsGramRow):
         return _from_row(hypotheses)
@@ -125,50 +152,63 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tupl
         try:
             return _from_gram(hypotheses, hypotheses.gram())
         except (NotApplicableError, TooLargeError) as error:
-            unknown = (math.nan, str(error))
+            unknown = str(error)
     elif orthonormal:
         why = "orthonormal class: Gram = I"
         return {
-            "operator-norm": (-size if size > 0 else -math.inf, why),
-            "operator-norm-uncentred": (-size, why),
-            "gershgorin": (-size, why),
-            "boas-bellman": (-size, why),
-            "cross-predictability": (-size / 2, why),
+            "operator-norm": _Constant(-size if size > 0 else -math.inf, why),
+            "operator-norm-uncentred": _Constant(-size, why),
+            "gershgorin": _Constant(-size, why),
+            "boas-bellman": _Constant(-size, why),
+            "cross-predictability": _Constant(-size / 2, why),
         }
     else:
-        silent = "the class says neither its Gram matrix nor its operator norm"
-        unknown = (math.nan, "the class is infinite" if size == math.inf else silent)
-    constants = dict.fromkeys(_FORMULAS, unknown)
-    if isinstance(hypotheses, KnowsOperatorNorm):
-        why = "operator norm as the class says it"
-        log2 = getattr(hypotheses, "log2_operator_norm", None)  # where it may underflow
-        for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
-            try:
-                norm = hypotheses.operator_norm(centred=centred) if log2 is None else float(log2(centred=centred))
-            except (NotApplicableError, TooLargeError) as error:
-                constants[name] = (math.nan, str(error))
-            else:
-                constants[name] = (_log2(norm) if log2 is None else norm, why)
+        unknown = "the class is infinite" if size == math.inf else "the class does not say its Gram matrix"
+    constants = dict.fromkeys(_FORMULAS, _Constant(math.nan, unknown))
+    for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
+        constants[name] = _operator_norm(hypotheses, centred, settings)
     return constants
 
 
-def _from_row(hypotheses: KnowsGramRow) -> dict[str, tuple[float, str]]:
+def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> _Constant:
+    """As the class says it, or estimated from members drawn from it."""
+    unknown = "the class says neither its operator norm nor how to draw and evaluate members"
+    if isinstance(hypotheses, KnowsOperatorNorm):
+        try:
+            log2 = getattr(hypotheses, "log2_operator_norm", None)  # where it may underflow
+            norm = _log2(hypotheses.operator_norm(centred=centred)) if log2 is None else float(log2(centred=centred))
+        except (NotApplicableError, TooLargeError) as error:
+            unknown = str(error)
+        else:
+            return _Constant(norm, "operator norm as the class says it")
+    if not isinstance(hypotheses, Samples):
+        return _Constant(math.nan, unknown)
+    rng = stream(settings.seed, _STREAM, int(centred))
+    found = sampled_spectrum(hypotheses, rng=rng, centred=centred, confidence=settings.confidence)
+    low, high = found.interval
+    inputs = "all inputs" if found.n_inputs is None else f"{found.n_inputs:,} sampled inputs"
+    why = (
+        f"estimated: Gram matrix of {found.n_members:,} sampled members on {inputs}, norm in "
+        f"[{max(low, 0.0):.3g}, {high:.3g}] at {percent(settings.confidence)}"
+    )
+    return _Constant(_log2(float(found.eigenvalues[0])), why, (_log2(max(low, 0.0)), _log2(high)))
+
+
+def _from_row(hypotheses: KnowsGramRow) -> dict[str, _Constant]:
     """The same from one row of the Gram matrix, of which the others are permutations."""
     row = hypotheses.gram_row()
     m = row.size
     why = f"Gram matrix of all {m:,} members, each row a permutation of the first"
     return {
-        "operator-norm": (_log2(hypotheses.operator_norm()), why),
-        "operator-norm-uncentred": (_log2(hypotheses.operator_norm(centred=False)), why),
-        "gershgorin": (_log2(float(np.abs(row).sum()) / m), why),
-        "boas-bellman": (_log2((float(row[0]) + math.sqrt(m) * float(np.linalg.norm(row[1:]))) / m), why),
-        "cross-predictability": (_log2(float(np.linalg.norm(row)) / math.sqrt(m)), why),
+        "operator-norm": _Constant(_log2(hypotheses.operator_norm()), why),
+        "operator-norm-uncentred": _Constant(_log2(hypotheses.operator_norm(centred=False)), why),
+        "gershgorin": _Constant(_log2(float(np.abs(row).sum()) / m), why),
+        "boas-bellman": _Constant(_log2((float(row[0]) + math.sqrt(m) * float(np.linalg.norm(row[1:]))) / m), why),
+        "cross-predictability": _Constant(_log2(float(np.linalg.norm(row)) / math.sqrt(m)), why),
     }
 
 
-def _from_gram(
-    hypotheses: KnowsGram, gram: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-) -> dict[str, tuple[float, str]]:
+def _from_gram(hypotheses: KnowsGram, gram: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, _Constant]:
     m = gram.shape[0]
     if isinstance(hypotheses, KnowsOperatorNorm):
         norms = hypotheses.operator_norm(), hypotheses.operator_norm(centred=False)
@@ -187,11 +227,11 @@ def _from_gram(
         off.append(float(others @ others))
     why = f"Gram matrix of all {m:,} members"
     return {
-        "operator-norm": (_log2(norms[0]), why),
-        "operator-norm-uncentred": (_log2(norms[1]), why),
-        "gershgorin": (_log2(unit * max(sums) / m), why),
-        "boas-bellman": (_log2((largest + unit * math.sqrt(math.fsum(off))) / m), why),
-        "cross-predictability": (_log2(unit * math.sqrt(math.fsum(everything)) / m), why),
+        "operator-norm": _Constant(_log2(norms[0]), why),
+        "operator-norm-uncentred": _Constant(_log2(norms[1]), why),
+        "gershgorin": _Constant(_log2(unit * max(sums) / m), why),
+        "boas-bellman": _Constant(_log2((largest + unit * math.sqrt(math.fsum(off))) / m), why),
+        "cross-predictability": _Constant(_log2(unit * math.sqrt(math.fsum(everything)) / m), why),
     }
 
 

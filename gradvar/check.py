@@ -76,7 +76,7 @@ def bound_check(
     try:
         gradient, signal, example = _norms(problem, settings, variance)
         known = assumptions(problem, gradient, settings)
-        found = bounds(problem, gradient, signal, known, example)
+        found = bounds(problem, gradient, signal, known, settings, example)
     except KeyboardInterrupt:
         raise Interrupted(variance) from None
     if example is None:

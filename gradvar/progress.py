@@ -27,9 +27,13 @@ class Progress:
             self.bar.set_description(title, refresh=False)
             self.bar.reset(work)
 
-    def advance(self, work: int, estimate: Callable[[], Estimate]) -> None:
+    def advance(self, work: int, estimate: Callable[[], Estimate] | None = None) -> None:
         """Say that units of work are done, and what the estimate is now; it is computed only where it is shown."""
-        if self.bar is not None:
+        if self.bar is not None and estimate is None:
+            self.bar.update(work)
+        elif estimate is None:
+            return
+        elif self.bar is not None:
             so_far = estimate()
             value = format_number(so_far.mantissa, so_far.exponent)
             low, high = so_far.mantissa_interval

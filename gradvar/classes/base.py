@@ -3,7 +3,8 @@
 Any object with the members of `HypothesisClass` is a hypothesis class; subclassing is optional. What it may say
 besides, each used where it is there:
 
-- `labels`: "signs" when every member takes values in {-1, +1} only, else "real" (the default);
+- `labels`: "signs" when every member takes values in {-1, +1} only, else "real" (the default), and
+  `label_evidence` = (status, evidence) where it is known rather than claimed, the status as in `Assumption`;
 - `covariance(x, x2)` (n, n2): the class covariance C_H(x, x') = Cov_h(h(x), h(x')), h uniform in H: what
   Monte Carlo needs;
 - `covariance_error`: what a value of `covariance` may be off by, where it is not exact up to rounding;
@@ -160,3 +161,11 @@ class TabulatesTasks(DrawsExamples[Members], Protocol[Members]):
 
     def targets(self, members: Members, x: Array) -> Array:
         """Return the label of each input under each task, shape (m, n)."""
+
+
+@runtime_checkable
+class KnowsInnerProducts(Samples[Members], Protocol[Members]):
+    """A class that says E_x[h h'] of its members."""
+
+    def inner_products(self, members: Members, members2: Members) -> Array:
+        """E_x[h h'], shape (m, m2)."""

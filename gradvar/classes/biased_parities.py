@@ -110,6 +110,11 @@ class BiasedParities(Combinators):
         return "signs" if self._are_signs or self.degree == 0 else "real"
 
     @property
+    def label_evidence(self) -> tuple[str, str]:
+        """Whether all values are -1 and +1 is a matter of the definition."""
+        return "proved", "every target takes the values -1 and +1 only"
+
+    @property
     def log2_size(self) -> float:
         """log2 |H|."""
         return self._uniform.log2_size

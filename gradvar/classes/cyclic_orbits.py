@@ -57,6 +57,7 @@ class CyclicOrbit(Combinators):
         self.values = values
         self.inverse = inverse
         self.labels = "signs" if (np.abs(values[inputs.first :]) == 1).all() else "real"
+        self.label_evidence = ("checked", "every value of every target was looked at")
 
     @property
     def log2_size(self) -> float:

@@ -23,26 +23,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, SupportsFloat, SupportsIndex, TypeVar, runtime_checkable
+from typing import SupportsFloat, SupportsIndex, TypeVar
 
 import numpy as np
 from scipy import special
 
 from ..arguments import Array, SeedLike, generator, integer, number
-from .base import Samples
+from .base import KnowsInnerProducts, Samples
 
 Members = TypeVar("Members")
 
 _ENUMERATED = 2**14
 _NOTHING = 1e-12
-
-
-@runtime_checkable
-class KnowsInnerProducts(Samples[Members], Protocol[Members]):
-    """A class that says E_x[h h'] of its members."""
-
-    def inner_products(self, members: Members, members2: Members) -> Array:
-        """E_x[h h'], shape (m, m2)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,7 @@ class CubeParities(Combinators, ABC):
     """
 
     labels = "signs"
+    label_evidence = ("proved", "every target takes the values -1 and +1 only")
     is_orthonormal = True
     orthonormality = ("proved", _PROOF)
 

@@ -51,6 +51,7 @@ class PlantedParities:
     """
 
     labels = "signs"
+    label_evidence = ("proved", "every target takes the values -1 and +1 only")
 
     def __init__(self, dim: SupportsIndex, degree: SupportsIndex) -> None:
         self._parities = SparseParities(dim, degree)

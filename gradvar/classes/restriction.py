@@ -61,6 +61,9 @@ class Restriction(KnownByGram, Combinators):
         self.parent: Combinators = parent.parent if isinstance(parent, Restriction) else parent
         self.inputs = parent.inputs
         self.labels: str = getattr(parent, "labels", "real")
+        evidence: tuple[str, str] | None = getattr(parent, "label_evidence", None)
+        if evidence is not None:
+            self.label_evidence = evidence
         self.size: int = rows.shape[0]
         self._members = rows
         self._members.setflags(write=False)

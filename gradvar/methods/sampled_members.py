@@ -28,10 +28,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arguments import Array, stream
-from ..classes.base import HypothesisClass, Samples
+from ..classes.base import Samples
 from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
 from ..expectation import ROUNDING, rows_per_tile
 from ..problem import Problem
+from ..progress import Progress, progress
 from ..results import Estimate, format_number
 from ..settings import Settings
 from ..tiles import ordered_map
@@ -49,53 +50,67 @@ _FEWEST_BLOCKS, _FEWEST_MEMBERS = 8, 10
 """No interval is drawn from fewer blocks, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
 
 
-def declines(hypotheses: HypothesisClass) -> ValueError | None:
-    """Return None for a class whose members can be drawn and evaluated."""
-    if isinstance(hypotheses, Samples):
-        return None
-    return NotApplicableError(f"{hypotheses!r} has neither `covariance(x, x2)` nor `sample(m, rng)` and `evaluate`")
+@dataclass(frozen=True)
+class SampledMembers:
+    """The estimate from sampled members; see `MonteCarlo`.
 
-
-def estimate(problem: Problem, settings: Settings, n_members: int, n_projections: int | None) -> Estimate:
-    """Return U, its number of inputs chosen by a pilot that is dropped; `rtol=0` spends all `max_samples`.
-
-    Parameters
+    Attributes
     ----------
-    problem : Problem
-        Its class has `sample` and `evaluate`.
-    settings : Settings
-        Accuracy, budget, randomness, workers.
     n_members : int
         Members that are drawn.
     n_projections : int or None
         Random projections of the signal where it has more components than that; None for the whole signal.
-
-    Raises
-    ------
-    Interrupted
-        On Ctrl-C, with the pilot's estimate where there is one.
     """
-    begin = time.perf_counter()
-    found: _Found | None = None
-    try:
-        points = problem.inputs.n_points
-        if points is not None and points <= settings.max_samples:
-            found = _Run(problem, settings, _FINAL_KEY, n_members, n_projections, points, True).found()
-        else:
-            n, most = settings.max_samples, settings.max_samples // 4
-            if settings.rtol > 0 and most >= _FIRST:
-                n = _FIRST
-                while True:
-                    found = _Run(problem, settings, _PILOT_KEY, n_members, n_projections, n, False).found()
-                    if found.is_enough(max(settings.rtol, 0.25), settings.quantile) or 2 * n > most:
-                        break
-                    n *= 2
-                n = found.samples_for(0.8 * settings.rtol, settings.quantile, settings.max_samples)
-            found = _Run(problem, settings, _FINAL_KEY, n_members, n_projections, n, False).found()
-    except KeyboardInterrupt:
-        partial = None if found is None else _finish(found, problem, settings, time.perf_counter() - begin)
-        raise Interrupted(partial) from None
-    return _finish(found, problem, settings, time.perf_counter() - begin)
+
+    n_members: int = 512
+    n_projections: int | None = 512
+
+    def declines(self, problem: Problem) -> ValueError | None:
+        """Return None for a class whose members can be drawn and evaluated."""
+        if isinstance(problem.hypotheses, Samples):
+            return None
+        return NotApplicableError(
+            f"{problem.hypotheses!r} has neither `covariance(x, x2)` nor `sample(m, rng)` and `evaluate(members, x)`"
+        )
+
+    def plan(self, problem: Problem) -> str:
+        """Say what is averaged."""
+        return f"unbiased estimate from {self.n_members:,} sampled members and sampled inputs, with an interval"
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return U, its number of inputs chosen by a pilot that is dropped; `rtol=0` spends all `max_samples`.
+
+        Raises
+        ------
+        Interrupted
+            On Ctrl-C, with the pilot's estimate where there is one.
+        """
+        begin = time.perf_counter()
+        found: _Found | None = None
+        try:
+            with progress(settings.progress) as bar:
+
+                def run(key: int, n: int, enumerated: bool = False) -> _Found:
+                    sample = _Run(problem, settings, key, self.n_members, self.n_projections, n, enumerated)
+                    return sample.found(bar)
+
+                points, n = problem.inputs.n_points, settings.max_samples
+                if points is not None and points <= n:
+                    return _finish(run(_FINAL_KEY, points, True), problem, settings, time.perf_counter() - begin)
+                if settings.rtol > 0 and n // 4 >= _FIRST:
+                    n = _FIRST
+                    while True:
+                        found = run(_PILOT_KEY, n)
+                        enough = found.is_enough(max(settings.rtol, 0.25), settings.quantile)
+                        if enough or 2 * n > settings.max_samples // 4:
+                            break
+                        n *= 2
+                    n = found.samples_for(0.8 * settings.rtol, settings.quantile, settings.max_samples)
+                found = run(_FINAL_KEY, n)
+        except KeyboardInterrupt:
+            partial = None if found is None else _finish(found, problem, settings, time.perf_counter() - begin)
+            raise Interrupted(partial) from None
+        return _finish(found, problem, settings, time.perf_counter() - begin)
 
 
 class _Found(NamedTuple):
@@ -222,7 +237,7 @@ class _Run:
         del state["settings"]  # the executor stays where it is
         return state
 
-    def found(self) -> _Found:
+    def found(self, bar: Progress) -> _Found:
         """U and its variances, from all blocks for one chunk of members after another."""
         blocks, m = self.n_blocks, self.m
         chunk = max(1, min(m, _CHUNK // (blocks * self.q)))
@@ -230,9 +245,11 @@ class _Run:
         tasks = [_Task(block, start, min(start + chunk, m)) for start in starts for block in range(blocks)]
         kernel = np.zeros((blocks, blocks))
         by_member, by_projection = np.empty((2, m)), np.zeros((2, self.q))
+        bar.stage(f"{self.n:,} inputs, {m:,} members", len(tasks))
         with closing(ordered_map(self, tasks, self.settings.executor)) as results:
             for start in starts:
                 parts = np.array([next(results) for _ in range(blocks)])
+                bar.advance(blocks)
                 if self.enumerated:
                     squares = parts.sum(axis=0) ** 2
                     by_member[:, start : start + chunk] = squares.sum(axis=1)
