@@ -383,3 +383,20 @@ def test_targets_that_can_only_be_drawn():
     check = gv.bound_check(gaussian.restrict(gaussian.sample(8, rng=0)), model, max_samples=1000, rng=0)
     assert check.variance.resolved
     assert check.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_biased_parities(normalised: bool, slow_model):
+    parent = gv.BiasedParities(4, 0.4, normalised=normalised)
+    rows = parent.members()[[3, 9, 14, 9]]
+    H = parent.restrict(rows)
+    points, weights = H.inputs.points(0, 16), H.inputs.weights(0, 16)
+    table = parent.evaluate(rows, points)
+    assert_allclose(H.gram(), reference.gram(table, weights), rtol=0, atol=1e-13)
+    for centred in (True, False):
+        expected = reference.operator_norm(table, weights, centred)
+        assert_allclose(H.operator_norm(centred=centred), expected, rtol=1e-12)
+    slow = slow_model("mlp-3-tanh", 4)
+    F = reference.gradients(table, weights, slow.predict(points), slow.gradient(points), "square")
+    assert_allclose(gv.gradient_variance(H, slow.model).value, reference.gradient_variance(F), rtol=1e-12)
+    assert parent.restrict(rows[:3]).is_orthonormal is normalised
