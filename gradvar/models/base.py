@@ -7,7 +7,9 @@ Where it pays it also offers `tangent_factors(x)`: pairs (A_l, B_l) of shapes (n
 
 so that the gradient consists of the products A_l[:, i] B_l[:, j] and no per-example gradient is ever stored. A
 layer with input activations a and backpropagated delta has A = [a, 1], B = delta. `dim` (input coordinates, None
-when any number will do) and `description` (for reports) are optional.
+when any number will do) and `description` (for reports) are optional, and so are `parameters`, the vector w in the
+order of the gradient's columns, and `with_parameters(w)`, the model at another one: with them `gradvar.testing` can
+compare the gradient with differences of predictions.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
-from ..arguments import Array
+from ..arguments import Array, real_array
+from ..errors import ShapeError
 
 
 @runtime_checkable
@@ -42,6 +46,18 @@ class KnowsTangentFactors(Model, Protocol):
         """Pairs (A_l, B_l)."""
 
 
+@runtime_checkable
+class KnowsParameters(Model, Protocol):
+    """A model that says its parameters, in the order of the columns of its gradient, and can take others."""
+
+    @property
+    def parameters(self) -> Array:
+        """The parameters w, shape (P,)."""
+
+    def with_parameters(self, parameters: Array) -> Model:
+        """The same model at other parameters, shape (P,); this one stays as it is."""
+
+
 def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
     """The model's tangent factors; the whole gradient as one pair where it does not offer any."""
     if isinstance(model, KnowsTangentFactors):
@@ -55,3 +71,11 @@ def products(factors: list[tuple[Array, Array]]) -> Array:
     return np.concatenate(
         [(b[:, :, None] * a[:, None, :]).reshape(n, a.shape[1] * b.shape[1]) for a, b in factors], axis=1
     )
+
+
+def parameter_vector(parameters: npt.ArrayLike, n_parameters: int, owner: str) -> Array:
+    """The parameters as a finite vector of shape (P,), or an error that names their owner."""
+    vector = real_array("parameters", parameters, 1, f"({n_parameters},)")
+    if vector.size != n_parameters:
+        raise ShapeError(f"`parameters` must have shape ({n_parameters},) for {owner}, got {vector.shape}")
+    return vector

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array, inputs_of, real_array
 from ..errors import ShapeError
+from .base import parameter_vector
 
 
 class _Ridge:
@@ -21,6 +24,15 @@ class _Ridge:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(dim={self.dim})"
+
+    @property
+    def parameters(self) -> Array:
+        """The weights w, shape (dim,)."""
+        return self.weights
+
+    def with_parameters(self, parameters: npt.ArrayLike) -> Self:
+        """Return the model with these weights, shape (dim,)."""
+        return type(self)(parameter_vector(parameters, self.n_parameters, repr(self)))
 
     def _projection(self, x: npt.ArrayLike) -> tuple[Array, Array]:
         array = inputs_of(x, self.dim, repr(self))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..arguments import Array, SeedLike, generator, inputs_of, integer, number, real_array, sequence
 from ..errors import ShapeError
 from .activations import ACTIVATIONS, KINKED, settle
-from .base import products
+from .base import parameter_vector, products
 
 
 class MLP:
@@ -119,6 +119,31 @@ class MLP:
     def sizes(self) -> tuple[int, ...]:
         """Input dimension and the width of each layer."""
         return (self.dim, *(w.shape[0] for w in self.weights))
+
+    @property
+    def parameters(self) -> Array:
+        """All weights and biases as one vector, shape (P,), in the order W_1 (row-major), b_1, W_2, ..."""
+        parts = []
+        for weights, bias in zip(self.weights, self.biases, strict=True):
+            parts.append(weights.ravel())
+            if bias is not None:
+                parts.append(bias)
+        return np.concatenate(parts)
+
+    def with_parameters(self, parameters: npt.ArrayLike) -> MLP:
+        """Return the network of the same shape with these weights and biases, shape (P,), ordered as `parameters`."""
+        rest = parameter_vector(parameters, self.n_parameters, repr(self))
+        weights: list[Array] = []
+        biases: list[Array | None] = []
+        for w, b in zip(self.weights, self.biases, strict=True):
+            layer, rest = rest[: w.size], rest[w.size :]
+            weights.append(layer.reshape(w.shape))
+            if b is None:
+                biases.append(None)
+            else:
+                bias, rest = rest[: b.size], rest[b.size :]
+                biases.append(bias)
+        return MLP(weights, biases, self.activation)
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return p(x), shape (n,). Costs n P."""
