@@ -48,23 +48,19 @@ class Examples:
                 f"(H.member(...)), got {target!r}"
             )
         hypotheses = getattr(target, "hypotheses", None)
-        known = getattr(hypotheses, "inputs", None)
         if inputs is not None and (not isinstance(inputs, Inputs) or isinstance(inputs, type)):
             raise TypeError(f"`inputs` must be an input distribution (see gradvar.inputs), got {inputs!r}")
-        if inputs is None and not isinstance(known, Inputs):
+        distribution = getattr(hypotheses, "inputs", None) if inputs is None else inputs
+        if not isinstance(distribution, Inputs):
             raise TypeError(
                 f"`inputs` must be given for a target that is a plain function, such as inputs=Hypercube(20); "
                 f"a member of a class says its own; got the target {target!r}"
             )
         self.target, self.loss = target, loss
-        self._draw: Draw
+        self.dim = distribution.dim
+        self._draw: Draw = _Labelled(target, distribution)
         if inputs is None and isinstance(hypotheses, _DrawsExamples):
-            self.dim: int = known.dim
             self._draw = _OwnInputs(hypotheses, np.asarray(getattr(target, "which", None)))
-        else:
-            distribution = known if inputs is None else inputs
-            self.dim = distribution.dim
-            self._draw = _Labelled(target, distribution)
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return n inputs (n, dim) and their labels (n,)."""

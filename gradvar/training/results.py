@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Trained = TypeVar("Trained", bound=KnowsParameters)
+Trained_co = TypeVar("Trained_co", bound=KnowsParameters, covariant=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Descent(Generic[Trained]):
+class Descent(Generic[Trained_co]):
     """A training run: the model after it, and what was recorded on the way.
 
     Attributes
@@ -45,12 +45,12 @@ class Descent(Generic[Trained]):
         What was trained on what, in words: "target", "model", "loss", "optimizer".
     """
 
-    model: Trained
+    model: Trained_co
     n_steps: int
     steps: npt.NDArray[np.int64]
     losses: Array
     accuracies: Array
-    snapshots: tuple[Trained, ...]
+    snapshots: tuple[Trained_co, ...]
     seconds: float
     parts: dict[str, str] = field(default_factory=dict)
 

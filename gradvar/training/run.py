@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, Never, SupportsFloat, SupportsIndex, cast
+from typing import TYPE_CHECKING, Generic, Never, SupportsFloat, SupportsIndex, TypeVar, cast
 
 import numpy as np
 
@@ -17,10 +17,12 @@ from ..models.base import KnowsParameters, parameter_vector, pullback
 from ..tiles import single_threaded_blas
 from .examples import Examples, Function
 from .optimizers import OPTIMIZERS, Rule
-from .results import Descent, Trained
+from .results import Descent
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+Trained = TypeVar("Trained", bound=KnowsParameters)
 
 _TRAINING_KEY, _EVALUATION_KEY = 0, 1
 _EVALUATED = 500
@@ -88,8 +90,8 @@ def descend(
 
     Notes
     -----
-    A step costs 6 batch P products: for a fully connected network two or three matrix products a layer, and no gradient of
-    a single example. It runs on one thread, which is where matrices this small are fastest.
+    A step costs 6 batch P products: for a fully connected network two or three matrix products a layer, and no
+    gradient of a single example. It runs on one thread, which is where matrices this small are fastest.
 
     Examples
     --------
