@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         LinearPeriodic,
         ModularMultiples,
         Parities,
+        PlantedParities,
         SampledClass,
         SparseParities,
+        TaskClass,
     )
     from .errors import (
         DivergedError,
@@ -70,8 +72,10 @@ _HOME = {
         "LinearPeriodic",
         "ModularMultiples",
         "Parities",
+        "PlantedParities",
         "SampledClass",
         "SparseParities",
+        "TaskClass",
     ),
     "errors": (
         "DivergedError",
@@ -138,6 +142,7 @@ __all__ = [
     "NonFiniteError",
     "NotApplicableError",
     "Parities",
+    "PlantedParities",
     "Problem",
     "Recurrent",
     "ResidualMLP",
@@ -145,6 +150,7 @@ __all__ = [
     "ShapeError",
     "SparseParities",
     "SweepResults",
+    "TaskClass",
     "Theorem2",
     "TooLargeError",
     "WeightTied",

@@ -8,28 +8,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import Array, stream
-from .classes import FiniteClass
-from .classes.base import HypothesisClass, KnowsOperatorNorm, Samples
+from .classes import FiniteClass, PlantedParities
+from .classes.base import DrawsExamples, HypothesisClass, KnowsOperatorNorm, Samples
 from .classes.cyclic_orbits import CyclicOrbit
 from .classes.parities import CubeParities
+from .classes.tasks import draw_examples
 from .problem import Problem
 from .results import Assumption, Estimate, exp2, format_number
 from .settings import Settings
 
 _STREAM = 5
 _MEMBERS, _INPUTS = 32, 4096
+_OWN_INPUTS = Assumption(
+    "shared inputs",
+    "failed",
+    "every task draws inputs of its own, and the theorem is about targets on the same inputs",
+)
 
 
 def assumptions(problem: Problem, gradient: Estimate, settings: Settings) -> tuple[Assumption, ...]:
-    """Return what Theorem 1 of arXiv 1703.07950 assumes: an orthonormal class, a loss, a finite gradient norm."""
+    """Return what Theorem 1 of arXiv 1703.07950 assumes: an orthonormal class, a loss, a finite gradient norm.
+
+    Of tasks with inputs of their own there is no Gram matrix to ask about: what fails is that inputs are shared.
+    """
     loss = problem.loss
     if math.isfinite(loss.lipschitz):
         loss_assumption = Assumption("Lipschitz loss", *loss.evidence)
     else:
         loss_assumption = Assumption("Lipschitz loss", "failed", f"{loss.name} has no Lipschitz constant")
     norm = format_number(gradient.mantissa, gradient.exponent)
+    own_inputs = isinstance(problem.hypotheses, DrawsExamples)
     return (
-        orthonormality(problem.hypotheses, settings),
+        _OWN_INPUTS if own_inputs else orthonormality(problem.hypotheses, settings),
         loss_assumption,
         _labels(problem, settings),
         Assumption(
@@ -102,10 +112,13 @@ def _labels(problem: Problem, settings: Settings) -> Assumption:
     name, hypotheses = "labels", problem.hypotheses
     if problem.loss.labels == "real":
         return Assumption(name, "proved", "the loss is affine in any real label")
-    if isinstance(hypotheses, CubeParities):
+    if isinstance(hypotheses, (CubeParities, PlantedParities)):
         return Assumption(name, "proved", "every target takes the values -1 and +1 only")
     if isinstance(hypotheses, (FiniteClass, CyclicOrbit)):
         return Assumption(name, "checked", "every value of every target is -1 or +1")
+    if isinstance(hypotheses, DrawsExamples):
+        draw_examples(hypotheses, _MEMBERS, 256, stream(settings.seed, _STREAM))
+        return Assumption(name, "estimated", f"claimed; -1 and +1 on 256 examples of each of {_MEMBERS} sampled tasks")
     if not isinstance(hypotheses, Samples):
         return Assumption(name, "claimed", "the class has no `sample` and `evaluate` to look at them by")
     rng = stream(settings.seed, _STREAM)

@@ -10,6 +10,10 @@ other bounds replace the norm by something larger: the uncentred norm (no J), Ge
 Boas and Bellman's max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2), each over |H|, and the cross-predictability
 ||Gram||_F/|H|. For an infinite class the Gram matrix over |H| is the integral operator of the Gram kernel, and there
 is no Theorem 1. Cosine targets have Theorem 2 (`gradvar.theorem2`): an explicit bound on their operator norm.
+
+Tasks with inputs of their own have none of these: the difference between two tasks is also one of inputs, so neither
+factor is a covariance of targets, and its norm would need the density of every task. What is left is the second
+moment, Var <= E||u||^2 with u the gradient on one example of a random task (Jensen), true and trivial.
 """
 
 from __future__ import annotations
@@ -34,13 +38,21 @@ _FORMULAS = {
     "cross-predictability": "||Gram||_F/|H| E||s||^2",
 }
 _THEOREM_2 = "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2"
+_SECOND_MOMENT = "E||u||^2, u the gradient on one example: true of any tasks, and trivial"
+_DENSITIES = "where inputs differ between tasks it would need the density of each"
 _INFINITE = {
     "operator-norm": "lambda_max(centred Gram kernel) E||s||^2",
     "operator-norm-uncentred": "lambda_max(Gram kernel) E||s||^2",
 }
 
 
-def bounds(problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[Assumption, ...]) -> dict[str, Bound]:
+def bounds(
+    problem: Problem,
+    gradient: Estimate,
+    signal: Estimate,
+    known: tuple[Assumption, ...],
+    example: Estimate | None = None,
+) -> dict[str, Bound]:
     """Return every bound by name, each with whether it applies and why.
 
     Parameters
@@ -51,6 +63,8 @@ def bounds(problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[
         G^2 and E||s||^2.
     known : tuple of Assumption
         The assumptions of Theorem 1.
+    example : Estimate, optional
+        E||u||^2 of the gradient on one example; given for tasks with inputs of their own.
     """
     hypotheses, lipschitz = problem.hypotheses, problem.loss.lipschitz
     failed = [a for a in known if a.status == "failed"]
@@ -58,9 +72,15 @@ def bounds(problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[
     formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
     reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
     infinite = hypotheses.log2_size == math.inf
+    share = math.nan if infinite else square - hypotheses.log2_size
+    if example is not None:
+        return {
+            "theorem-1": _bound("theorem-1", formula, share, gradient, False, reason),
+            "operator-norm": _bound("operator-norm", _FORMULAS["operator-norm"], math.nan, signal, False, _DENSITIES),
+            "second-moment": _bound("second-moment", _SECOND_MOMENT, 0.0, example, True, "Jensen's inequality"),
+        }
     orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
     constants = _constants(hypotheses, orthonormal)
-    share = math.nan if infinite else square - hypotheses.log2_size
     theorem = _bound("theorem-1", formula, share, gradient, not failed, reason)
     if isinstance(hypotheses, KnowsGram):
         # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
@@ -178,8 +198,11 @@ def oracle_steps(log2_variance: float, log2_precision: float, failure: float = F
     return math.log2(failure) + 2 * log2_precision - log2_variance
 
 
-def consequences(variance: Estimate, signal: Estimate) -> tuple[Consequence, ...]:
-    """Return what the variance means for an optimiser; from the upper end of its interval when it is an estimate."""
+def consequences(variance: Estimate, signal: Estimate, noise: str = "E||s||^2") -> tuple[Consequence, ...]:
+    """Return what the variance means for an optimiser; from the upper end of its interval when it is an estimate.
+
+    `signal` is the squared norm of the gradient on one example, which a reader is told of as `noise`.
+    """
     end = variance.mantissa if variance.exact and variance.is_tight else variance.mantissa_interval[1]
     if not math.isfinite(end) or end < 0 or signal.mantissa <= 0:
         return ()
@@ -210,7 +233,7 @@ def consequences(variance: Estimate, signal: Estimate) -> tuple[Consequence, ...
             "samples",
             samples,
             f"Signal to noise: {at_least}{format_log2(samples, 3)} examples until the gradient's dependence on the "
-            "target, Var, equals the noise of one example, E||s||^2.",
+            f"target, Var, equals the noise of one example, {noise}.",
         ),
         Consequence(
             "relative-deviation",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor
+from functools import partial
 from typing import SupportsFloat, SupportsIndex
 
-from .arguments import SeedLike
+from .arguments import Array, SeedLike
 from .assumptions import assumptions
 from .bounds import bounds, consequences
-from .classes.base import HypothesisClass
+from .classes.base import DrawsExamples, HypothesisClass
+from .classes.tasks import Examples
 from .errors import Interrupted
-from .expectation import expectation, scaled
+from .expectation import MAX_POINTS, expectation, scaled
 from .losses import Loss
 from .methods import Method
 from .methods.auto import as_method
@@ -20,7 +22,7 @@ from .models.base import Model
 from .models.infinite_mlp import InfiniteMLP
 from .problem import Problem
 from .progress import Reporter
-from .results import Bound, BoundCheck, Estimate, exp2, format_log2, log2_end, log2_of, percent
+from .results import Bound, BoundCheck, Estimate, exp2, format_log2, format_number, log2_end, log2_of, percent
 from .settings import Settings
 from .variance import MAX_SAMPLES, estimate
 
@@ -42,7 +44,8 @@ def bound_check(
 
     Theorem 1 (arXiv 1703.07950): Var(H, F, w) <= G(w)^2/|H| for an orthonormal class, G^2 = E||dp/dw||^2. For a
     class that is not orthonormal it does not apply; the operator-norm bound lambda_max(J Gram J)/|H| E||s||^2 takes
-    its place.
+    its place. For tasks that come with inputs of their own neither does: the verdict is "inconclusive", and says how
+    Var compares with G^2/|H|.
 
     Parameters
     ----------
@@ -71,13 +74,19 @@ def bound_check(
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
     try:
-        gradient, signal = _norms(problem, settings)
+        gradient, signal, example = _norms(problem, settings, variance)
         known = assumptions(problem, gradient, settings)
-        found = bounds(problem, gradient, signal, known)
+        found = bounds(problem, gradient, signal, known, example)
     except KeyboardInterrupt:
         raise Interrupted(variance) from None
-    name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
-    verdict, reason = _verdict(variance, found, name)
+    if example is None:
+        name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
+        verdict, reason = _verdict(variance, found, name)
+        told = consequences(variance, signal)
+    else:
+        name = "theorem-1"
+        verdict, reason = "inconclusive", _without_bound(variance, found["theorem-1"])
+        told = consequences(variance, example, "E||u||^2")
     return BoundCheck(
         variance=variance,
         gradient_norm_sq=gradient,
@@ -89,25 +98,33 @@ def bound_check(
         verdict=verdict,
         reason=reason,
         assumptions=known,
-        consequences=consequences(variance, signal) if problem.hypotheses.log2_size > 0 else (),
+        consequences=told if problem.hypotheses.log2_size > 0 else (),
         problem=problem.words,
+        example_norm_sq=example,
     )
 
 
-def _norms(problem: Problem, settings: Settings) -> tuple[Estimate, Estimate]:
-    """G^2 and E||s||^2."""
+def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Estimate, Estimate, Estimate | None]:
+    """G^2 and E||s||^2; and E||u||^2 of the gradient on one example, for tasks with inputs of their own."""
     if isinstance(problem.model, InfiniteMLP):
-        return infinite_width.norms(problem)
-    found = expectation(
-        problem.norms,
-        problem.inputs,
-        settings,
-        name="mean of the squared norm",
-        method="expectation",
-        row_size=problem.row_size,
-    )
+        return *infinite_width.norms(problem), None
+    points = problem.inputs.n_points
+    if variance.norms is not None and (points is None or points > MAX_POINTS):
+        return *variance.norms, None
+    name, method, row_size = "mean of the squared norm", "expectation", problem.row_size
+    example: Estimate | None = None
+    if isinstance(problem.hypotheses, DrawsExamples):
+        f, examples = partial(_example_norms, problem), Examples(problem.hypotheses)
+        *found, example = expectation(f, examples, settings, name=name, method=method, row_size=row_size)
+        example = scaled(example, 2 * problem.exponent)
+    if example is None or problem.inputs.n_points is not None:
+        found = expectation(problem.norms, problem.inputs, settings, name=name, method=method, row_size=row_size)
     gradient, signal = (scaled(estimate, 2 * problem.exponent) for estimate in found)
-    return gradient, signal
+    return gradient, signal, example
+
+
+def _example_norms(problem: Problem, examples: Array) -> Array:
+    return problem.example_norms(examples[:, :-1], examples[:, -1])
 
 
 def _ratio(variance: Estimate, log2_bound: float) -> float:
@@ -117,6 +134,22 @@ def _ratio(variance: Estimate, log2_bound: float) -> float:
         return 0.0
     size = log2_of(abs(variance.mantissa), variance.exponent)
     return math.copysign(exp2(size - log2_bound), variance.mantissa)
+
+
+def _without_bound(variance: Estimate, theorem: Bound) -> str:
+    """What to say where there is nothing for the variance to break: how it compares with G^2/|H|."""
+    said = (
+        f"Theorem 1 does not apply ({theorem.reason}), and beyond the second moment no bound is known: there is "
+        "nothing to check."
+    )
+    times = _ratio(variance, theorem.log2)
+    if math.isnan(times) or times <= 0:
+        return said
+    about = "" if variance.exact else "about "
+    return (
+        f"{said} Var is {about}{times:.4g} times {theorem.formula}, the most that as many orthonormal targets on the "
+        "same inputs could have."
+    )
 
 
 def _verdict(variance: Estimate, found: dict[str, Bound], name: str) -> tuple[str, str]:
@@ -146,6 +179,13 @@ def _compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) ->
     how = "Var, exact," if variance.exact else "The whole interval of Var"
     if high <= bound_low:
         return "holds", f"{how} lies below {label}."
+    if not variance.exact and variance.mantissa_interval[0] <= 0:
+        upper = variance.mantissa_interval[1] if variance.mantissa_upper is None else variance.mantissa_upper
+        if log2_end(upper, variance.exponent) <= bound_low:
+            return "holds", (
+                f"These samples cannot tell Var from zero, but it is at most {format_number(upper, variance.exponent)} "
+                f"at {percent(variance.confidence)} (one-sided), below {label}."
+            )
     if low > bound_high:
         chance = "" if variance.exact else f" {_chance(variance)}"
         return "violated", (

@@ -136,14 +136,18 @@ class Problem:
         return 0 if size == 0 or 2.0**-100 < size < 2.0**100 else math.frexp(size)[1]
 
     def signal_scale(self, x: Array) -> Array:
-        """Return b(p_w(x)), shape (n,); predictions are made sure to be finite."""
+        """Return b(p_w(x)), shape (n,)."""
+        return self.loss_split(x)[1]
+
+    def loss_split(self, x: Array) -> tuple[Array, Array]:
+        """Return a(p_w(x)) and b(p_w(x)), each of shape (n,); predictions are made sure to be finite."""
         p = _real("predict", self.predictor.predict(x))
         if p.shape != (x.shape[0],):
             raise ShapeError(
                 f"`model.predict` must return shape ({x.shape[0]},) for {x.shape[0]} inputs, got {p.shape}"
             )
         _finite_rows("prediction", p[:, None], x)
-        return self.loss.split(p)[1]
+        return self.loss.split(p)
 
     def tangent_factors(self, x: Array) -> Factors:
         """Return the factors of the predictor's gradient g, over 2**exponent, made sure to be finite and to fit."""
@@ -180,12 +184,32 @@ class Problem:
         scale = self.signal_scale(x)[:, None]
         return [(left, right * scale) for left, right in self.tangent_factors(x)]
 
+    def example_factors(self, x: Array, y: Array) -> Factors:
+        """Return the factors of the gradient on single examples, u = (a(p) + y b(p)) g, over 2**exponent.
+
+        Where the inputs differ from task to task the part a(p) g does not drop out of the variance.
+        """
+        a, b = self.loss_split(x)
+        scale = (a + y * b)[:, None]
+        return [(left, right * scale) for left, right in self.tangent_factors(x)]
+
     def norms(self, x: Array) -> Array:
         """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2), over 4**exponent."""
-        gradient = np.zeros(x.shape[0])
-        for left, right in self.tangent_factors(x):
-            gradient += np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)
+        gradient = norms_sq(self.tangent_factors(x))
         return np.stack([gradient, self.signal_scale(x) ** 2 * gradient], axis=1)
+
+    def example_norms(self, x: Array, y: Array) -> Array:
+        """Return ||g(x)||^2, ||s(x)||^2 and ||u(x, y)||^2 as three columns, shape (n, 3), over 4**exponent."""
+        gradient, (a, b) = norms_sq(self.tangent_factors(x)), self.loss_split(x)
+        return np.stack([gradient, b**2 * gradient, (a + y * b) ** 2 * gradient], axis=1)
+
+
+def norms_sq(factors: Factors) -> Array:
+    """The squared norms of the gradients that factors stand for, shape (n,)."""
+    total = np.zeros(factors[0][0].shape[0])
+    for left, right in factors:
+        total += np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)
+    return total
 
 
 def _real(what: str, values: npt.ArrayLike) -> Array:

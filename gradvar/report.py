@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from .results import Bound, BoundCheck, Estimate, format_log2, format_number
 
 _WIDTH = 100
+_TASKS = "  over tasks h with inputs of their own: F_h(w) = E_{(x,y) ~ D_h} loss(p_w(x), y)"
 TITLES = {
     "theorem-1": "Theorem 1",
     "operator-norm": "operator norm, centred",
@@ -18,6 +19,7 @@ TITLES = {
     "boas-bellman": "Boas-Bellman",
     "cross-predictability": "cross-predictability",
     "theorem-2": "Theorem 2, explicit",
+    "second-moment": "second moment",
 }
 
 
@@ -27,6 +29,7 @@ def as_text(check: BoundCheck) -> str:
     lines = [
         f"Gradient variance over {problem['class']}",
         "  Var(H, F, w) = E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2: how much a gradient knows of which h",
+        *([] if check.example_norm_sq is None else [_TASKS]),
         "",
         *(f"  {key:<8}  {problem[key]}" for key in ("class", "inputs", "model", "loss")),
         "",
@@ -87,7 +90,10 @@ def as_html(check: BoundCheck) -> str:
 def _quantities(check: BoundCheck) -> Iterator[tuple[str, Estimate]]:
     yield "Var, over the class", check.variance
     yield "G^2 = E||dp/dw||^2", check.gradient_norm_sq
-    yield "E||s||^2, s = b(p) dp/dw", check.signal_norm_sq
+    if check.example_norm_sq is None:
+        yield "E||s||^2, s = b(p) dp/dw", check.signal_norm_sq
+    else:
+        yield "E||u||^2, u = dloss/dw", check.example_norm_sq
 
 
 def _numbers(check: BoundCheck) -> list[str]:

@@ -260,11 +260,15 @@ class BoundCheck:
         G^2 = E_x ||dp/dw||^2 of the predictor.
     signal_norm_sq : Estimate
         E_x ||s||^2 of the signal s = b(p) dp/dw, where dloss/dp = a(p) + h b(p).
+    example_norm_sq : Estimate or None
+        E||u||^2 of the gradient u = (a(p) + y b(p)) dp/dw on one example of a random task, for tasks that come with
+        inputs of their own; None for targets that share their inputs.
     log2_size : float
         log2 |H|.
     bound, log2_bound : float
         Theorem 1, G^2/|H| (times the squared Lipschitz constant of the loss); the operator-norm bound where
-        Theorem 1 does not apply.
+        Theorem 1 does not apply. For tasks with inputs of their own no bound is known, and this is G^2/|H| as a
+        yardstick.
     bound_name : str
         Which of `bounds` that is.
     bounds : dict of str to Bound
@@ -295,6 +299,7 @@ class BoundCheck:
     assumptions: tuple[Assumption, ...]
     consequences: tuple[Consequence, ...]
     problem: dict[str, str] = field(default_factory=dict)
+    example_norm_sq: Estimate | None = None
 
     @property
     def bound(self) -> float:
@@ -310,9 +315,8 @@ class BoundCheck:
         variance = self.variance
         value = format_number(variance.mantissa, variance.exponent) if variance.resolved else "unresolved"
         bound = format_log2(self.log2_bound)
-        return (
-            f"BoundCheck({self.verdict}: variance={value}, bound={bound} ({self.bound_name}), ratio={self.ratio:.4g})"
-        )
+        name = self.bound_name + ("" if self.bounds[self.bound_name].applicable else ", not applicable")
+        return f"BoundCheck({self.verdict}: variance={value}, bound={bound} ({name}), ratio={self.ratio:.4g})"
 
     def __str__(self) -> str:
         from .report import as_text
@@ -331,6 +335,7 @@ class BoundCheck:
             "variance": self.variance.to_dict(),
             "gradient_norm_sq": self.gradient_norm_sq.to_dict(),
             "signal_norm_sq": self.signal_norm_sq.to_dict(),
+            "example_norm_sq": None if self.example_norm_sq is None else self.example_norm_sq.to_dict(),
             "log2_size": _json(self.log2_size),
             "bound": _json(self.bound),
             "log2_bound": _json(self.log2_bound),

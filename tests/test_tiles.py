@@ -125,6 +125,15 @@ def test_interrupt_in_a_plain_mean_hands_back_the_mean_so_far():
 
 def test_progress_bar_is_shown_when_asked_for(capsys):
     gv.gradient_variance(H, MODEL, method="monte-carlo", max_samples=1024, rng=0, progress=True)
-    assert "U-statistic" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "1,024 samples, " in shown
+    assert "+-" in shown
     gv.gradient_variance(H, MODEL, method="monte-carlo", max_samples=1024, rng=0)
     assert capsys.readouterr().err == ""
+
+
+def test_progress_goes_to_a_function():
+    seen: list[gv.Estimate] = []
+    last = gv.gradient_variance(H, MODEL, method="monte-carlo", max_samples=1500, rtol=0, rng=0, progress=seen.append)
+    assert [estimate.n_samples for estimate in seen] == [512, 1024, 1500]
+    assert seen[-1].value == last.value

@@ -5,7 +5,9 @@ from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
 from .modular import DiscreteLog, ModularMultiples
 from .parities import Parities, SparseParities
+from .planted_parities import PlantedParities
 from .sampled import SampledClass
+from .tasks import TaskClass
 
 __all__ = [
     "DiscreteLog",
@@ -14,6 +16,8 @@ __all__ = [
     "LinearPeriodic",
     "ModularMultiples",
     "Parities",
+    "PlantedParities",
     "SampledClass",
     "SparseParities",
+    "TaskClass",
 ]

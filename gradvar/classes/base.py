@@ -6,6 +6,7 @@ besides, each used where it is there:
 - `labels`: "signs" when every member takes values in {-1, +1} only, else "real" (the default);
 - `covariance(x, x2)` (n, n2): the class covariance C_H(x, x') = Cov_h(h(x), h(x')), h uniform in H: what
   Monte Carlo needs;
+- `covariance_error`: what a value of `covariance` may be off by, where it is not exact up to rounding;
 - `project(f)` (|H|, q) for f of shape (n_points, q): E_x[h(x) f(x)] for every member h, in one order: what
   enumeration needs;
 - `mean(x)` (n,): the class mean E_h h(x);
@@ -20,6 +21,12 @@ besides, each used where it is there:
 - `gram_row()` (|H|,): its first row, the first member's own E h^2 in front, where every row is a permutation of it;
 - `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
 - `description`: the class in words, for reports.
+
+A *task class* is a class whose members come with inputs of their own: a task is a distribution D_A of examples (x, y),
+F_A(w) = E_{D_A} loss(p_w(x), y), and the variance is over the tasks. It is recognised by `draw` (`DrawsExamples`), and
+has `sample(m, rng)` (m tasks), `draw(members, n, rng)` (n examples of each), `labels`, and `inputs`, the distribution
+of x over a random task. It has no `evaluate`, `covariance` or `project`: those are about targets that share their
+inputs. Where tasks are few and inputs finitely many it may say them in full (`TabulatesTasks`).
 """
 
 from __future__ import annotations
@@ -115,3 +122,32 @@ class Samples(HypothesisClass, Protocol[Members]):
 
     def evaluate(self, members: Members, x: Array) -> Array:
         """Return the values h(x), shape (m, n)."""
+
+
+@runtime_checkable
+class DrawsExamples(HypothesisClass, Protocol[Members]):
+    """A task class: each member draws its inputs as well as their labels."""
+
+    def sample(self, m: int, rng: np.random.Generator) -> Members:
+        """Return m independent tasks."""
+
+    def draw(self, members: Members, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return n independent examples of each of m tasks: inputs (m, n, dim) and labels (m, n)."""
+
+
+@runtime_checkable
+class TabulatesTasks(DrawsExamples[Members], Protocol[Members]):
+    """A task class with finitely many tasks on finitely many inputs, whose labels are functions of the input."""
+
+    @property
+    def size(self) -> int:
+        """The number of tasks."""
+
+    def members(self) -> Members:
+        """Return the descriptions of all tasks."""
+
+    def probabilities(self, members: Members, x: Array) -> Array:
+        """Return D_A(x), the probability of each input under each task, shape (m, n)."""
+
+    def targets(self, members: Members, x: Array) -> Array:
+        """Return the label of each input under each task, shape (m, n)."""

@@ -169,6 +169,19 @@ class LinearPeriodic:
                 total -= (even * self._sphere(n * norms))[:, None] * self._sphere(m * norms2)
         return total
 
+    @cached_property
+    def covariance_error(self) -> float:
+        """A bound on what a value of `covariance` may be off by: 0.0 where it is exact.
+
+        Twice the sum of |a_n a_m| + |b_n b_m| over the pairs of harmonics that are left out. It says nothing of a wave
+        with jumps, whose covariance is wrong wherever <v, x> or <v, x'> is near one for most v.
+        """
+        if self.dim == 1 or self.wave.name == "cosine":
+            return 0.0
+        a, b = (np.abs(c) for c in self.wave.coefficients)
+        kept = math.fsum(a[n - 1] * a[m - 1] + b[n - 1] * b[m - 1] for n, m in self._pairs)
+        return max(2 * (float(a.sum()) ** 2 + float(b.sum()) ** 2 - kept), 0.0)
+
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram kernel; 0.0 where it underflows (see the log)."""
         return exp2(self.log2_operator_norm(centred))

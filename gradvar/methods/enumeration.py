@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 
 from ..arguments import Array, integer
-from ..classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsProjection
+from ..classes.base import DrawsExamples, HypothesisClass, KnowsGram, KnowsGramRow, KnowsProjection
 from ..classes.parities import CubeParities, Parities
 from ..errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
@@ -28,6 +28,7 @@ from ..results import Estimate
 from ..settings import Settings
 from ..tiles import ordered_map
 from . import cube
+from .task_enumeration import TaskEnumeration
 
 _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
@@ -67,6 +68,8 @@ class Enumeration:
 
         A `TooLargeError` says how large it would be, and the way out.
         """
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskEnumeration(self.max_memory, self.max_work).declines(problem)
         if problem.weightless:
             return NotApplicableError(problem.weightless)
         if problem.inputs.n_points is None:
@@ -82,11 +85,15 @@ class Enumeration:
 
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated, in how much memory."""
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskEnumeration(self.max_memory, self.max_work).plan(problem)
         memory, _ = self._size(problem)
         return f"exact sum over all {problem.inputs.n_points:,} inputs, in {_bytes(memory)} of memory"
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the gradient variance, exact up to rounding."""
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskEnumeration(self.max_memory, self.max_work).estimate(problem, settings)
         begin = time.perf_counter()
         found = None
         if isinstance(problem.hypotheses, CubeParities):

@@ -10,7 +10,8 @@ taken out of the signal first (`methods/regression.py`).
 The sample size is doubled until the half width is below `rtol` times the value, on a pilot sample that is then
 dropped: a size chosen by looking at the very estimate that is reported would bias it and its interval.
 
-A class that does not say its covariance has its members sampled too (`methods/sampled_members.py`).
+A class that does not say its covariance has its members sampled too (`methods/sampled_members.py`). Tasks with inputs
+of their own are estimated by pairs of tasks (`methods/task_pairs.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from dataclasses import dataclass, field
 
 from ..arguments import integer
-from ..classes.base import KnowsCovariance
+from ..classes.base import DrawsExamples, KnowsCovariance
 from ..errors import Interrupted, NotApplicableError
 from ..expectation import ROUNDING, sampled_mean, scaled
 from ..problem import Problem
@@ -31,6 +32,7 @@ from . import sampled_members
 from .hoeffding import Moments
 from .pair_sums import ROWS, PairSums
 from .regression import regression
+from .task_pairs import TaskPairs
 
 _PILOT_KEY, _FINAL_KEY = 0, 1
 
@@ -39,8 +41,9 @@ _PILOT_KEY, _FINAL_KEY = 0, 1
 class MonteCarlo:
     """Estimate the gradient variance by a U-statistic over pairs of sampled inputs.
 
-    Unbiased; the interval is normal with the standard error of Hoeffding's decomposition; the value and the lower
-    end may be negative. The samples resolve nothing, and the result says so with an infinite standard error and
+    Unbiased, with the standard error of Hoeffding's decomposition; the interval consists of the values that a test
+    with the variance they imply does not reject, and is not symmetric about the estimate. The value and the lower end
+    may be negative. The samples resolve nothing, and the result says so with an infinite standard error and
     interval, where they are fewer than 32, where few pairs carry the sum, or where the sampled pairs have much less
     than the class covariance's mean square, as when it vanishes on (nearly) all of them. A signal that lives on a
     part of the inputs too small to be met cannot be told from none by any sample.
@@ -74,12 +77,16 @@ class MonteCarlo:
         """Return None for a class that says its covariance, or whose members can be drawn and evaluated."""
         if problem.weightless:
             return NotApplicableError(problem.weightless)
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskPairs().declines(problem)
         if isinstance(problem.hypotheses, KnowsCovariance):
             return None
         return sampled_members.declines(problem.hypotheses)
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskPairs().plan(problem)
         if not isinstance(problem.hypotheses, KnowsCovariance):
             return f"unbiased estimate from {self.n_members:,} sampled members and sampled inputs, with an interval"
         return (
@@ -94,6 +101,8 @@ class MonteCarlo:
         Interrupted
             On Ctrl-C, with the estimate from the samples that were finished.
         """
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskPairs().estimate(problem, settings)
         if not isinstance(problem.hypotheses, KnowsCovariance):
             return sampled_members.estimate(problem, settings, self.n_members, self.n_projections)
         begin = time.perf_counter()
@@ -142,16 +151,22 @@ def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progres
 
 def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
     n, exponent = sums.n, 2 * sums.problem.exponent
-    found, resolved = sums.found() if n >= 4 else (Moments(math.nan, 0.0, 0.0), False)
-    # Pairs that all have one value leave an error of rounding, not none.
-    error = math.sqrt(found.variance(n)) + ROUNDING * abs(found.value) if resolved else math.inf
-    half = settings.quantile * error
-    # Where Var is far below what can be seen, the row means hardly vary: zeta_1 is next to nothing.
-    resolution = settings.quantile * math.sqrt(2 * found.zeta2 / (n * (n - 1))) if resolved else math.inf
+    found, resolved = sums.found() if n >= 4 else (Moments(math.nan, 0.0, 0.0, 0.0, n), False)
+    if resolved:
+        # Pairs that all have one value leave an error of rounding, not none.
+        rounding = ROUNDING * abs(found.value)
+        error = math.sqrt(found.variance(n)) + rounding
+        low, high = found.interval(settings.quantile)
+        interval = low - rounding, high + rounding
+        upper = found.interval(settings.one_sided_quantile)[1] + rounding
+        resolution = settings.quantile * math.sqrt(found.noise)
+    else:
+        error = upper = resolution = math.inf
+        interval = -math.inf, math.inf
     sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
     if resolved:
         guarantee = (
-            f"unbiased: U-statistic over {sampled}, normal interval; a variance below "
+            f"unbiased: U-statistic over {sampled}, score interval; a variance below "
             f"{format_number(resolution, exponent, 2)} looks like zero to them"
         )
     else:
@@ -165,9 +180,9 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
     return Estimate(
         mantissa=found.value,
         exponent=exponent,
-        mantissa_interval=(found.value - half, found.value + half),
+        mantissa_interval=interval,
         mantissa_error=error,
-        mantissa_upper=found.value + settings.one_sided_quantile * error,
+        mantissa_upper=upper,
         mantissa_resolution=resolution,
         exact=False,
         method="monte-carlo (U-statistic)",

@@ -100,12 +100,13 @@ def _scratch(shape: tuple[int, int]) -> tuple[Array, Array, Array]:
 class _PairSums(NamedTuple):
     """Sums of the values h of a pair of tiles: over each row, each column, and of h^2, h^4 and C_H^2.
 
-    `norms` are the squared norms ||g||^2, ||s||^2 of the first tile, where it is paired with itself.
+    Of a tile paired with itself also the sum of h_ij h_jk h_ki, and the squared norms ||g||^2, ||s||^2.
     """
 
     rows: Array
     columns: Array
     moments: Array
+    triangles: float
     norms: Array | None
 
 
@@ -146,10 +147,12 @@ class _Tiles:
         covariance = self._covariance(first.x, second.x)
         if i == j:
             np.fill_diagonal(covariance, 0.0)
-        rows, columns, totals = pair_sums(first.tangent_kernel(second), covariance)
+        h = first.tangent_kernel(second)
+        rows, columns, totals = pair_sums(h, covariance)
+        if i == j:
+            return _PairSums(rows, columns, totals, float(np.vdot(h @ h, h)), first.norms)
         # A pair in two different tiles counts twice, as (i, j) and (j, i).
-        twice = 1 if i == j else 2
-        return _PairSums(rows, columns, totals * twice, first.norms if i == j else None)
+        return _PairSums(rows, columns, 2 * totals, 0.0, None)
 
     def _covariance(self, x: Array, x2: Array) -> Array:
         covariance = np.asarray(self.hypotheses.covariance(x, x2), dtype=np.float64)
@@ -183,6 +186,7 @@ class PairSums:
         self.row_sums = np.zeros(0)
         self._moments: list[Array] = []
         self._norms: list[Array] = []
+        self._triangles: list[tuple[float, int]] = []
 
     def extend(self, n: int, report: Callable[[int], object]) -> None:
         """Add tiles until there are n samples, and report each column. Earlier sizes must be multiples of the tile."""
@@ -203,6 +207,7 @@ class PairSums:
                 row_sums[self.n :] += part.columns
             if part.norms is not None:
                 self._norms.append(part.norms)
+                self._triangles.append((part.triangles, size * (size - 1) * (size - 2)))
             self._moments.append(part.moments)
         self.n, self.row_sums = self.n + size, row_sums
 
@@ -222,4 +227,5 @@ class PairSums:
         if getattr(hypotheses, "is_orthonormal", False):
             expected = exp2(-hypotheses.log2_size) - exp2(-2 * hypotheses.log2_size)
             resolved = resolved and covariances / (self.n * (self.n - 1)) >= _SEEN * expected
-        return moments(self.row_sums, squares), resolved
+        triangles, triples = (math.fsum(column) for column in zip(*self._triangles, strict=True))
+        return moments(self.row_sums, squares, triangles / triples if triples else 0.0), resolved

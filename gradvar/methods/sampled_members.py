@@ -35,7 +35,7 @@ from ..problem import Problem
 from ..results import Estimate, format_number
 from ..settings import Settings
 from ..tiles import ordered_map
-from .hoeffding import moments
+from .hoeffding import Moments, moments
 
 Sketch = list[tuple[Array, Array]]
 
@@ -99,27 +99,46 @@ def estimate(problem: Problem, settings: Settings, n_members: int, n_projections
 
 
 class _Found(NamedTuple):
-    """U, the variances that inputs, members and projections give it, and what it rests on."""
+    """U, the variances that inputs, members and projections give it, and what it rests on.
+
+    `blocks` are the moments of U over blocks of inputs; None where all inputs were taken.
+    """
 
     value: float
-    zeta: tuple[float, float]
-    inputs: float
+    blocks: Moments | None
     members: float
     projections: float
     n: int
-    blocks: int
     m: int
     q: int | None
     effective_members: float
 
     @property
+    def inputs(self) -> float:
+        """The variance due to inputs."""
+        return 0.0 if self.blocks is None else self.blocks.balanced_variance
+
+    @property
+    def others(self) -> float:
+        """The variance due to members and projections."""
+        return max(self.members, 0.0) + max(self.projections, 0.0)
+
+    @property
     def variance(self) -> float:
-        return self.inputs + max(self.members, 0.0) + max(self.projections, 0.0)
+        return self.inputs + self.others
 
     @property
     def resolved(self) -> bool:
-        enough = self.blocks == 0 or self.blocks >= _FEWEST_BLOCKS
+        enough = self.blocks is None or self.blocks.n >= _FEWEST_BLOCKS
         return enough and self.effective_members >= _FEWEST_MEMBERS
+
+    @property
+    def zeta(self) -> tuple[float, float]:
+        """Hoeffding's zetas of single inputs rather than of blocks."""
+        if self.blocks is None:
+            return 0.0, 0.0
+        size = self.n // self.blocks.n
+        return max(self.blocks.zeta1, 0.0) * size, self.blocks.zeta2 * size**2
 
     def is_enough(self, share: float, quantile: float) -> bool:
         """Whether the half width is below a share of the value."""
@@ -127,13 +146,30 @@ class _Found(NamedTuple):
 
     def samples_for(self, share: float, quantile: float, most: int) -> int:
         """Inputs at which the half width is that share of the value, or they add little to the other two errors."""
-        others = self.variance - self.inputs
         goal = (share * max(self.value, 0.0) / quantile) ** 2
-        allowed = max(goal - others, others / 4)
+        allowed = max(goal - self.others, self.others / 4)
+        zeta1, zeta2 = self.zeta
         n = _FIRST
-        while n < most and 4 * max(self.zeta[0], 0.0) / n + 2 * self.zeta[1] / n**2 > allowed:
+        while n < most and 4 * zeta1 / n + 2 * zeta2 / n**2 > allowed:
             n *= 2
         return min(n, most)
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """The score interval over blocks, with Student's quantile: variances from few units are uncertain."""
+        from scipy.special import stdtrit
+
+        parts = [
+            (self.inputs, 63 if self.blocks is None else self.blocks.n - 1),
+            (max(self.members, 0.0), self.m - 1),
+            (max(self.projections, 0.0), (self.q or 2) - 1),
+        ]
+        curvature = sum(part**2 / freedom for part, freedom in parts)
+        freedom = self.variance**2 / curvature if curvature > 0 else 1.0  # Welch and Satterthwaite
+        quantile = float(stdtrit(freedom, 0.5 + confidence / 2))
+        if self.blocks is not None:
+            return self.blocks.interval(quantile, self.others)
+        half = quantile * math.sqrt(self.others)
+        return self.value - half, self.value + half
 
 
 @dataclass(frozen=True)
@@ -217,21 +253,18 @@ class _Run:
         mean = by_member.mean(axis=0)
         spread = float((mean**2).sum())
         effective = float(np.abs(mean).sum()) ** 2 / spread if spread > 0 else 0.0
-        if self.enumerated:
-            value, zeta, inputs = math.fsum(mean), (0.0, 0.0), 0.0
-        else:
+        found = None
+        if not self.enumerated:
             np.fill_diagonal(kernel, 0.0)
-            found = moments(kernel.sum(axis=1), float((kernel**2).sum()))
-            value, inputs = found.value, found.balanced_variance(blocks)
-            zeta = (found.zeta1 * self.size, found.zeta2 * self.size**2)
+            triples = blocks * (blocks - 1) * (blocks - 2)
+            triangles = float(np.vdot(kernel @ kernel, kernel)) / triples
+            found = moments(kernel.sum(axis=1), float((kernel**2).sum()), triangles)
         return _Found(
-            value=value,
-            zeta=zeta,
-            inputs=inputs,
+            value=math.fsum(mean) if found is None else found.value,
+            blocks=found,
             members=m * _covariance(by_member),
             projections=0.0 if self.sketch is None else self.q * _covariance(by_projection),
             n=self.n,
-            blocks=0 if self.enumerated else blocks,
             m=m,
             q=None if self.sketch is None else self.q,
             effective_members=effective,
@@ -285,51 +318,43 @@ def _rademacher(rng: np.random.Generator, rows: int, columns: int) -> Array:
 def _covariance(halves: Array) -> float:
     """The covariance of two rows."""
     first, second = halves - halves.mean(axis=1, keepdims=True)
-    return math.fsum(first * second) / (halves.shape[1] - 1)
+    return float(np.vdot(first, second)) / int(halves.shape[1] - 1)
 
 
 def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float) -> Estimate:
-    from scipy.special import stdtrit
-
-    variance = found.variance
-    # Welch and Satterthwaite: the variance over few blocks is itself uncertain. Where U is degenerate, the relative
-    # error of its estimate is that of a sample variance over a quarter of the blocks.
-    parts = [
-        (found.inputs, found.blocks / 4),
-        (found.members, found.m - 1),
-        (found.projections, (found.q or 2) - 1),
-    ]
-    curvature = sum(part**2 / freedom for part, freedom in parts if part > 0)
-    freedom = variance**2 / curvature if curvature > 0 else 1.0
-    two_sided, one_sided = (float(stdtrit(freedom, p)) for p in (0.5 + settings.confidence / 2, settings.confidence))
-    error = math.sqrt(variance) + ROUNDING * abs(found.value) if found.resolved else math.inf
-    half = two_sided * error
-    exponent = 2 * problem.exponent
-    # What the members' and the projections' randomness adds falls with the variance itself.
-    resolution = two_sided * math.sqrt(found.inputs) if found.resolved else math.inf
-    at = f"{found.n:,} sampled inputs" if found.blocks else f"all {found.n:,} inputs"
+    exponent, variance = 2 * problem.exponent, found.variance
     by = "" if found.q is None else f", {found.q:,} random projections of the gradient"
+    at = f"all {found.n:,} inputs" if found.blocks is None else f"{found.n:,} sampled inputs"
     sampled = f"{found.m:,} sampled members, {at}{by}"
-    if not found.resolved:
-        guarantee = f"these samples resolve nothing: too few of the {sampled} carry the estimate"
-    else:
+    if found.resolved:
+        rounding = ROUNDING * abs(found.value)
+        error = math.sqrt(variance) + rounding
+        low, high = found.interval(settings.confidence)
+        interval = low - rounding, high + rounding
+        upper = found.interval(2 * settings.confidence - 1)[1] + rounding if settings.confidence > 0.5 else high
+        # What the members' and the projections' randomness adds falls with the variance itself.
+        resolution = 0.0 if found.blocks is None else settings.quantile * math.sqrt(found.blocks.noise)
         share = f"{max(found.members, 0.0) / variance:.0%}" if variance > 0 else "none"
         guarantee = (
             f"unbiased: {sampled}; {share} of the squared error is the members' randomness; a variance below "
             f"{format_number(resolution, exponent, 2)} looks like zero to them"
         )
+    else:
+        error = upper = resolution = math.inf
+        interval = -math.inf, math.inf
+        guarantee = f"these samples resolve nothing: too few of the {sampled} carry the estimate"
     return Estimate(
         mantissa=found.value,
         exponent=exponent,
-        mantissa_interval=(found.value - half, found.value + half),
+        mantissa_interval=interval,
         mantissa_error=error,
-        mantissa_upper=found.value + one_sided * error,
+        mantissa_upper=upper,
         mantissa_resolution=resolution,
         exact=False,
         method="monte-carlo (sampled members)",
         guarantee=guarantee,
         confidence=settings.confidence,
-        n_samples=found.n if found.blocks else 0,
+        n_samples=0 if found.blocks is None else found.n,
         seconds=seconds,
         resolved=found.resolved,
         zeta=found.zeta if found.resolved and found.inputs > 0.9 * variance else None,

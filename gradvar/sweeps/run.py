@@ -14,7 +14,7 @@ from ..check import bound_check
 from ..errors import Interrupted
 from ..problem import Problem
 from ..progress import Reporter
-from ..results import JSON
+from ..results import JSON, Estimate
 from .bar import Bar
 from .journal import Journal
 from .problems import NamedProblem, as_named
@@ -117,12 +117,14 @@ class _Run:
         for item in self._todo():
             self.bar.begin(item)
             begin = time.perf_counter()
+            record = None
             try:
                 record = _computed(item, progress=self.bar.reporter(item))
+                self._keep(record)
             except KeyboardInterrupt as interrupt:
-                self._keep(Record.interrupted(item, getattr(interrupt, "estimate", None), time.perf_counter() - begin))
+                estimate: Estimate | None = getattr(interrupt, "estimate", None)
+                self._keep(record or Record.interrupted(item, estimate, time.perf_counter() - begin))
                 raise
-            self._keep(record)
 
     def on(self, executor: Executor) -> None:
         """Compute on the executor's workers, each problem by one thread."""
@@ -130,12 +132,12 @@ class _Run:
 
         def collect() -> None:
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                item = pending.pop(future)
                 try:
                     record = future.result()
                 except Exception as error:  # a worker that died, or something that does not pickle
-                    record = Record.failed(item, error, 0.0)
+                    record = Record.failed(pending[future], error, 0.0)
                 self._keep(record)
+                del pending[future]
 
         try:
             for item in self._todo():
@@ -149,13 +151,14 @@ class _Run:
                     collect()
             while pending:
                 collect()
-        except KeyboardInterrupt:
+        except BaseException as stop:
             for future in pending:
                 future.cancel()
-            # Workers that had the Ctrl-C as well hand back what they have.
-            for future in wait(pending, timeout=_GRACE).done:
-                if not future.cancelled() and future.exception() is None:
-                    self._keep(future.result())
+            if isinstance(stop, KeyboardInterrupt):
+                # What is finished; and workers that had the Ctrl-C as well hand back what they have.
+                for future in wait(pending, timeout=_GRACE).done:
+                    if not future.cancelled() and future.exception() is None:
+                        self._keep(future.result())
             raise
 
     def results(self) -> SweepResults:

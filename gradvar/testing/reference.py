@@ -351,6 +351,38 @@ def degree_spectrum(dim: int, predictions: Array, jacobian: Array, loss: Loss) -
     return np.array(spectrum)
 
 
+# --- tasks with inputs of their own -----------------------------------------------------------------------
+
+
+def planted_parities(dim: int, degree: int) -> tuple[Array, Array]:
+    """D_A(x) and f_A(x) for every set A of `degree` coordinates on every point of the cube, (m, 2^dim) each.
+
+    D_A is half uniform on the cube, half uniform on the points whose coordinates in A are all equal;
+    f_A(x) = prod_{i in A} x_i. The sets are in increasing order of sum_{i in A} 2^i.
+
+    >>> planted_parities(2, 2)[0].tolist()
+    [[0.375, 0.125, 0.125, 0.375]]
+    """
+    points = cube(dim)
+    probabilities, labels = [], []
+    for number in range(2**dim):
+        members = [i for i in range(dim) if (number // 2**i) % 2 == 1]
+        if len(members) == degree:
+            equal = [all(x[i] == x[members[0]] for i in members) for x in points]
+            probabilities.append([0.5 / len(points) + (0.5 / sum(equal) if e else 0.0) for e in equal])
+            labels.append([math.prod(float(x[i]) for i in members) for x in points])
+    return np.array(probabilities), np.array(labels)
+
+
+def task_gradients(probabilities: Array, labels: Array, predictions: Array, jacobian: Array, loss: Loss) -> Array:
+    """grad F_A = sum_x D_A(x) dl/dp(p(x), f_A(x)) g(x) of every task A, shape (m, P)."""
+    rows = [
+        gradients(target[None], weights, predictions, jacobian, loss)[0]
+        for weights, target in zip(probabilities, labels, strict=True)
+    ]
+    return np.array(rows)
+
+
 # --- Monte Carlo ------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
+from gradvar.methods.hoeffding import moments
 from gradvar.testing import reference
 
 
@@ -146,13 +147,38 @@ def test_so_few_pairs_give_the_value_but_no_interval(n: int, slow_class, slow_mo
     assert estimate.standard_error == math.inf
 
 
-def test_interval_is_normal_and_follows_the_confidence(slow_class, slow_model):
+def test_the_interval_is_the_score_interval_of_its_pairs(slow_class, slow_model):
+    classes, slow = slow_class("sparse-2", 6), slow_model("mlp-3-tanh", 6)
+    estimate, x = recorded(classes, slow.model, "square", 60, seed=4)
+    C, K = pair_matrices(classes, slow, "square", x)
+    h = C * K
+    np.fill_diagonal(h, 0)
+    triangles = np.einsum("ij,jk,ki->", h, h, h) / (60 * 59 * 58)
+    found = moments(h.sum(axis=1), float((h**2).sum()), triangles)
+    assert_allclose(estimate.interval, found.interval(1.959963984540054), rtol=1e-9)
+    assert_allclose(estimate.upper, found.interval(1.6448536269514722)[1], rtol=1e-9)
+    assert estimate.upper < estimate.interval[1]
+    assert_allclose(estimate.resolution, 1.959963984540054 * math.sqrt(2 * found.zeta2 / (60 * 59)), rtol=1e-9)
+
+
+def test_the_interval_follows_the_confidence(slow_class, slow_model):
     H, model = slow_class("sparse-2", 6).H, slow_model("mlp-3-tanh", 6).model
-    for confidence, z in [(0.95, 1.959963984540054), (0.5, 0.6744897501960817), (0.999, 3.290526731491925)]:
-        estimate = monte_carlo(H, model, max_samples=400, rtol=0, rng=0, confidence=confidence)
-        low, high = estimate.interval
-        assert_allclose(estimate.value - low, z * estimate.standard_error, rtol=1e-10)
-        assert_allclose(high - estimate.value, z * estimate.standard_error, rtol=1e-10)
+    widths = []
+    for confidence in (0.5, 0.95, 0.999):
+        low, high = monte_carlo(H, model, max_samples=400, rtol=0, rng=0, confidence=confidence).interval
+        widths.append(high - low)
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_norms_come_from_the_same_samples(slow_class, slow_model):
+    classes, slow = slow_class("sparse-2", 6), slow_model("mlp-3-tanh", 6)
+    estimate, x = recorded(classes, slow.model, "hinge", 60, seed=4)
+    gradient, signal = estimate.norms
+    norms = (slow.gradient(x) ** 2).sum(axis=1)
+    b = gv.Problem(classes.H, slow.model, "hinge").signal_scale(x)
+    assert_allclose(gradient.value, norms.mean(), rtol=1e-12)
+    assert_allclose(signal.value, (b**2 * norms).mean(), rtol=1e-12)
+    assert_allclose(gradient.standard_error, norms.std(ddof=1) / math.sqrt(60), rtol=1e-6)
 
 
 @pytest.mark.parametrize("H", ["parities", "sparse-1", "sparse-2", "sparse-4", "finite-signs", "finite-real"])

@@ -415,6 +415,46 @@ def test_ctrl_c_before_anything_is_finished():
     assert (row["status"], row["value"]) == ("interrupted", None)
 
 
+def test_ctrl_c_while_a_record_is_written_loses_and_repeats_nothing(tmp_path, monkeypatch):
+    path, real, calls = tmp_path / "f", os.fsync, []
+
+    def interrupted(file):
+        calls.append(real(file))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(gv.Interrupted) as caught:
+        swept(problems(3), path=path)
+    assert [row["status"] for row in caught.value.results] == ["done", "done"]
+    assert [line["parameters"]["model"] for line in lines(path)] == [0, 1]
+    calls.clear()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(gv.Interrupted):
+        swept(problems(5), path=path, executor=pool)
+    swept(problems(5), path=path)
+    assert [line["parameters"]["model"] for line in lines(path)] == [0, 1, 2, 3, 4]
+
+
+def test_a_full_disk_ends_the_sweep_and_what_was_submitted(tmp_path, monkeypatch):
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    made = set()
+
+    class Counting(SlowLinear):
+        def gradient(self, x):
+            made.add(self.weight)
+            return super().gradient(x)
+
+    H = gv.Parities(30)
+    items = [gv.NamedProblem(str(i), H, Counting(1.0 + i, 0.01), rtol=0, max_samples=64) for i in range(50)]
+    with ThreadPoolExecutor(1) as pool, pytest.raises(OSError, match="No space left"):
+        swept(items, path=tmp_path / "f", executor=pool)
+    assert len(made) < 25
+    assert (tmp_path / "f").read_bytes() == b""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal that ends a wait")
 def test_ctrl_c_while_an_executor_works_keeps_what_is_finished():
     done = threading.Event()

@@ -15,6 +15,7 @@ from . import (
     linear_periodic_cosine,
     linear_periodic_two_layer,
     one_member,
+    planted_parities_linear,
     two_layer_parities,
 )
 
@@ -38,6 +39,7 @@ THEOREMS: tuple[Theorem, ...] = (
     infinite_width,
     linear_periodic_cosine,
     linear_periodic_two_layer,
+    planted_parities_linear,
 )
 
 
@@ -47,8 +49,8 @@ class ClosedForm:
 
     The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities of one degree
     with a network of one hidden layer, at any dimension; parities with networks of infinite width, in the mean over
-    their weights; linear-periodic targets with a cosine model or a network of one hidden layer. Exact up to rounding
-    and quadrature, or up to one plain expectation whose interval is reported.
+    their weights; linear-periodic targets with a cosine model or a network of one hidden layer; planted parities with
+    the linear model. Exact up to rounding and quadrature, or up to one plain expectation whose interval is reported.
     """
 
     name: str = field(default="closed-form", init=False)

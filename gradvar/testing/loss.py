@@ -1,0 +1,216 @@
+"""The checks of a loss: the affine split of its derivative, its Lipschitz constant, what it says of itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property, partial
+
+import numpy as np
+import numpy.typing as npt
+
+from ..arguments import Array, SeedLike, seed_sequence, stream
+from ..losses import as_loss
+from .checks import Check, CheckFailed, CheckReport, called, named, offered, report, resting_on, skip
+from .comparison import ROUNDING, first, number, real, short, worst
+from .differences import derivative
+
+Value = Callable[[Array, Array], npt.ArrayLike]
+
+_STATUSES = ("proved", "checked", "estimated", "claimed", "failed")
+_STEP = 1e-4
+
+
+class LossProbe:
+    """A loss, and the predictions to look at it at."""
+
+    def __init__(self, loss: object, value: Value | None, rng: SeedLike) -> None:
+        if value is not None and not callable(value):
+            raise TypeError(f"`value` must be a function of predictions and labels, got {value!r}")
+        self.loss: object = as_loss(loss) if isinstance(loss, str) else loss
+        self.value = value
+        self._seed = seed_sequence(rng)
+
+    @cached_property
+    def p(self) -> Array:
+        """Predictions of all sizes: where losses bend (0, -1, +1), a grid, random ones, and large ones."""
+        rng = stream(self._seed, 0)
+        large = np.array([10.0, 30.0])
+        return np.concatenate([[0.0, 1.0, -1.0], np.linspace(-4, 4, 97), rng.standard_normal(64) * 3, large, -large])
+
+    def given_split(self) -> tuple[Array, Array]:
+        """a(p) and b(p), made sure of: each by its own p alone, which is left as it is."""
+        p = self.p.copy()
+        a, b = self._split_at(p)
+        if not np.array_equal(p, self.p):
+            raise CheckFailed(f"`split` must not change the predictions: number {first(p != self.p)[0]} changed")
+        self._split_at(p[:0])
+        for name, whole, part in zip(("a", "b"), (a, b), self._split_at(p[5:6]), strict=True):
+            if abs(part[0] - whole[5]) > ROUNDING * (1 + abs(whole[5])):
+                raise CheckFailed(
+                    f"{name}(p) must not depend on the other predictions: at p = {p[5]:.6g} it is {whole[5]:.6g} among "
+                    f"{p.size} and {part[0]:.6g} alone"
+                )
+        return a, b
+
+    def _split_at(self, p: Array) -> tuple[Array, Array]:
+        if not callable(getattr(self.loss, "split", None)):
+            raise CheckFailed(f"a loss must have a method `split`, and {type(self.loss).__name__} has none")
+        pair = offered(self.loss, "split")(p)
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise CheckFailed(f"`split` must return the pair (a(p), b(p)), got {short(pair)}")
+        return real("a(p) of `split`", pair[0], p.shape), real("b(p) of `split`", pair[1], p.shape)
+
+    @cached_property
+    def split(self) -> tuple[Array, Array]:
+        """a(p) and b(p)."""
+        return resting_on("split", self.given_split)
+
+    @property
+    def test_labels(self) -> tuple[float, ...]:
+        """Labels that the loss accepts."""
+        return (-1.0, 1.0) if getattr(self.loss, "labels", None) == "signs" else (-1.0, 1.0, 0.5, -2.0)
+
+
+def labels(probe: LossProbe) -> str:
+    """The loss says `name`, `labels` ("real" or "signs"), `lipschitz` > 0, `constant` and `evidence`."""
+    loss = probe.loss
+    for name in ("name", "labels", "lipschitz", "constant", "evidence"):
+        if not hasattr(loss, name):
+            raise CheckFailed(f"a loss must have `{name}`, and {type(loss).__name__} has none")
+    name, accepted, evidence = (getattr(loss, key) for key in ("name", "labels", "evidence"))
+    if not isinstance(name, str):
+        raise CheckFailed(f"`name` must be a str, got {short(name)}")
+    if accepted not in ("real", "signs"):
+        raise CheckFailed(f"`labels` must be 'real' or 'signs', got {short(accepted)}")
+    if not (isinstance(evidence, tuple) and len(evidence) == 2 and evidence[0] in _STATUSES):
+        raise CheckFailed(f"`evidence` must be (status, sentence), status one of {_STATUSES}, got {short(evidence)}")
+    if not _lipschitz(probe) > 0:
+        raise CheckFailed(f"`lipschitz` must be > 0 (math.inf for none), got {_lipschitz(probe)}")
+    return f"{name}; labels {accepted!r}"
+
+
+def split(probe: LossProbe) -> str:
+    """split(p) returns a(p) and b(p): finite float64 of shape (n,), for n = 0 too, and leaves p as it is."""
+    probe.given_split()
+    return f"a(p) and b(p) at {probe.p.size} predictions"
+
+
+def lipschitz(probe: LossProbe) -> str:
+    """|b(p)| <= `lipschitz`."""
+    bound = _lipschitz(probe)
+    if bound == math.inf:
+        skip("`lipschitz` is infinite: nothing is claimed")
+    b = probe.split[1]
+    row = int(np.argmax(np.abs(b)))
+    if abs(b[row]) > bound * (1 + ROUNDING):
+        raise CheckFailed(f"|b({probe.p[row]:.6g})| = {abs(b[row]):.6g} is above `lipschitz` = {bound:.6g}")
+    return f"max |b| = {abs(b[row]):.6g} at {b.size} predictions, `lipschitz` = {bound:.6g}"
+
+
+def constant(probe: LossProbe) -> str:
+    """b(p) is `constant` at every p, where that is a number."""
+    claim: object = getattr(probe.loss, "constant", None)
+    if claim is None:
+        skip("`constant` is None: b may depend on p")
+    value = number("`constant`", claim)
+    b = probe.split[1]
+    at = worst(b, np.full_like(b, value), ROUNDING * max(1.0, abs(value)))
+    if at is not None:
+        raise CheckFailed(f"`constant` is {value:.6g}, but b({probe.p[at]:.6g}) = {b[at]:.6g}")
+    return f"b = {value:g} at {b.size} predictions"
+
+
+def split_of_derivative(probe: LossProbe) -> str:
+    """a(p) + y b(p) = y r'(y p) at y = -1, +1 for a margin loss that offers its derivative r'."""
+    slope_of = offered(probe.loss, "derivative")
+    if getattr(probe.loss, "labels", None) != "signs":
+        skip("`derivative` is that of a margin loss, whose labels are 'signs'")
+    a, b = probe.split
+    for y in (1.0, -1.0):
+        slope = y * real("`derivative`", slope_of(y * probe.p), probe.p.shape)
+        _compare(probe.p, y, a, b, slope, ROUNDING * (1 + np.abs(slope)), "y r'(y p)")
+    return f"y r'(y p) at {probe.p.size} predictions and both labels"
+
+
+def split_of_value(probe: LossProbe) -> str:
+    """a(p) + y b(p) is the derivative of the loss's value in p, at every label the loss accepts."""
+    value = probe.value
+    if value is None:
+        skip("no value to differentiate; pass value=lambda p, y: ...")
+    a, b = probe.split
+    kinks = 0
+    for y in probe.test_labels:
+        label = np.full_like(probe.p, y)
+
+        def loss(t: float, label: Array = label) -> Array:
+            return real("`value(p, y)`", called("value", value, probe.p + t, label), label.shape)
+
+        found = derivative(loss, _STEP, None)
+        kinks += int(found.kink.sum())
+        # At a kink any number between the two slopes is a derivative.
+        error = np.where(found.kink, np.inf, found.error + ROUNDING * (1 + np.abs(a) + np.abs(b)))
+        _compare(probe.p, y, a, b, found.value, error, "the derivative of `value` by differences")
+    total = len(probe.test_labels) * probe.p.size
+    return f"{total - kinks} derivatives of `value`" + (f"; {kinks} at kinks left out" if kinks else "")
+
+
+CHECKS = (labels, split, lipschitz, constant, split_of_derivative, split_of_value)
+"""Every check of a loss: a function of a probe, whose name and docstring are the check's."""
+
+
+def loss_checks(loss: object, *, value: Value | None = None, rng: SeedLike = 0) -> list[Check]:
+    """Return the checks of a loss, one by one, for `pytest.mark.parametrize`; arguments as for `check_loss`.
+
+    Examples
+    --------
+    >>> [str(check) for check in loss_checks("hinge")][:3]
+    ['labels', 'split', 'lipschitz']
+    """
+    probe = LossProbe(loss, value, rng)
+    return [
+        Check(function.__name__.replace("_", "-"), (function.__doc__ or "").strip(), partial(function, probe))
+        for function in CHECKS
+    ]
+
+
+def check_loss(loss: object, *, value: Value | None = None, rng: SeedLike = 0) -> CheckReport:
+    """Look at what Theorem 1 needs of a loss: dloss/dp = a(p) + y b(p) with |b| <= `lipschitz`.
+
+    Parameters
+    ----------
+    loss : str or Loss
+        A name, a `MarginLoss`, or any object with the members of `gradvar.losses.Loss`.
+    value : callable, optional
+        (p, y) -> loss, arrays of shape (n,): the split is compared with its derivative by differences.
+    rng : int, SeedSequence, Generator or None
+        Of the predictions, which are 166 between -30 and 30.
+
+    Returns
+    -------
+    CheckReport
+        As for `check_hypothesis_class`.
+
+    Examples
+    --------
+    >>> import numpy as np, gradvar as gv
+    >>> check_loss("hinge", value=lambda p, y: np.maximum(0, 1 - y * p)).passed
+    True
+    >>> report = check_loss("square", value=lambda p, y: (p - y) ** 2)  # "square" is half of it
+    >>> [result.name for result in report.failures]
+    ['split-of-value']
+    """
+    return report(named(loss), loss_checks(loss, value=value, rng=rng))
+
+
+def _lipschitz(probe: LossProbe) -> float:
+    return number("`lipschitz`", getattr(probe.loss, "lipschitz", None))
+
+
+def _compare(p: Array, y: float, a: Array, b: Array, expected: Array, error: Array, what: str) -> None:
+    said = a + y * b
+    at = worst(said, expected, error)
+    if at is not None:
+        raise CheckFailed(
+            f"a(p) + y b(p) at p = {p[at]:.6g}, y = {y:g} is {said[at]:.6g}, but {what} is {expected[at]:.6g}"
+        )

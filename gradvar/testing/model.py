@@ -1,0 +1,368 @@
+"""The checks of a model: predictions, the gradient against differences of predictions, tangent factors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, partial
+
+import numpy as np
+import numpy.typing as npt
+
+from ..arguments import Array, SeedLike, inputs_of, real_array, seed_sequence, stream
+from ..inputs import Inputs
+from ..models.base import KnowsParameters
+from .checks import Check, CheckFailed, CheckReport, called, named, offered, report, resting_on, skip
+from .comparison import ROUNDING, first, real, short, worst
+from .differences import complex_step, derivative
+
+Predictor = Callable[[Array, Array], npt.ArrayLike]
+
+_STEP = 1e-4
+_MOST_COORDINATES, _DIRECTIONS = 256, 8
+
+
+class ModelProbe:
+    """A model, the inputs to look at it at, and predictions as a function of the parameters where there is one."""
+
+    def __init__(
+        self,
+        model: object,
+        x: npt.ArrayLike | Inputs | None,
+        predict: Predictor | None,
+        parameters: npt.ArrayLike | None,
+        rng: SeedLike,
+    ) -> None:
+        if (predict is None) != (parameters is None):
+            raise TypeError("`predict` and `parameters` go together: p(w, x) as a function, and the model's own w")
+        if predict is not None and not callable(predict):
+            raise TypeError(f"`predict` must be a function of the parameters and the inputs, got {predict!r}")
+        self.model = model
+        self.predict = predict
+        self.w = None if parameters is None else real_array("parameters", parameters, 1, "(n_parameters,)")
+        self.seed = seed_sequence(rng)
+        self._x = x
+
+    @cached_property
+    def x(self) -> Array:
+        """Inputs: those given, or Gaussian ones and points of the cube in the model's dimension."""
+        dim: object = getattr(self.model, "dim", None)
+        rng = stream(self.seed, 0)
+        if isinstance(self._x, Inputs):
+            return self._x.sample(16, rng)
+        if self._x is not None:
+            given = np.array(self._x, dtype=np.float64)
+            return inputs_of(given, dim if isinstance(dim, int) else given.shape[-1], "the model")
+        if dim is None:
+            skip("the model does not say its `dim`: pass the inputs as `x`, shape (n, dim)")
+        if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or dim < 1:
+            raise CheckFailed(f"`dim` must be an int >= 1, or None for inputs of any dimension, got {short(dim)}")
+        return np.concatenate(
+            [rng.standard_normal((8, int(dim))), np.where(rng.random((8, int(dim))) < 0.5, -1.0, 1.0)]
+        )
+
+    def given_count(self) -> int:
+        """The number of parameters, made sure of."""
+        count: object = getattr(self.model, "n_parameters", None)
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise CheckFailed(f"`n_parameters` must be an int >= 1, got {short(count)}")
+        return int(count)
+
+    def given_predictions(self, x: Array) -> Array:
+        """p(x), made sure of."""
+        given = _method(self.model, "predict")(x.copy())
+        return real(f"`predict` of {x.shape[0]} inputs", given, (x.shape[0],))
+
+    def given_gradient(self, x: Array) -> Array:
+        """dp(x)/dw, made sure of."""
+        shape = (x.shape[0], resting_on("parameters", self.given_count))
+        return real(f"`gradient` of {x.shape[0]} inputs", _method(self.model, "gradient")(x.copy()), shape)
+
+    @cached_property
+    def x_checked(self) -> Array:
+        """The inputs, for checks of something else."""
+        return resting_on("predict", lambda: self.x)
+
+    @cached_property
+    def predictions(self) -> Array:
+        """p(x) at the inputs."""
+        return resting_on("predict", lambda: self.given_predictions(self.x))
+
+    @cached_property
+    def gradient(self) -> Array:
+        """dp(x)/dw at the inputs."""
+        return resting_on("gradient", lambda: self.given_gradient(self.x_checked))
+
+    @property
+    def own_parameters(self) -> KnowsParameters | None:
+        """The model, if it offers `parameters` and `with_parameters`."""
+        model = self.model
+        known = isinstance(model, KnowsParameters) and model.parameters is not None and callable(model.with_parameters)
+        return model if known and isinstance(model, KnowsParameters) else None
+
+    @cached_property
+    def at_parameters(self) -> tuple[Array, Callable[[npt.NDArray[np.generic]], object]]:
+        """The parameters w and the function w -> p_w(x), which may also accept complex w."""
+        x = self.x_checked
+        if self.predict is not None and self.w is not None:
+            predict = self.predict
+            return self.w, lambda w: called("predict(w, x)", predict, w, x.copy())
+        model = self.own_parameters
+        if model is None:
+            skip(
+                "the model offers no `parameters` and `with_parameters(w)`; "
+                "pass predict=lambda w, x: ... and parameters=w"
+            )
+        return resting_on("parameters", lambda: self.given_parameters(model)), lambda w: called(
+            "predict of with_parameters(w)", lambda: model.with_parameters(np.asarray(w)).predict(x.copy())
+        )
+
+    def given_parameters(self, model: KnowsParameters) -> Array:
+        """The model's own parameters, made sure of: with_parameters(parameters) is the same model again."""
+        w = real("`parameters`", called("parameters", lambda: model.parameters), (self.given_count(),)).copy()
+        before = self.predictions
+        again = called("with_parameters", model.with_parameters, w.copy())
+        given = called("with_parameters(w).predict", again.predict, self.x_checked.copy())
+        found = real("with_parameters(parameters).predict(x)", given, before.shape)
+        at = worst(found, before, _tolerance(before))
+        if at is not None:
+            raise CheckFailed(
+                f"with_parameters(parameters) must be the same model: at x = {short(self.x[at])} it predicts "
+                f"{found[at]:.6g}, not {before[at]:.6g}"
+            )
+        called("with_parameters", model.with_parameters, w + 1.0)
+        if worst(self.given_predictions(self.x), before, _tolerance(before)) is not None:
+            raise CheckFailed("`with_parameters` must return another model and leave this one as it is")
+        return w
+
+
+def parameters(probe: ModelProbe) -> str:
+    """`n_parameters` is an int >= 1; with_parameters(parameters) is the same model, and leaves this one alone."""
+    count = probe.given_count()
+    model = probe.own_parameters
+    if model is None:
+        return f"n_parameters = {count:,}; no `parameters` and `with_parameters` are offered"
+    probe.given_parameters(model)
+    return f"n_parameters = {count:,}; with_parameters(parameters) predicts the same"
+
+
+def predict(probe: ModelProbe) -> str:
+    """predict(x) returns finite float64 values of shape (n,), for n = 0 too."""
+    p = probe.given_predictions(probe.x)
+    probe.given_predictions(probe.x[:0])
+    return f"shape {p.shape}, values from {p.min():.4g} to {p.max():.4g}"
+
+
+def gradient(probe: ModelProbe) -> str:
+    """gradient(x) returns finite float64 values of shape (n, n_parameters), for n = 0 too."""
+    g = probe.given_gradient(probe.x_checked)
+    probe.given_gradient(probe.x_checked[:0])
+    return f"shape {g.shape}, largest entry {np.abs(g).max():.4g}"
+
+
+def batch(probe: ModelProbe) -> str:
+    """Prediction and gradient at x do not depend on the other inputs in the batch."""
+    x = probe.x_checked
+    for name, whole, function in (
+        ("predict", probe.predictions, probe.given_predictions),
+        ("gradient", probe.gradient, probe.given_gradient),
+    ):
+        alone = resting_on(name, lambda f=function: np.concatenate([f(x[i : i + 1]) for i in range(len(x))]))  # type: ignore[misc]
+        at = worst(alone, whole, _tolerance(whole))
+        if at is not None:
+            raise CheckFailed(
+                f"`{name}` must not depend on the other inputs: at x = {short(x[at[0]])} it is {whole[at]:.6g} among "
+                f"{len(x)} inputs and {alone[at]:.6g} alone"
+            )
+    return f"{len(x)} inputs together and one by one"
+
+
+def pure(probe: ModelProbe) -> str:
+    """Predict and gradient do not change the inputs, and repeat themselves."""
+    for name, before in (("predict", probe.predictions), ("gradient", probe.gradient)):
+        x = probe.x_checked.copy()
+        again = np.asarray(_method(probe.model, name)(x))
+        if not np.array_equal(x, probe.x_checked):
+            row = first(x != probe.x_checked)[0]
+            raise CheckFailed(f"`{name}` must not change its inputs: row {row} became {short(x[row])}")
+        if not np.array_equal(before, again):
+            at = first(before != again)
+            raise CheckFailed(f"`{name}` must repeat itself: {before[at]:.6g} at {at} became {again[at]:.6g}")
+    return "inputs are left as they were; a second call gives the same numbers"
+
+
+def gradient_value(probe: ModelProbe) -> str:
+    """gradient(x) is the derivative of the prediction in the parameters (complex step or central differences)."""
+    g = probe.gradient
+    w, function = probe.at_parameters
+    if w.size != g.shape[1]:
+        raise CheckFailed(
+            f"`parameters` must have one entry for each of the {g.shape[1]} columns of `gradient`, got {w.size}"
+        )
+    at_w = real("p(w, x) at the model's parameters", np.asarray(function(w)), probe.predictions.shape)
+    at = worst(at_w, probe.predictions, _tolerance(probe.predictions))
+    if at is not None:
+        raise CheckFailed(
+            f"p(w, x) at `parameters` is {at_w[at]:.6g} at x = {short(probe.x[at])}, but `predict` says "
+            f"{probe.predictions[at]:.6g}: these are not the parameters of the model"
+        )
+    rng = stream(probe.seed, 1)
+    kinks, methods = 0, set()
+    for label, direction in _directions(w, rng):
+        found = derivative(
+            lambda t, v=direction: _real_predictions(function(w + t * v)),  # type: ignore[misc]
+            _STEP,
+            lambda v=direction: function(w + complex_step() * v),  # type: ignore[misc]
+        )
+        said = g @ direction
+        rounding = ROUNDING * (np.abs(g) @ np.abs(direction))
+        wrong = (np.abs(said - found.value) > found.error + rounding) & ~found.kink
+        kinks += int(found.kink.sum())
+        methods.add(found.how)
+        if wrong.any():
+            row = int(np.argmax(np.where(wrong, np.abs(said - found.value) - found.error, -np.inf)))
+            raise CheckFailed(
+                f"`gradient` {label} at x = {short(probe.x[row])} is {said[row]:.6g}, but the derivative of the "
+                f"prediction by {found.how} is {found.value[row]:.6g} +- {found.error[row] + rounding[row]:.1g}"
+            )
+    total = len(_directions(w, rng)) * len(g)
+    if kinks == total:
+        skip("the prediction has a kink in the parameters at every input; pass others as `x`")
+    left_out = f"; {kinks:,} at kinks left out" if kinks else ""
+    return f"{total - kinks:,} derivatives by {' and '.join(sorted(methods))}{left_out}"
+
+
+def tangent_factors(probe: ModelProbe) -> str:
+    """tangent_factors(x) multiply out to the kernel of the gradient: sum (A A'^T) * (B B'^T) = g g'^T."""
+    factors_of = offered(probe.model, "tangent_factors")
+    x, g = probe.x_checked, probe.gradient
+    factors = factors_of(x.copy())
+    if not isinstance(factors, (list, tuple)) or not all(isinstance(f, (list, tuple)) and len(f) == 2 for f in factors):
+        raise CheckFailed(f"`tangent_factors` must return a list of pairs (A, B), got {short(factors)}")
+    kernel = np.zeros((len(x), len(x)))
+    for i, (left, right) in enumerate(factors):
+        for name, factor in (("A", left), ("B", right)):
+            if not isinstance(factor, np.ndarray) or factor.ndim != 2 or factor.shape[0] != len(x):
+                shape = factor.shape if isinstance(factor, np.ndarray) else short(factor)
+                raise CheckFailed(f"{name}_{i} of `tangent_factors` must have shape ({len(x)}, r), got {shape}")
+            real(f"{name}_{i} of `tangent_factors`", factor, factor.shape)
+        kernel += (left @ left.T) * (right @ right.T)
+    expected = g @ g.T
+    at = worst(kernel, expected, ROUNDING * (1e-300 + float(np.abs(expected).max())))
+    if at is not None:
+        raise CheckFailed(
+            f"`tangent_factors` at x = {short(x[at[0]])}, x' = {short(x[at[1]])} multiply out to {kernel[at]:.6g}, but "
+            f"<g(x), g(x')> of `gradient` is {expected[at]:.6g}"
+        )
+    return f"{len(factors)} pairs, the kernel of the gradient at {len(x)} inputs"
+
+
+CHECKS = (predict, parameters, gradient, batch, pure, gradient_value, tangent_factors)
+"""Every check of a model: a function of a probe, whose name and docstring are the check's."""
+
+
+def model_checks(
+    model: object,
+    x: npt.ArrayLike | Inputs | None = None,
+    *,
+    predict: Predictor | None = None,
+    parameters: npt.ArrayLike | None = None,
+    rng: SeedLike = 0,
+) -> list[Check]:
+    """Return the checks of a model, one by one, for `pytest.mark.parametrize`; arguments as for `check_model`.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> [str(check) for check in model_checks(gv.Linear([1.0, 2.0]))][:3]
+    ['predict', 'parameters', 'gradient']
+    """
+    probe = ModelProbe(model, x, predict, parameters, rng)
+    return [
+        Check(function.__name__.replace("_", "-"), (function.__doc__ or "").strip(), partial(function, probe))
+        for function in CHECKS
+    ]
+
+
+def check_model(
+    model: object,
+    x: npt.ArrayLike | Inputs | None = None,
+    *,
+    predict: Predictor | None = None,
+    parameters: npt.ArrayLike | None = None,
+    rng: SeedLike = 0,
+) -> CheckReport:
+    """Look at the predictions and the gradient of a model.
+
+    The gradient is compared with derivatives of the prediction in the parameters: in every coordinate (in 256 of
+    them and 8 random directions, where there are more), but not at kinks. It takes a model with `parameters` and
+    `with_parameters(w)` (`gradvar.models.base`), or `predict` and `parameters` given here.
+
+    Parameters
+    ----------
+    model : Model
+        Any object with `predict`, `gradient` and `n_parameters`.
+    x : array_like of shape (n, dim) or Inputs, optional
+        Where to look; by default Gaussian inputs and points of the cube in the dimension `model.dim`.
+    predict : callable, optional
+        (w, x) -> p_w(x), shape (n,): the prediction as a function of the parameters. Where it accepts complex w its
+        derivative is exact.
+    parameters : array_like of shape (n_parameters,), optional
+        The model's own w.
+    rng : int, SeedSequence, Generator or None
+        Of the inputs and directions.
+
+    Returns
+    -------
+    CheckReport
+        As for `check_hypothesis_class`.
+
+    Raises
+    ------
+    TypeError
+        `predict` without `parameters`, or the other way round.
+
+    Examples
+    --------
+    >>> import numpy as np, gradvar as gv
+    >>> check_model(gv.MLP.random([3, 4, 1], rng=0)).passed
+    True
+    >>> w = np.array([1.0, -2.0])
+    >>> model = gv.from_function(lambda x: np.tanh(x @ w), lambda x: x, n_parameters=2, dim=2)
+    >>> check_model(model, predict=lambda w, x: np.tanh(x @ w), parameters=w).failures[0].name
+    'gradient-value'
+    """
+    return report(named(model), model_checks(model, x, predict=predict, parameters=parameters, rng=rng))
+
+
+def _method(model: object, name: str) -> Callable[..., object]:
+    if not callable(getattr(model, name, None)):
+        raise CheckFailed(f"a model must have a method `{name}`, and {type(model).__name__} has none")
+    return offered(model, name)
+
+
+def _tolerance(values: Array) -> float:
+    return ROUNDING * (1 + float(np.abs(values).max(initial=0.0)))
+
+
+def _real_predictions(values: object) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise CheckFailed(f"p(w, x) must be real for real w, got dtype {array.dtype}")
+    return np.asarray(array, dtype=np.float64)
+
+
+def _directions(w: Array, rng: np.random.Generator) -> list[tuple[str, Array]]:
+    """Coordinates, scaled where a weight is large, and some directions that have a part of every coordinate."""
+    many = w.size > _MOST_COORDINATES
+    numbers = rng.choice(w.size, _MOST_COORDINATES, replace=False) if many else np.arange(w.size)
+    directions = []
+    for j in sorted(int(number) for number in numbers):
+        unit = np.zeros(w.size)
+        unit[j] = max(1.0, abs(float(w[j])))
+        scaled = "" if unit[j] == 1 else f" (times {unit[j]:.4g})"
+        directions.append((f"in parameter {j}{scaled}", unit))
+    if many:
+        for _ in range(_DIRECTIONS):
+            v = rng.standard_normal(w.size)
+            directions.append(("along a random direction", v / np.linalg.norm(v)))
+    return directions

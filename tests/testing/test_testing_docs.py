@@ -1,0 +1,39 @@
+"""The page docs/testing.md says what happens, and shows a planted defect for every check."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import numpy as np
+
+import gradvar as gv
+from gradvar.testing import hypothesis_class_checks, loss_checks, model_checks, theorem1_checks
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+CODE = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL))
+
+
+def test_every_example_prints_what_the_page_says():
+    examples = doctest.DocTestParser().get_doctest(CODE, {}, "docs/testing.md", None, 0)
+    assert len(examples.examples) > 80
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    output: list[str] = []
+    results = doctest.DocTestRunner(optionflags=flags).run(examples, out=output.append)
+    assert results.failed == 0, "".join(output)
+
+
+def test_every_check_is_shown_on_a_planted_defect():
+    shown = set(re.findall(r'show\(check_(\w+)\(.*"([a-z0-9-]+)"\)', CODE))
+    linear = gv.Linear(np.ones(2))
+    assert shown == {
+        (kind, str(check))
+        for kind, checks in {
+            "hypothesis_class": hypothesis_class_checks(gv.Parities(2)),
+            "model": model_checks(linear),
+            "loss": loss_checks("square"),
+            "theorem1": theorem1_checks(gv.Parities(2), linear),
+        }.items()
+        for check in checks
+    }
