@@ -148,6 +148,8 @@ class Along:
         ValueError
             No such column, nothing to draw, numbers that underflow.
         """
+        if not self.checks:
+            raise ValueError("there are no checkpoints to draw")
         drawn = self._table.plot(x, y, ax)
         if x == "step":
             drawn.set_xscale("linear")  # the first step is 0

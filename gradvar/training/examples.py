@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array, finite, real_array
+from ..classes.base import DrawsExamples
 from ..errors import LabelError, ShapeError
 from ..inputs import Inputs
 from ..losses import Loss
@@ -18,14 +19,6 @@ Draw: TypeAlias = Callable[[int, np.random.Generator], tuple[Array, npt.ArrayLik
 
 _ROWS, _NUMBERS = 2**13, 2**20
 """Examples, and coordinates of inputs, that are drawn at a time: many small batches at once."""
-
-
-@runtime_checkable
-class _DrawsExamples(Protocol):
-    """A class whose members draw inputs of their own."""
-
-    def draw(self, members: npt.NDArray[np.generic], n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Return n examples of each of m members: inputs (m, n, dim) and labels (m, n)."""
 
 
 class Examples:
@@ -59,7 +52,7 @@ class Examples:
         self.target, self.loss = target, loss
         self.dim = distribution.dim
         self._draw: Draw = _Labelled(target, distribution)
-        if inputs is None and isinstance(hypotheses, _DrawsExamples):
+        if inputs is None and isinstance(hypotheses, DrawsExamples):
             self._draw = _OwnInputs(hypotheses, np.asarray(getattr(target, "which", None)))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -100,7 +93,7 @@ class _Labelled:
 class _OwnInputs:
     """Examples that the member itself draws."""
 
-    def __init__(self, hypotheses: _DrawsExamples, which: npt.NDArray[np.generic]) -> None:
+    def __init__(self, hypotheses: DrawsExamples[npt.NDArray[np.generic]], which: npt.NDArray[np.generic]) -> None:
         self.hypotheses, self.which = hypotheses, which
 
     def __call__(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
