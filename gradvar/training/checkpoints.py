@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -153,8 +154,17 @@ class Along:
         drawn = self._table.plot(x, y, ax)
         if x == "step":
             drawn.set_xscale("linear")  # the first step is 0
+        if y == "value" and self._ranges_widely():
+            drawn.set_yscale("log")
         drawn.set_title(f"{self.checks[0].problem['class']}: {self._said}", fontsize=10)
         return drawn
+
+    def _ranges_widely(self) -> bool:
+        """Whether intervals and bounds are positive and reach over more than a power of ten."""
+        ends = [
+            end for check in self.checks for end in (check.variance.interval[0], check.bound) if not math.isnan(end)
+        ]
+        return min(ends) > 0 and max(ends) > 10 * min(ends)
 
     @property
     def _table(self) -> SweepResults:

@@ -141,13 +141,13 @@ def test_a_parity_is_trained_and_the_variance_obeys_the_bound_all_along():
         gv.MLP.random([10, 32, 1], "relu", rng=0),
         "hinge",
         inputs=K.inputs,
-        steps=1500,
-        learning_rate=0.1,
-        record=100,
+        steps=600,
+        learning_rate=0.02,
+        record=50,
         rng=0,
     )
     found = gv.along(K, run, "hinge")
-    assert found.steps == run.steps.tolist() == list(range(0, 1501, 100))
+    assert found.steps == run.steps.tolist() == list(range(0, 601, 50))
     assert run.accuracies[0] < 0.7
     assert run.accuracies[-1] > 0.95
     for model, row in zip(run.snapshots, found.to_dicts(), strict=True):
@@ -186,6 +186,17 @@ def test_a_plot_shows_variance_interval_and_bound_over_the_steps():
     curves = [line.get_xydata().tolist() for line in ax.lines]
     rows = found.to_dicts()
     assert [[row["step"], row["bound"]] for row in rows] in curves
+    low = gv.along(H, models(), rng=5, **SAMPLED)
+    assert min(check.variance.interval[0] for check in low.checks) < 0
+    assert low.plot().get_yscale() == "linear"
+    near = gv.along(gv.Parities(6), [gv.Linear([1.0] * 6)] * 2).plot()
+    assert near.get_yscale() == "linear"  # the bound is all but reached
+    far = gv.along(gv.SparseParities(8, 3), [gv.Linear([1.0] * 8), gv.MLP.random([8, 4, 1], rng=0)]).plot(
+        "step", "ratio"
+    )
+    assert far.get_yscale() == "linear"
+    wide = gv.along(gv.SparseParities(8, 4), [gv.MLP.random([8, 4, 1], rng=seed) for seed in range(2)])
+    assert wide.plot().get_yscale() == "log"
     _, mine = plt.subplots()
     assert found.plot(y="ratio", ax=mine) is mine
     assert "3 checkpoints" in mine.get_title()
@@ -203,7 +214,32 @@ def test_ctrl_c_hands_back_the_finished_checkpoints():
     with pytest.raises(gv.Interrupted) as interrupt:
         gv.along(H, training(), rng=0, **SAMPLED)
     assert interrupt.value.results.steps == [0, 1]
+    assert interrupt.value.estimate is None
     assert "Along(" in str(interrupt.value)
+
+
+def test_ctrl_c_in_an_estimate_hands_that_back_too():
+    calls = []
+
+    class Slow(gv.Linear):
+        def predict(self, x):
+            calls.append(len(x))
+            if sum(calls) > 3000:
+                raise KeyboardInterrupt
+            return super().predict(x)
+
+    linear = gv.Linear(np.linspace(0.1, 1, 40))
+    with pytest.raises(gv.Interrupted) as interrupt:
+        gv.along(
+            gv.SparseParities(40, 1),
+            [linear, Slow(linear.weights)],
+            method="monte-carlo",
+            rtol=0,
+            max_samples=4096,
+            rng=0,
+        )
+    assert interrupt.value.results.steps == [0]
+    assert interrupt.value.estimate.n_samples >= 512
 
 
 def test_an_error_keeps_the_checkpoints_before_and_says_the_step():
