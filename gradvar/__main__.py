@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import gradvar as gv
 
+from .activations import ACTIVATIONS
 from .arguments import generator
 from .classes.base import HypothesisClass
 from .losses import LOSSES
 from .methods.auto import METHODS
-from .models.activations import ACTIVATIONS
 from .models.base import Model
 
 _DESCRIPTION = """\

@@ -25,7 +25,7 @@ import numpy as np
 
 from .classes import LinearPeriodic
 from .classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsOperatorNorm
-from .errors import TooLargeError
+from .errors import NotApplicableError, TooLargeError
 from .problem import Problem
 from .results import Assumption, Bound, Consequence, Estimate, format_log2, log2_end, log2_of
 from .theorem2 import Theorem2
@@ -82,7 +82,7 @@ def bounds(
     orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
     constants = _constants(hypotheses, orthonormal)
     theorem = _bound("theorem-1", formula, share, gradient, not failed, reason)
-    if isinstance(hypotheses, KnowsGram):
+    if isinstance(hypotheses, KnowsGram) and not math.isnan(constants["operator-norm"][0]):
         # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
         excess = max(constants["operator-norm"][0] + hypotheses.log2_size, 0.0)
         theorem = dataclasses.replace(
@@ -118,10 +118,13 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tupl
     size = hypotheses.log2_size
     if isinstance(hypotheses, KnowsGramRow):
         return _from_row(hypotheses)
-    if isinstance(hypotheses, KnowsGram):
+    proved = bool(getattr(hypotheses, "is_orthonormal", False)) and (
+        getattr(hypotheses, "orthonormality", ("claimed", ""))[0] == "proved"
+    )
+    if isinstance(hypotheses, KnowsGram) and not proved:
         try:
             return _from_gram(hypotheses, hypotheses.gram())
-        except TooLargeError as error:
+        except (NotApplicableError, TooLargeError) as error:
             unknown = (math.nan, str(error))
     elif orthonormal:
         why = "orthonormal class: Gram = I"
@@ -140,8 +143,12 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool) -> dict[str, tupl
         why = "operator norm as the class says it"
         log2 = getattr(hypotheses, "log2_operator_norm", None)  # where it may underflow
         for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
-            norm = _log2(hypotheses.operator_norm(centred=centred)) if log2 is None else float(log2(centred=centred))
-            constants[name] = (norm, why)
+            try:
+                norm = hypotheses.operator_norm(centred=centred) if log2 is None else float(log2(centred=centred))
+            except (NotApplicableError, TooLargeError) as error:
+                constants[name] = (math.nan, str(error))
+            else:
+                constants[name] = (_log2(norm) if log2 is None else norm, why)
     return constants
 
 
@@ -169,15 +176,22 @@ def _from_gram(
         centred = gram - gram.mean(axis=0)
         centred -= centred.mean(axis=1)[:, None]
         norms = float(np.linalg.eigvalsh(centred)[-1]) / m, float(np.linalg.eigvalsh(gram)[-1]) / m
-    diagonal = np.diagonal(gram)
-    off = gram - np.diag(diagonal)
+    largest = float(np.diagonal(gram).max())
+    unit = math.ldexp(1.0, math.frexp(largest)[1])  # squares stay within float64
+    sums, off, everything = [], [], []
+    for i, entries in enumerate(gram):  # a row at a time: the matrix may take 2 GiB
+        row = entries / unit
+        sums.append(float(np.abs(row).sum()))
+        everything.append(float(row @ row))
+        others = np.delete(row, i)
+        off.append(float(others @ others))
     why = f"Gram matrix of all {m:,} members"
     return {
         "operator-norm": (_log2(norms[0]), why),
         "operator-norm-uncentred": (_log2(norms[1]), why),
-        "gershgorin": (_log2(float(np.abs(gram).sum(axis=1).max()) / m), why),
-        "boas-bellman": (_log2((float(diagonal.max()) + float(np.linalg.norm(off))) / m), why),
-        "cross-predictability": (_log2(float(np.linalg.norm(gram)) / m), why),
+        "gershgorin": (_log2(unit * max(sums) / m), why),
+        "boas-bellman": (_log2((largest + unit * math.sqrt(math.fsum(off))) / m), why),
+        "cross-predictability": (_log2(unit * math.sqrt(math.fsum(everything)) / m), why),
     }
 
 

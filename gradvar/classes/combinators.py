@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import operator
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Protocol, SupportsIndex, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array, SeedLike, integer
-from ..errors import TooLargeError
+from ..errors import ShapeError, TooLargeError
 from ..inputs import Inputs
+from .table import EvaluatedTable, Table
 
 if TYPE_CHECKING:
     from .restriction import Restriction
@@ -57,22 +60,43 @@ class Target:
         return np.asarray(self.hypotheses.evaluate(self.which[None], x)[0])
 
     def __repr__(self) -> str:
-        which: object = self.which
         if self.which.dtype == np.bool_:
-            which = np.flatnonzero(self.which).tolist()
-        elif self.which.ndim:
-            which = np.array2string(self.which, threshold=8, precision=4, separator=", ")
+            which = f"on coordinates {_short(np.flatnonzero(self.which))}"
+        else:
+            which = _short(self.which)
         return f"<target {which} of {self.hypotheses!r}>"
+
+
+def _short(array: Members) -> str:
+    return np.array2string(
+        array, threshold=8, edgeitems=3, precision=4, separator=", ", max_line_width=1000, formatter={"int": str}
+    )
+
+
+@runtime_checkable
+class _Unranks(Protocol):
+    """A class that finds the description of member number i without listing all."""
+
+    def _numbered(self, number: int) -> Members:
+        """The description of a member by its number in the order of `members()`."""
 
 
 class Combinators(ABC):
     """A mixin: `member`, `restrict`, iteration and `len` for a class with `size`, `members`, `sample`, `evaluate`.
 
-    `size` is the number of members; None where they are infinitely many.
+    A class that finds member number i without listing all says how in `_numbered(i)`; one whose descriptions are
+    numbers says so in `_described_by_numbers`; one where not everything that can be evaluated is a member refuses the
+    rest in `_checked`.
     """
 
     inputs: Inputs
-    size: int | None
+    if TYPE_CHECKING:  # an attribute or a property, as the class likes
+
+        @property
+        def size(self) -> int | None:
+            """The number of members; None where they are infinitely many."""
+
+    _described_by_numbers = False
 
     @abstractmethod
     def members(self) -> Members:
@@ -92,29 +116,46 @@ class Combinators(ABC):
         Parameters
         ----------
         which : int or array_like
-            Its number in the order of `members()`; or its description, as a row of `members()` or `sample()`. Where
-            members are described by numbers, the description.
+            Its number in the order of `members()`, counted from 0; or its description, as a row of `members()` or
+            `sample()`. Where members are described by numbers, the description.
 
         Raises
         ------
         ValueError, TypeError
             A number out of range, a number where there are infinitely many members, or no description of a member.
-        """
-        return Target(self, self._description(which))
 
-    def restrict(self, members: npt.ArrayLike | Sequence[Target]) -> Restriction:
+        Examples
+        --------
+        >>> import gradvar as gv
+        >>> gv.SparseParities(1000, 3).member(10**8)
+        <target on coordinates [221, 555, 844] of SparseParities(dim=1000, degree=3)>
+        """
+        number = _as_number(which)
+        if self._described_by_numbers or (number is None and np.ndim(cast(npt.ArrayLike, which)) > 0):
+            return Target(self, self._checked(np.asarray(which)[None])[0])
+        if number is None:
+            raise TypeError(f"`which` must be the number of a member of {self!r} or its description, got {which!r}")
+        return Target(self, self._numbered_rows("which", [number])[0])
+
+    def restrict(self, members: npt.ArrayLike | Iterable[Target]) -> Restriction:
         """Return the class of these members only, on the same inputs.
 
         Parameters
         ----------
         members : sequence
-            Numbers in the order of `members()`, descriptions (as `sample` returns them), or targets of this class.
+            Descriptions (as `sample` and `members` return them), numbers in the order of `members()`, or targets of
+            this class; one that is named twice counts twice.
 
         Returns
         -------
         Restriction
             A class of m members, whose Gram matrix is known where this class's inner products are, or where its
             inputs can be enumerated.
+
+        Raises
+        ------
+        ValueError, TypeError
+            No members, or something that is not a member of this class.
 
         Examples
         --------
@@ -125,48 +166,89 @@ class Combinators(ABC):
         """
         from .restriction import Restriction
 
-        if isinstance(members, Sequence) and any(isinstance(one, Target) for one in members):
-            members = [one.which if isinstance(one, Target) else one for one in members]
-        given = [self._description(one) for one in np.asarray(members)]
-        return Restriction(self, np.array(given) if given else np.empty(0))
+        return Restriction(self, members)
 
-    def _description(self, which: SupportsIndex | npt.ArrayLike) -> Members:
-        """The description of the member with this number, or this description made sure to be one."""
-        description = np.asarray(which)
-        if description.ndim == 0 and not self._described_by_numbers:
-            if self.size is None:
-                raise TypeError(
-                    f"{self!r} has infinitely many members, which have no numbers; give a description, as "
-                    f"sample(1) returns it, got {which!r}"
-                )
-            if description.dtype.kind not in "iu":
-                raise TypeError(f"a member of {self!r} is a number or a row of members(), got {which!r}")
-            return self._numbered(integer("which", int(description), 0, self.size - 1))
-        self.evaluate(description[None], self.inputs.sample(1, np.random.default_rng(0)))
-        return description
+    def _descriptions(self, members: npt.ArrayLike | Iterable[Target]) -> Members:
+        """The descriptions of these members, shape (m, ...), made sure to be members."""
+        if not isinstance(members, np.ndarray):
+            try:
+                members = list(cast(Iterable[Target], members))
+            except TypeError:
+                raise TypeError(f"`members` must be a sequence of members of {self!r}, got {members!r}") from None
+            if any(isinstance(one, Target) for one in members):
+                members = np.array([self._own(one) for one in members])
+        if len(members) == 0:
+            raise ShapeError("`members` must name at least one member: an empty class has no gradient variance")
+        if not self._described_by_numbers and np.ndim(cast(npt.ArrayLike, members[0])) == 0:
+            numbers = [_as_number(one) for one in members]
+            if all(number is not None for number in numbers):
+                return self._numbered_rows("members", [number for number in numbers if number is not None])
+        try:
+            rows = np.asarray(members)
+        except ValueError:
+            raise ShapeError(f"`members` must be descriptions of one shape, or numbers, got {members!r}") from None
+        return self._checked(rows)
 
-    _described_by_numbers = False
+    def _own(self, one: object) -> Members:
+        """The description of a target of this class, or of what stands beside targets in a list."""
+        if not isinstance(one, Target):
+            return self.member(cast(npt.ArrayLike, one)).which
+        home = getattr(one.hypotheses, "parent", one.hypotheses)
+        if self not in (one.hypotheses, home) and getattr(self, "parent", None) != home:
+            raise ValueError(f"`members` must be members of {self!r}, got {one!r}")
+        return one.which
 
-    def _numbered(self, number: int) -> Members:
-        """The description of a member by its number in the order of `members()`."""
-        return np.asarray(self.members()[number])
+    def _checked(self, rows: Members) -> Members:
+        """These rows, if each describes a member, else an error."""
+        self.evaluate(rows, self.inputs.sample(1, np.random.default_rng(0)))
+        return rows
+
+    def _numbered_rows(self, name: str, numbers: list[int]) -> Members:
+        """The descriptions of the members with these numbers."""
+        size = self.size
+        if size is None:
+            raise TypeError(
+                f"{self!r} has infinitely many members, which have no numbers; give descriptions, as sample(m, rng) "
+                "returns them"
+            )
+        found = [integer(name, number, 0, size - 1) for number in numbers]
+        return np.array([self._numbered(i) for i in found]) if isinstance(self, _Unranks) else self.members()[found]
+
+    def _table(self, members: Members) -> Table:
+        """The values of these members at all points of finite inputs."""
+        return EvaluatedTable(self.evaluate, members, self.inputs)
 
     def __len__(self) -> int:
-        if self.size is None:
+        size = self.size
+        if size is None:
             raise TypeError(f"{self!r} has infinitely many members and no len(); see log2_size")
-        return self.size
+        if size > sys.maxsize:
+            raise OverflowError(f"len() of {self!r} does not fit in a machine integer; use .size or .log2_size")
+        return size
 
     def __bool__(self) -> bool:
         return True
 
     def __iter__(self) -> Iterator[Target]:
         """Yield every member as a function, in the order of `members()`."""
-        if self.size is None:
+        size = self.size
+        if size is None:
             raise TypeError(f"{self!r} has infinitely many members; draw some with sample(m, rng)")
-        if self.size > _MOST_ITERATED:
+        if size > _MOST_ITERATED:
             raise TooLargeError(
-                f"{self!r} has 2^{math.log2(self.size):.4g} members, too many to iterate over (2^24 is the most); "
+                f"{self!r} has 2^{math.log2(size):.4g} members, too many to iterate over (2^24 is the most); "
                 "take one with member(i), or draw some with sample(m, rng)"
             )
-        numbers = self.members() if self._described_by_numbers else range(self.size)
-        return (self.member(number) for number in numbers)
+        rows = map(self._numbered, range(size)) if isinstance(self, _Unranks) else iter(self.members())
+        return (Target(self, np.asarray(row)) for row in rows)
+
+
+def _as_number(value: object) -> int | None:
+    """The value as an int if it is an integer, else None."""
+    array = isinstance(value, np.ndarray) and (value.ndim > 0 or value.dtype.kind == "b")
+    if array or isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(cast(SupportsIndex, value))
+    except TypeError:
+        return None

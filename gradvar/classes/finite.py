@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import cast
+from typing import SupportsIndex, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, generator, inputs_of, integer, real_array
-from ..errors import ShapeError, TooLargeError
+from ..arguments import Array, SeedLike, finite, generator, inputs_of, integer
+from ..errors import ShapeError
 from ..inputs import FinitePoints
+from .combinators import Combinators
+from .gram import Gram, KnownByGram, TableGram
+from .table import StoredTable, Table, class_mean, compact, project
+
+_ROWS = 2**12
+"""Members that are met at a time."""
 
 Functions = Sequence[Callable[[Array], npt.ArrayLike]]
 
 
-class FiniteClass:
+class FiniteClass(KnownByGram, Combinators):
     """A finite set of functions on finitely many points, given by its table of values.
 
     Its Gram matrix Gram_ij = E_x[h_i(x) h_j(x)] is computed, and with it everything that is said about the class:
@@ -31,6 +37,11 @@ class FiniteClass:
         The points.
     weights : array_like of shape (n,), optional
         Probabilities of the points; uniform by default.
+
+    Notes
+    -----
+    Integers from -128 to 127 are kept in a byte each, and met as float64 block by block: thousands of labellings of
+    tens of thousands of points are fine.
 
     Raises
     ------
@@ -50,6 +61,7 @@ class FiniteClass:
         points: npt.ArrayLike | FinitePoints,
         weights: npt.ArrayLike | None = None,
     ) -> None:
+        self.inputs: FinitePoints
         if isinstance(points, FinitePoints):
             if weights is not None:
                 raise TypeError("`weights` must be left out when `points` is a FinitePoints: it has its own")
@@ -57,18 +69,19 @@ class FiniteClass:
         else:
             self.inputs = FinitePoints(points, weights)
         n = self.inputs.n_points
-        self.values = _table(values_or_functions, self.inputs.points(0, n))
-        if self.values.shape[1] != n:
+        values = _values(values_or_functions, self.inputs.points(0, n))
+        if values.shape[1] != n:
             raise ShapeError(
-                f"`values` must have shape (m, {n}), a column for each of the {n} points, got {self.values.shape}"
+                f"`values` must have shape (m, {n}), a column for each of the {n} points, got {values.shape}"
             )
-        if self.values.shape[0] == 0:
+        if values.shape[0] == 0:
             raise ShapeError("`values` must have at least one row: an empty class has no gradient variance")
-        size = float(np.abs(self.values).max(initial=0.0))
+        size = max(abs(float(values.min())), abs(float(values.max())))
         if size and not 1e-100 < size < 1e100:
             raise ValueError(f"`values` must be of a size whose squares float64 holds, got {size:.3g}; rescale them")
-        self.values.setflags(write=False)
-        self.size: int = self.values.shape[0]
+        values.setflags(write=False)
+        self.size: int = values.shape[0]
+        self._stored = StoredTable(values, self.inputs)
 
     def __repr__(self) -> str:
         return f"FiniteClass({self.size} functions on {self.inputs.n_points} points of R^{self.inputs.dim})"
@@ -83,36 +96,44 @@ class FiniteClass:
         """log2 m."""
         return math.log2(self.size)
 
+    @property
+    def values(self) -> Array:
+        """The table as float64, shape (m, n)."""
+        return np.asarray(self._stored.values, dtype=np.float64)
+
     @cached_property
     def labels(self) -> str:
         """ "signs" when every value is -1 or +1, else "real"."""
-        return "signs" if (np.abs(self.values) == 1).all() else "real"
+        values = self._stored.values
+        signs = values.min() >= -1 and values.max() <= 1 and values.dtype == np.int8 and np.count_nonzero(values)
+        return "signs" if signs == values.size else "real"
 
     def members(self) -> npt.NDArray[np.intp]:
         """Return the indices of all members, shape (m,)."""
         return np.arange(self.size)
 
-    def sample(self, m: int, rng: SeedLike = None) -> npt.NDArray[np.intp]:
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.intp]:
         """Return the indices of m members drawn independently, shape (m,)."""
         return generator(rng).integers(0, self.size, size=integer("m", m, 0))
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return the values of members (indices, shape (m,)) at inputs x among the points, shape (m, n)."""
-        rows = np.asarray(members)
-        if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
-            raise ShapeError(f"`members` must be indices of shape (m,), got {rows.dtype} of shape {rows.shape}")
-        if rows.size and (rows.min() < 0 or rows.max() >= self.size):
-            raise ValueError(f"`members` must be indices from 0 to {self.size - 1}, got {rows.min()}..{rows.max()}")
-        return self.values[rows][:, self._columns(x)] if rows.size else np.empty((0, len(self._columns(x))))
+        rows, columns = self._rows(members), self._columns(x)
+        return self._stored.values[rows[:, None], columns].astype(np.float64)
 
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean E_h h(x) at inputs x among the points, shape (n,)."""
-        return np.asarray(self.values[:, self._columns(x)].mean(axis=0))
+        return self._mean[self._columns(x)]
 
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return C_H(x, x') at inputs among the points, shape (n, n2). Exact up to rounding; costs m n n2."""
-        left, right = self._centred[:, self._columns(x)], self._centred[:, self._columns(x2)]
-        return np.asarray(left.T @ right / self.size)
+        left, right = self._columns(x), self._columns(x2)
+        total = np.zeros((left.size, right.size))
+        for start in range(0, self.size, _ROWS):
+            rows = self._stored.values[start : start + _ROWS]
+            values, values2 = rows[:, left].astype(np.float64), rows[:, right].astype(np.float64)
+            total += (values - self._mean[left]).T @ (values2 - self._mean[right])
+        return total / self.size
 
     def project(self, f: npt.ArrayLike) -> Array:
         """Return E_x[h(x) f(x)] for every member, shape (m, q), for f of shape (n_points, q). Costs m n q."""
@@ -120,83 +141,33 @@ class FiniteClass:
         values = np.asarray(f, dtype=np.float64)
         if values.ndim != 2 or values.shape[0] != n:
             raise ShapeError(f"`f` must have shape ({n}, q) for {self!r}, got {values.shape}")
-        return np.asarray(self.values @ (self.inputs.weights(0, n)[:, None] * values))
-
-    def gram(self) -> Array:
-        """Return the Gram matrix E_x[h_i(x) h_j(x)], shape (m, m)."""
-        return self._gram
-
-    def operator_norm(self, centred: bool = True) -> float:
-        """Return the largest eigenvalue of the (centred) Gram matrix over |H|.
-
-        Exact up to rounding; costs min(m, n)^2 (max(m, n) + min(m, n)).
-        """
-        centred_norm, uncentred_norm = self._norms
-        return centred_norm if centred else uncentred_norm
-
-    @property
-    def is_orthonormal(self) -> bool:
-        """Whether Gram = I up to rounding."""
-        return self._orthogonality_defect <= self._rounding and self._largest_defect_of_norm <= self._rounding
-
-    @property
-    def orthonormality(self) -> tuple[str, str]:
-        """Whether Theorem 1's assumption on the class holds (E h^2 <= 1, E h h' = 0), and the evidence."""
-        off, top = self._orthogonality_defect, self._largest_norm_sq
-        evidence = f"Gram matrix of all {self.size:,} members: max |E h h'| = {off:.2g}, max E h^2 = {top:.6g}"
-        holds = off <= self._rounding and top <= 1 + self._rounding
-        return ("checked" if holds else "failed"), evidence
+        return project(self._stored, values)
 
     @cached_property
-    def _gram(self) -> Array:
-        size = 8 * self.size**2
-        if size > 4 * 2**30:
-            raise TooLargeError(
-                f"the Gram matrix of {self.size:,} members needs {size / 2**30:.1f} GiB; take fewer members"
-            )
-        scaled = self._scaled
-        gram = scaled @ scaled.T
-        gram.setflags(write=False)
-        return gram
-
-    @property
-    def _scaled(self) -> Array:
-        return np.asarray(self.values * np.sqrt(self.inputs.weights(0, self.inputs.n_points)))
+    def _gram(self) -> Gram:
+        return TableGram(self._stored)
 
     @cached_property
-    def _centred(self) -> Array:
-        return np.asarray(self.values - self.values.mean(axis=0))
+    def _mean(self) -> Array:
+        return class_mean(self._stored)
 
-    @cached_property
-    def _norms(self) -> tuple[float, float]:
-        root = np.sqrt(self.inputs.weights(0, self.inputs.n_points))
-        found = []
-        for values in (self._centred, self.values):
-            scaled = values * root
-            small = scaled @ scaled.T if scaled.shape[0] <= scaled.shape[1] else scaled.T @ scaled
-            # All eigenvalues: LAPACK's search for the last one alone fails on multiples of the identity.
-            top = float(np.linalg.eigvalsh(small)[-1])
-            found.append(max(top, 0.0) / self.size)
-        return found[0], found[1]
+    _described_by_numbers = True
 
-    @property
-    def _rounding(self) -> float:
-        """Error of an inner product of n terms whose absolute values sum to at most 1, with room of 4."""
-        return 4 * self.inputs.n_points * float(np.finfo(np.float64).eps)
+    def _table(self, members: npt.NDArray[np.generic]) -> Table:
+        """The rows of these members, as they are numbered: two points may be equal."""
+        return StoredTable(self._stored.values[self._rows(members)], self.inputs)
 
-    @cached_property
-    def _orthogonality_defect(self) -> float:
-        off = np.abs(self._gram)
-        np.fill_diagonal(off, 0.0)
-        return float(off.max())
+    def _checked(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.intp]:
+        return self._rows(rows)
 
-    @property
-    def _largest_norm_sq(self) -> float:
-        return float(np.diagonal(self._gram).max())
-
-    @property
-    def _largest_defect_of_norm(self) -> float:
-        return float(np.abs(np.diagonal(self._gram) - 1).max())
+    def _rows(self, members: npt.ArrayLike) -> npt.NDArray[np.intp]:
+        rows = np.asarray(members)
+        if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
+            raise ShapeError(f"`members` must be indices of shape (m,), got {rows.dtype} of shape {rows.shape}")
+        if rows.size and (rows.min() < 0 or rows.max() >= self.size):
+            wrong = rows[(rows < 0) | (rows >= self.size)][0]
+            raise ValueError(f"`members` must be indices from 0 to {self.size - 1}, got {wrong}")
+        return rows.astype(np.intp)
 
     def _columns(self, x: npt.ArrayLike) -> npt.NDArray[np.intp]:
         array = inputs_of(x, self.inputs.dim, repr(self)) + 0.0
@@ -211,9 +182,10 @@ class FiniteClass:
     @cached_property
     def _index(self) -> dict[bytes, int]:
         index: dict[bytes, int] = {}
+        values = self._stored.values
         for j, point in enumerate(self.inputs.points(0, self.inputs.n_points) + 0.0):
             first = index.setdefault(point.tobytes(), j)
-            if first != j and not np.array_equal(self.values[:, first], self.values[:, j]):
+            if first != j and not np.array_equal(values[:, first], values[:, j]):
                 raise ValueError(
                     f"`points` {first} and {j} are equal but some function has different values there: "
                     "not a function of x; use method='enumeration', which goes by the number of the point"
@@ -221,8 +193,8 @@ class FiniteClass:
         return index
 
 
-def _table(given: npt.ArrayLike | Functions, points: Array) -> Array:
-    """The (m, n) table of values."""
+def _values(given: npt.ArrayLike | Functions, points: Array) -> npt.NDArray[np.generic]:
+    """The (m, n) table of values, as small as is exact."""
     if isinstance(given, Sequence) and given and all(callable(h) for h in given):
         rows = []
         for i, h in enumerate(given):
@@ -230,10 +202,11 @@ def _table(given: npt.ArrayLike | Functions, points: Array) -> Array:
             row = np.asarray(h(points), dtype=np.float64)
             if row.shape != (points.shape[0],):
                 raise ShapeError(f"function {i} must return shape ({points.shape[0]},) at the points, got {row.shape}")
-            rows.append(row)
-        return real_array("values", rows, 2, "(m, n)")
+            finite(f"function {i}", row)
+            rows.append(compact("values", row[None]))
+        return np.concatenate(rows)
     if isinstance(given, Sequence) and not len(given):
         raise ShapeError("`values_or_functions` must not be empty: an empty class has no gradient variance")
     if isinstance(given, Sequence) and any(callable(h) for h in given):
         raise TypeError("`values_or_functions` must be a table of numbers or a list of functions, got a mixture")
-    return real_array("values", cast(npt.ArrayLike, given), 2, "(m, n)")
+    return compact("values", cast(npt.ArrayLike, given))

@@ -14,6 +14,7 @@ from ..arguments import Array, SeedLike, generator, inputs_of, integer
 from ..errors import NotApplicableError, ShapeError
 from ..inputs import Gaussian
 from ..results import exp2
+from .combinators import Combinators
 from .sphere import SphereTransform, log_zonal
 from .waves import MAX_HARMONICS, Wave, as_wave
 
@@ -25,7 +26,7 @@ _COVARIANCE_LEFT = 0.01
 _NORM_TERMS = 200_000
 
 
-class LinearPeriodic:
+class LinearPeriodic(Combinators):
     r"""The functions h_v(x) = psi(<v, x> / 2 pi), v uniform on the sphere of radius rho in R^dim, x ~ N(0, I).
 
     psi has period 1; the default, psi(u) = cos 2 pi u, is h_v(x) = cos<v, x> (section 2 of arXiv 1703.07950,
@@ -93,9 +94,22 @@ class LinearPeriodic:
     @property
     def log2_size(self) -> float:
         """inf; in dimension 1, 1.0, or 0.0 for an even wave."""
+        return math.inf if self.size is None else math.log2(self.size)
+
+    @property
+    def size(self) -> int | None:
+        """None, for infinitely many members; in dimension 1, 2, or 1 for an even wave."""
         if self.wave.is_constant or (self.dim == 1 and self.wave.is_even):
-            return 0.0
-        return 1.0 if self.dim == 1 else math.inf
+            return 1
+        return 2 if self.dim == 1 else None
+
+    def members(self) -> Array:
+        """Return all members as rows v, where they are finitely many: v = rho, and -rho unless the wave is even."""
+        if self.size is None:
+            raise NotApplicableError(f"{self!r} has infinitely many members; draw some with sample(m, rng)")
+        rows = np.zeros((self.size, self.dim))
+        rows[:, 0] = (self.radius, -self.radius)[: self.size]
+        return rows
 
     @property
     def orthonormality(self) -> tuple[str, str]:
@@ -104,7 +118,7 @@ class LinearPeriodic:
             return "failed", "in dimension 1 the members are h(x) and h(-x)"
         return "failed", "infinite class: E h_v h_v' depends continuously on the angle between v and v'"
 
-    def sample(self, m: int, rng: SeedLike = None) -> Array:
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return m members drawn independently, as rows v of shape (m, dim)."""
         v = generator(rng).standard_normal((integer("m", m, 0), self.dim))
         return np.asarray(v * (self.radius / np.linalg.norm(v, axis=1, keepdims=True)))
@@ -116,6 +130,29 @@ class LinearPeriodic:
             raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
         angles = v @ inputs_of(x, self.dim, repr(self)).T
         return np.asarray(np.cos(angles)) if self.wave.name == "cosine" else self.wave(angles / (2 * math.pi))
+
+    def inner_products(self, members: npt.ArrayLike, members2: npt.ArrayLike) -> Array:
+        """Return E_x[h_v(x) h_v'(x)], shape (m, m2): (e^(-|v - v'|^2/2) + e^(-|v + v'|^2/2))/2, for the cosine.
+
+        Exact up to rounding; costs m m2 dim. Raises `NotApplicableError` for another wave.
+        """
+        if self.wave.name != "cosine":
+            raise NotApplicableError(f"the inner products of {self!r} have no closed form")
+        v, v2 = self._checked(np.asarray(members)), self._checked(np.asarray(members2))
+        products = v @ v2.T
+        # |v -+ v'|^2 = 2 rho^2 -+ 2 <v, v'>
+        found = np.exp(np.minimum(products - self.radius**2, 0.0)) + np.exp(np.minimum(-products - self.radius**2, 0.0))
+        return np.asarray(0.5 * found)
+
+    def _checked(self, rows: npt.NDArray[np.generic]) -> Array:
+        v = np.asarray(rows, dtype=np.float64)
+        if v.ndim != 2 or v.shape[1] != self.dim:
+            raise ShapeError(f"a member of {self!r} is a vector v of shape ({self.dim},), got {v.shape[1:]}")
+        norms = np.linalg.norm(v, axis=1)
+        wrong = norms[~(np.abs(norms - self.radius) <= 1e-9 * self.radius)]
+        if wrong.size:
+            raise ValueError(f"a member of {self!r} is a vector v with |v| = {self.radius:g}, got |v| = {wrong[0]:g}")
+        return v
 
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean E_v h_v(x) = a_0 + sum_n a_n J(n rho |x|), shape (n,). Accuracy as `covariance`."""

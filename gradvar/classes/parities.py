@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -13,11 +14,13 @@ import numpy.typing as npt
 from ..arguments import Array, SeedLike, generator, inputs_of, integer
 from ..errors import ShapeError, TooLargeError
 from ..inputs import Hypercube
+from .combinators import Combinators
 
 _PROOF = "E chi_S chi_T = E chi_(S xor T) = [S = T] on the uniform cube"
+_MOST_LISTED = 2**20
 
 
-class CubeParities(ABC):
+class CubeParities(Combinators, ABC):
     """What Parities and SparseParities share: all parities whose degree is in a range of degrees.
 
     Attributes
@@ -70,8 +73,11 @@ class CubeParities(ABC):
 
     def members(self) -> npt.NDArray[np.bool_]:
         """Return all members as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
-        numbers = self._numbers()
-        return ((numbers[:, None] >> np.arange(self.dim)) & 1).astype(np.bool_)
+        return _rows(self._numbers(), self.dim)
+
+    @abstractmethod
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
+        """Return m members drawn independently, as rows v of shape (m, dim)."""
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return h(x) for each member.
@@ -116,6 +122,21 @@ class CubeParities(ABC):
         walsh_hadamard(rows)
         rows *= 2.0**-self.dim
         return np.ascontiguousarray(rows[:, self._numbers()].T)
+
+    def _checked(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+        if rows.ndim != 2 or rows.shape[1] != self.dim:
+            raise ShapeError(
+                f"a member of {self!r} is described by {self.dim} booleans, true where its coordinates are, "
+                f"got shape {rows.shape[1:]}"
+            )
+        chosen = np.asarray(rows == 1)
+        if not (chosen | (rows == 0)).all():
+            raise ValueError(f"a member of {self!r} is described by {self.dim} booleans, got other values than 0 and 1")
+        degrees = np.count_nonzero(chosen, axis=1)
+        wrong = degrees[(degrees < self.degrees[0]) | (degrees > self.degrees[-1])]
+        if wrong.size:
+            raise ValueError(f"{self!r} has no member of degree {wrong[0]}")
+        return chosen
 
     def _numbers(self) -> npt.NDArray[np.int64]:
         if self.dim > 30:
@@ -175,9 +196,14 @@ class Parities(CubeParities):
         count = f" = {self.size:,}" if self.dim < 40 else ""
         return f"all 2^{self.dim}{count} parities"
 
-    def sample(self, m: int, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
         """Return m members drawn independently, as rows v of shape (m, dim)."""
         return generator(rng).integers(0, 2, size=(integer("m", m, 0), self.dim)).astype(np.bool_)
+
+    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
+        """The bits of the number."""
+        bits = np.frombuffer(number.to_bytes((self.dim + 7) // 8, "little"), dtype=np.uint8)
+        return np.unpackbits(bits, count=self.dim, bitorder="little").view(np.bool_)
 
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return C_H(x, x') = [x = x'] - [x = 1] [x' = 1], shape (n, n2). Exact; costs n n2 dim / 64."""
@@ -231,11 +257,37 @@ class SparseParities(CubeParities):
         count = f" = {self.size:,}" if self.size < 10**12 else ""
         return f"the C({self.dim}, {self.degree}){count} parities of degree {self.degree}"
 
-    def sample(self, m: int, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
         """Return m members drawn independently, as rows v of shape (m, dim)."""
         rows = np.zeros((integer("m", m, 0), self.dim), dtype=np.bool_)
         rows[:, : self.degree] = True
         return generator(rng).permuted(rows, axis=1)
+
+    def members(self) -> npt.NDArray[np.bool_]:
+        """Return all members as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
+        if self.dim <= 30 or self.size > _MOST_LISTED:
+            return super().members()
+        # Combinations of the coordinates counted from the last come in decreasing order.
+        chosen = np.array(list(itertools.combinations(range(self.dim - 1, -1, -1), self.degree)), dtype=np.intp)
+        rows = np.zeros((self.size, self.dim), dtype=np.bool_)
+        np.put_along_axis(rows, chosen[::-1], True, axis=1)
+        return rows
+
+    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
+        """The member with i_1 < ... < i_k of the number C(i_1, 1) + ... + C(i_k, k)."""
+        row = np.zeros(self.dim, dtype=np.bool_)
+        left, i, k = number, self.dim - 1, self.degree
+        below = math.comb(i, k)  # members of degree k on the coordinates before i
+        while k > 0:
+            if left >= below:
+                row[i] = True
+                left -= below
+                below = below * k // i if i else 0  # C(i - 1, k - 1)
+                k -= 1
+            else:
+                below = below * (i - k) // i  # C(i - 1, k)
+            i -= 1
+        return row
 
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return C_H(x, x'), shape (n, n2), from the Hamming distance. Exact up to rounding; costs n n2 dim / 64."""
@@ -259,6 +311,12 @@ class SparseParities(CubeParities):
     @cached_property
     def _krawtchouk(self) -> Array:
         return normalised_krawtchouk(self.dim, self.degree)
+
+
+def _rows(numbers: npt.NDArray[np.int64], dim: int) -> npt.NDArray[np.bool_]:
+    """The bits of numbers below 2^dim, dim <= 62, shape (m, dim)."""
+    octets = numbers.astype("<i8").view(np.uint8).reshape(-1, 8)
+    return np.unpackbits(octets, axis=1, count=dim, bitorder="little").view(np.bool_)
 
 
 def normalised_krawtchouk(dim: int, degree: int) -> Array:

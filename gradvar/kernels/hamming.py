@@ -44,24 +44,30 @@ def look_up_distances(words: Words, words2: Words, table: NDArray[np.float64]) -
 
 @compiled
 def _look_up(words: Words, words2: Words, table: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    distance = np.empty(words2.shape[1], dtype=np.uint64)
+    for i in range(words.shape[1]):
+        distances_from(words, i, words2, distance)
+        for j in range(words2.shape[1]):
+            out[i, j] = table[np.int64(distance[j])]
+
+
+@compiled
+def distances_from(words: Words, i: int, words2: Words, distance: Words) -> None:
+    """Write the Hamming distances of point i to all others into ``distance``, shape (n2,)."""
     pairs = np.uint64(0x5555555555555555)
     fours = np.uint64(0x3333333333333333)
     bytes_ = np.uint64(0x0F0F0F0F0F0F0F0F)
     last = np.uint64(0x7F)
     one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
     eight, sixteen, half = np.uint64(8), np.uint64(16), np.uint64(32)
-    distance = np.empty(words2.shape[1], dtype=np.uint64)
-    for i in range(words.shape[1]):
-        distance[:] = np.uint64(0)
-        for w in range(words.shape[0]):
-            word = words[w, i]
-            for j in range(words2.shape[1]):
-                v = word ^ words2[w, j]
-                v = v - ((v >> one) & pairs)
-                v = (v & fours) + ((v >> two) & fours)
-                v = (v + (v >> four)) & bytes_
-                v = v + (v >> eight)
-                v = v + (v >> sixteen)
-                distance[j] += (v + (v >> half)) & last
+    distance[:] = np.uint64(0)
+    for w in range(words.shape[0]):
+        word = words[w, i]
         for j in range(words2.shape[1]):
-            out[i, j] = table[np.int64(distance[j])]
+            v = word ^ words2[w, j]
+            v = v - ((v >> one) & pairs)
+            v = (v & fours) + ((v >> two) & fours)
+            v = (v + (v >> four)) & bytes_
+            v = v + (v >> eight)
+            v = v + (v >> sixteen)
+            distance[j] += (v + (v >> half)) & last

@@ -20,11 +20,11 @@ from functools import partial
 
 import numpy as np
 
+from ..activations import ACTIVATIONS, KINKED, settle
 from ..arguments import Array
 from ..errors import NonFiniteError
 from ..expectation import rows_per_tile
 from ..models import MLP
-from ..models.activations import ACTIVATIONS, KINKED, settle
 from ..problem import Factors, Problem
 from ..settings import Settings
 from ..tiles import ordered_map

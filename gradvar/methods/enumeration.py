@@ -19,7 +19,9 @@ from functools import partial
 import numpy as np
 
 from ..arguments import Array, integer
-from ..classes.base import DrawsExamples, HypothesisClass, KnowsGram, KnowsGramRow, KnowsProjection
+from ..classes.base import DrawsExamples, KnowsGram, KnowsGramRow, KnowsProjection, KnowsSecondMoments
+from ..classes.derived import DerivedProjection, projection
+from ..classes.gram import KnownByGram
 from ..classes.parities import CubeParities, Parities
 from ..errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
@@ -32,6 +34,8 @@ from .task_enumeration import TaskEnumeration
 
 _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
+_DENSE = 64
+"""Members that a product with the table of all values takes in the time in which a fast transform takes one number."""
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -74,8 +78,10 @@ class Enumeration:
             return NotApplicableError(problem.weightless)
         if problem.inputs.n_points is None:
             return NotApplicableError(f"the inputs are infinitely many ({problem.inputs!r})")
-        if not isinstance(problem.hypotheses, KnowsProjection):
-            return NotApplicableError(f"{problem.hypotheses!r} has no method `project(f)`")
+        if projection(problem.hypotheses) is None:
+            return NotApplicableError(
+                f"{problem.hypotheses!r} has no method `project(f)`, nor does it list up to 2^20 members by `members()`"
+            )
         memory, work = self._size(problem)
         if memory > self.max_memory:
             return TooLargeError(self._too_large(problem, memory))
@@ -129,6 +135,8 @@ class Enumeration:
                 return 64 * points, 64 * points
             return cube.memory_needed(problem), points * cube.transforms_needed(problem)
         work = points * problem.predictor.n_parameters
+        if isinstance(projection(problem.hypotheses), (KnownByGram, DerivedProjection)):
+            work *= max(1, _n_members(problem) // _DENSE)
         return _projection_memory(problem), work
 
     def _too_large(self, problem: Problem, memory: int) -> str:
@@ -173,8 +181,8 @@ def _parity_rounding(hypotheses: CubeParities) -> float:
 
 def _by_projection(problem: Problem, settings: Settings) -> _Found:
     """The same by the class's projection of each block of signal components."""
-    hypotheses = problem.hypotheses
-    assert isinstance(hypotheses, KnowsProjection)
+    hypotheses = projection(problem.hypotheses)
+    assert hypotheses is not None
     points = problem.inputs.n_points or 1
     factors = _signal_factors(problem, settings)
     weights = problem.inputs.weights(0, points)
@@ -183,31 +191,31 @@ def _by_projection(problem: Problem, settings: Settings) -> _Found:
     )
     blocks = _component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
     variances, seconds = [], []
-    with closing(ordered_map(partial(_moments, problem), blocks, settings.executor)) as results:
+    with closing(ordered_map(partial(_moments, hypotheses), blocks, settings.executor)) as results:
         for variance, second in results:
             variances.append(variance)
             seconds.append(second)
     if isinstance(hypotheses, CubeParities):
         rounding = _parity_rounding(hypotheses)
     else:
-        rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(_largest_norm_sq(hypotheses))
+        rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(_largest_second_moment(hypotheses))
     return _Found(math.fsum(variances), math.fsum(seconds), rounding * math.sqrt(norm_sq))
 
 
-def _largest_norm_sq(hypotheses: HypothesisClass) -> float:
-    """max_h E h^2."""
+def _largest_second_moment(hypotheses: KnowsProjection) -> float:
+    """max_h E h^2; of a class that does not say it, the 1 that Theorem 1 assumes."""
+    if isinstance(hypotheses, KnowsSecondMoments):
+        return float(np.max(hypotheses.second_moments()))
     if isinstance(hypotheses, KnowsGramRow):
         return float(hypotheses.gram_row()[0])
-    if isinstance(hypotheses, KnowsGram):
-        return float(np.diagonal(hypotheses.gram()).max())
-    # What Theorem 1 assumes of a class that does not say its Gram matrix.
-    return 1.0
+    try:
+        return float(np.diagonal(hypotheses.gram()).max()) if isinstance(hypotheses, KnowsGram) else 1.0
+    except (NotApplicableError, TooLargeError):
+        return 1.0
 
 
-def _moments(problem: Problem, components: tuple[Array, Array]) -> tuple[float, float]:
+def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tuple[float, float]:
     column, columns = components
-    hypotheses = problem.hypotheses
-    assert isinstance(hypotheses, KnowsProjection)
     projections = np.asarray(hypotheses.project(column[:, None] * columns), dtype=np.float64)
     if projections.ndim != 2 or projections.shape[1] != columns.shape[1] or projections.shape[0] == 0:
         raise ShapeError(
@@ -233,20 +241,22 @@ def _signal_factors(problem: Problem, settings: Settings) -> Factors:
     points = problem.inputs.n_points
     assert points is not None
     rows = rows_per_tile(problem.row_size, 4096)
-    blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
+    blocks = [(start, min(start + rows, points)) for start in range(0, points, rows)]
+    factors: Factors = []
     with closing(ordered_map(partial(cube.signal_block, problem), blocks, settings.executor)) as results:
-        parts = list(results)
-    return [
-        (np.concatenate([part[i][0] for part in parts]), np.concatenate([part[i][1] for part in parts]))
-        for i in range(len(parts[0]))
-    ]
+        for (start, stop), parts in zip(blocks, results, strict=True):
+            if not factors:
+                factors = [(np.empty((points, a.shape[1])), np.empty((points, b.shape[1]))) for a, b in parts]
+            for factor, part in zip(factors, parts, strict=True):
+                factor[0][start:stop], factor[1][start:stop] = part
+    return factors
 
 
 def _projection_memory(problem: Problem) -> int:
-    """Bytes that `_by_projection` takes: the factors twice while they are joined, and the blocks of two workers."""
+    """Bytes that `_by_projection` takes: the factors, and the blocks of two workers."""
     points = problem.inputs.n_points
     assert points is not None
-    return 8 * (2 * points * problem.row_size + 16 * max(_BLOCK, points, _n_members(problem)))
+    return 8 * (points * problem.row_size + 16 * max(_BLOCK, points, _n_members(problem)))
 
 
 def _n_members(problem: Problem) -> int:

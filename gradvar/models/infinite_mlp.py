@@ -8,10 +8,10 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from ..activations import ACTIVATIONS
 from ..arguments import Array, inputs_of, integer
 from ..errors import ShapeError
 from ..kernels.power_series import multiply
-from .activations import ACTIVATIONS
 from .dual_activations import DUALS
 
 

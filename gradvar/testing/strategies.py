@@ -22,13 +22,13 @@ except ImportError as error:
         "gradvar.testing.strategies needs the package hypothesis: pip install 'gradient-variance[testing]'"
     ) from error
 
+from ..activations import ACTIVATIONS
 from ..arguments import Array
 from ..classes import DiscreteLog, FiniteClass, LinearPeriodic, ModularMultiples, Parities, SparseParities
 from ..classes.base import HypothesisClass
 from ..inputs import FinitePoints, Hypercube
 from ..losses import LOSSES, Loss, MarginLoss
 from ..models import MLP, Cosine, Linear, Model
-from ..models.activations import ACTIVATIONS
 
 __all__ = [
     "cube_parities",

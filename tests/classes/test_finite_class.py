@@ -148,3 +148,83 @@ def test_two_points_at_the_same_place_keep_the_values_a_table_can_give_them():
     H = gv.FiniteClass([[1.0, 1, -1], [1, 1, 1]], [[0.0], [0], [1]], weights=[0.25, 0.25, 0.5])
     assert_allclose(H.gram(), [[1, 0], [0, 1]], atol=1e-15)
     assert_array_equal(H.evaluate([0, 1], [[1.0], [0.0]]), [[-1, 1], [1, 1]])
+
+
+def test_labels_take_a_byte_each_and_say_the_same(problem, slow_model):
+    _, points, weights = problem
+    table = np.random.default_rng(6).choice([-1.0, 1.0], size=(6, 10))
+    signs = gv.FiniteClass(table, points, weights=weights)
+    # the same class with values that a byte does not hold, over 2^10
+    large = gv.FiniteClass(1024 * table, points, weights=weights)
+    assert (signs._stored.values.nbytes, large._stored.values.nbytes) == (60, 480)
+    assert_array_equal(signs.values, table)
+    assert signs.values.dtype == np.float64
+    assert_array_equal(1024 * signs.mean(points), large.mean(points))
+    f = np.random.default_rng(1).normal(size=(10, 3))
+    assert_array_equal(1024 * signs.project(f), large.project(f))
+    assert_array_equal(2**20 * signs.gram(), large.gram())
+    assert_array_equal(2**20 * signs.covariance(points, points), large.covariance(points, points))
+    model = slow_model("mlp-3-tanh", 3).model
+    variances = [gv.gradient_variance(H, model).value for H in (signs, large)]
+    assert_allclose(2**20 * variances[0], variances[1], rtol=1e-14)
+
+
+def test_a_matrix_too_large_is_said_to_be_and_the_rest_is_had(monkeypatch: pytest.MonkeyPatch, slow_model):
+    from gradvar.classes import gram
+
+    table = reference.parity_table(3)
+    model = slow_model("mlp-3-tanh", 3).model
+    expected = gv.bound_check(gv.FiniteClass(table, reference.cube(3)), model)
+    assert expected.bound_name == "theorem-1"
+    monkeypatch.setattr(gram, "_LARGEST", 7)
+    H = gv.FiniteClass(table, reference.cube(3))
+    for call in (H.gram, H.operator_norm):
+        with pytest.raises(gv.TooLargeError, match=r"a Gram matrix of 8 rows needs .* take at most 7 members"):
+            call()
+    assert not H.is_orthonormal
+    assert H.orthonormality == ("failed", f"not known: {_error(H.gram)}")
+    check = gv.bound_check(H, model)
+    assert check.variance.value == expected.variance.value
+    assert check.variance.interval == expected.variance.interval
+    assert check.verdict == "inconclusive"
+    assert "needs" in check.reason
+    assert all(np.isnan(bound.log2) for name, bound in check.bounds.items() if name != "theorem-1")
+
+
+def test_many_members_on_few_points_keep_their_operator_norm(monkeypatch: pytest.MonkeyPatch, slow_model):
+    from gradvar.classes import gram
+
+    rng = np.random.default_rng(7)
+    table, points = rng.choice([-1.0, 1.0], size=(40, 5)), rng.normal(size=(5, 3))
+    monkeypatch.setattr(gram, "_LARGEST", 10)
+    check = gv.bound_check(gv.FiniteClass(table, points), slow_model("mlp-3-tanh", 3).model)
+    norm = reference.operator_norm(table, np.full(5, 1 / 5))
+    assert_allclose(check.bound, norm * check.signal_norm_sq.value, rtol=1e-12)
+    assert check.verdict == "holds"
+    assert not check.bounds["gershgorin"].applicable
+
+
+def _error(call) -> str:
+    with pytest.raises(gv.TooLargeError) as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("scale", [1e-99, 1e99])
+def test_bounds_of_values_whose_inner_products_have_no_squares(scale: float, slow_model):
+    rng = np.random.default_rng(8)
+    table, points, model = rng.normal(size=(5, 9)), rng.normal(size=(9, 3)), slow_model("mlp-3-tanh", 3).model
+    plain, scaled = (gv.bound_check(gv.FiniteClass(s * table, points), model) for s in (1.0, scale))
+    assert_allclose(scaled.variance.log2, plain.variance.log2 + 2 * np.log2(scale), atol=1e-9)
+    for name, bound in plain.bounds.items():
+        if name != "theorem-1":
+            assert_allclose(scaled.bounds[name].log2, bound.log2 + 2 * np.log2(scale), atol=1e-9)
+
+
+def test_many_members_are_met_in_blocks(problem, monkeypatch: pytest.MonkeyPatch):
+    from gradvar.classes import finite
+
+    table, points, weights = problem
+    monkeypatch.setattr(finite, "_ROWS", 4)
+    H = gv.FiniteClass(table, points, weights=weights)
+    assert_allclose(H.covariance(points, points), reference.class_covariance(table), rtol=1e-13, atol=1e-14)

@@ -20,8 +20,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...activations import ACTIVATIONS, KINKED, settle
 from ...arguments import Array
-from ...models.activations import ACTIVATIONS, KINKED, settle
 from .ridge import EPS
 from .unit_variance import Contribution, Unit
 

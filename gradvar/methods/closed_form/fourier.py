@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...activations import KINKED
 from ...arguments import Array
 from ...errors import NotApplicableError
-from ...models.activations import KINKED
 
 SPREAD = 13.0
 """Multiples of |w| within which y is taken to lie: beyond it lies a share of at most 2 exp(-SPREAD^2/2) = 4e-37 of

@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from ...activations import ACTIVATIONS
 from ...arguments import Array
-from ...models.activations import ACTIVATIONS
 from .complex_activations import ANALYTIC, Complex
 
 MAX_NODES = 2**15

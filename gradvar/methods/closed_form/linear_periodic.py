@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...activations import ACTIVATIONS
 from ...classes import LinearPeriodic
 from ...errors import NotApplicableError
-from ...models.activations import ACTIVATIONS
 from ...problem import Problem
 from ...results import Estimate
 from ...settings import Settings

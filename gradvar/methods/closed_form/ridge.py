@@ -26,9 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ...activations import KINKED
 from ...arguments import Array
 from ...errors import NotApplicableError
-from ...models.activations import KINKED
 from .fourier import Series, series
 
 EPS = 2.0**-53

@@ -34,11 +34,11 @@ from functools import partial
 
 import numpy as np
 
+from ...activations import ACTIVATIONS, KINKED
 from ...classes import SparseParities
 from ...errors import NotApplicableError
 from ...losses import LOSSES
 from ...models import MLP
-from ...models.activations import ACTIVATIONS, KINKED
 from ...problem import Problem
 from ...results import Estimate
 from ...settings import Settings

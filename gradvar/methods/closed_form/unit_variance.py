@@ -21,8 +21,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from ...activations import KINKED
 from ...arguments import Array
-from ...models.activations import KINKED
 from .ridge import EPS, RAGGED, Nodes, nodes
 
 

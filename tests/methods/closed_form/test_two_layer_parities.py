@@ -13,11 +13,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
+from gradvar.activations import ACTIVATIONS
 from gradvar.kernels.walsh_hadamard import level_weights
 from gradvar.methods.closed_form import equal_weights, two_layer_parities, unit_variance
 from gradvar.methods.closed_form.ridge import level_weights_at
 from gradvar.methods.closed_form.unit_variance import Unit
-from gradvar.models.activations import ACTIVATIONS
 
 SMOOTH = [name for name in ACTIVATIONS if name != "relu"]
 

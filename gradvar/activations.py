@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-from ..arguments import Array
+from .arguments import Array
 
 ValueAndDerivative = Callable[[Array], tuple[Array, Array]]
 

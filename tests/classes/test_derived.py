@@ -1,0 +1,139 @@
+"""A plain object that lists and evaluates its members is enumerated like a class that knows its projection."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import gradvar as gv
+from gradvar.classes.derived import projection
+from gradvar.testing import reference
+
+
+class Thresholds:
+    """h_t(x) = sign(x_0 - t) on the points of R^2, in ten lines and of no library class."""
+
+    labels = "signs"
+
+    def __init__(self, thresholds=(-1.0, -0.2, 0.3, 0.9), points=11):
+        rng = np.random.default_rng(0)
+        self.thresholds = list(thresholds)
+        self.inputs = gv.FinitePoints(rng.normal(size=(points, 2)), rng.dirichlet(np.ones(points)))
+        self.log2_size = math.log2(len(self.thresholds))
+
+    def members(self):
+        return self.thresholds
+
+    def evaluate(self, members, x):
+        return [[1 if row[0] > t else -1 for row in x] for t in members]
+
+    @property
+    def table(self):
+        return np.array(self.evaluate(self.thresholds, self.inputs.points(0, self.inputs.n_points)), dtype=float)
+
+
+class Slopes(Thresholds):
+    """The real functions t x_0."""
+
+    labels = "real"
+
+    def evaluate(self, members, x):
+        return np.outer(members, x[:, 0])
+
+
+@pytest.mark.parametrize("plain", [Thresholds(), Slopes()], ids=["signs", "real"])
+@pytest.mark.parametrize("method", ["auto", "enumeration"])
+def test_a_plain_object_is_enumerated(plain, method: str, slow_model):
+    slow = slow_model("mlp-3-tanh", 2)
+    points, weights = plain.inputs.points(0, 11), plain.inputs.weights(0, 11)
+    F = reference.gradients(plain.table, weights, slow.predict(points), slow.gradient(points), "square")
+    check = gv.bound_check(plain, slow.model, method=method)
+    assert check.variance.method == "enumeration"
+    assert check.variance.exact
+    assert_allclose(check.variance.value, reference.gradient_variance(F), rtol=1e-12)
+    low, high = check.variance.interval
+    assert low <= check.variance.value <= high
+    # it says neither a Gram matrix nor a norm
+    assert check.verdict == "inconclusive"
+    assert "says neither its Gram matrix nor its operator norm" in check.reason
+
+
+def test_it_is_the_number_of_the_same_table(slow_model):
+    plain, model = Thresholds(), slow_model("mlp-3x2-relu", 2).model
+    same = gv.FiniteClass(plain.table, plain.inputs)
+    for loss in ("square", "hinge"):
+        found, expected = gv.gradient_variance(plain, model, loss), gv.gradient_variance(same, model, loss)
+        assert_allclose(found.value, expected.value, rtol=1e-14)
+        # E h^2 is looked at, so that the rounding is that of the values
+        assert_allclose(found.interval, expected.interval, rtol=1e-14)
+
+
+def test_the_interval_knows_how_large_the_values_are(slow_model):
+    model = slow_model("mlp-3-tanh", 2).model
+    widths = []
+    for scale in (1.0, 1000.0):
+        plain = Slopes([scale * t for t in (-1.0, -0.2, 0.3, 0.9)])
+        found = gv.gradient_variance(plain, model)
+        widths.append((found.interval[1] - found.interval[0]) / found.value)
+    assert_allclose(widths[1], widths[0], rtol=1e-3)  # the ends are rounded to 1e-4 of it
+
+
+def test_what_a_class_says_itself_is_taken():
+    H = gv.Parities(3)
+    assert projection(H) is H
+
+
+def test_what_cannot_be_listed_is_not_derived(slow_model):
+    model = slow_model("mlp-3-tanh", 2).model
+    plain = Thresholds()
+    f = np.random.default_rng(0).normal(size=(11, 3))
+    derived = projection(plain)
+    assert_allclose(derived.project(f), plain.table @ (plain.inputs.weights(0, 11)[:, None] * f), rtol=1e-12)
+    assert_allclose(derived.second_moments(), 1, rtol=1e-14)
+    plain.log2_size = 21.0
+    assert projection(plain) is None
+    plain.log2_size, plain.inputs = 2.0, gv.Gaussian(2)
+    assert projection(plain) is None
+    with pytest.raises(gv.NotApplicableError, match=r"the inputs are infinitely many"):
+        gv.gradient_variance(plain, model, method="enumeration")
+
+    class Unlisted(Thresholds):
+        members = None
+
+    unlisted = Unlisted()
+    del Thresholds.members
+    try:
+        del Unlisted.members
+        assert projection(unlisted) is None
+        with pytest.raises(gv.NotApplicableError, match=r"no method `project\(f\)`, nor does it list .* `members\(\)`"):
+            gv.gradient_variance(unlisted, model, method="enumeration")
+    finally:
+        Thresholds.members = lambda self: self.thresholds
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        (lambda m, n: np.ones((m, n + 1)), gv.ShapeError, "`H.evaluate` must return shape"),
+        (lambda m, n: np.full((m, n), np.inf), gv.NonFiniteError, "must be finite, got inf"),
+    ],
+)
+def test_wrong_values_are_refused_in_words(values, error, message: str, slow_model):
+    class Wrong(Thresholds):
+        def evaluate(self, members, x):
+            return values(len(members), len(x))
+
+    with pytest.raises(error, match=message):
+        gv.gradient_variance(Wrong(), slow_model("mlp-3-tanh", 2).model)
+
+
+def test_work_that_would_take_hours_is_left_to_other_methods():
+    n = 4000
+    plain = Thresholds(np.linspace(-1, 1, 2**16), points=n)
+    model = gv.from_function(lambda x: x[:, 0], lambda x: np.ones((len(x), 10**4)), 10**4)
+    problem = gv.Problem(plain, model)
+    assert "would transform" in str(gv.Enumeration(max_work=2**35).declines(problem))
+    assert gv.Enumeration().declines(problem) is None
