@@ -226,8 +226,8 @@ def along(
     --------
     >>> import gradvar as gv
     >>> H = gv.SparseParities(10, 2)
-    >>> run = gv.descend(lambda x: x[:, 0] * x[:, 1], gv.MLP.random([10, 8, 1], rng=0), inputs=H.inputs,
-    ...     steps=300, learning_rate=0.1, record=100, rng=0)
+    >>> start = gv.MLP.random([10, 8, 1], rng=0)
+    >>> run = gv.descend(H.member(0), start, steps=300, learning_rate=0.1, record=100, rng=0)
     >>> gv.along(H, run)
     Along(SparseParities(dim=10, degree=2), holds at 4 of 4 checkpoints)
 

@@ -97,8 +97,8 @@ def descend(
     --------
     >>> import gradvar as gv
     >>> start = gv.MLP.random([4, 16, 1], activation="tanh", rng=0)
-    >>> product = lambda x: x[:, 0] * x[:, 1]
-    >>> run = gv.descend(product, start, inputs=gv.Hypercube(4), steps=400, learning_rate=0.1, rng=0)
+    >>> parity = gv.Parities(4).member([True, True, False, False])
+    >>> run = gv.descend(parity, start, steps=400, learning_rate=0.1, rng=0)
     >>> run.steps.tolist(), run.accuracies.tolist()[-1], run.model
     ([0, 400], 1.0, MLP(4-16-1, tanh))
     """

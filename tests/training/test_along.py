@@ -75,6 +75,7 @@ def test_every_step_takes_the_same_inputs():
     assert not np.array_equal(inputs[0], np.sort(np.concatenate(alone.seen), axis=0))
 
 
+@pytest.mark.large
 def test_a_pilot_of_the_same_inputs_as_well():
     run = [Seen(np.linspace(0.1, 1, 40) * scale) for scale in (1.0, 1.3)]
     gv.along(H, run, method="monte-carlo", max_samples=2**13, rng=0)
@@ -84,6 +85,7 @@ def test_a_pilot_of_the_same_inputs_as_well():
     assert first <= second or second <= first
 
 
+@pytest.mark.large
 def test_changes_have_less_noise_than_values():
     # Common random numbers: over 24 seeds the change of a small step spreads less than a tenth of what it would with
     # independent inputs.
@@ -137,10 +139,9 @@ def test_a_loop_of_ones_own():
 def test_a_parity_is_trained_and_the_variance_obeys_the_bound_all_along():
     K = gv.SparseParities(10, 2)
     run = gv.descend(
-        lambda x: x[:, 0] * x[:, 1],
+        K.member(0),
         gv.MLP.random([10, 32, 1], "relu", rng=0),
         "hinge",
-        inputs=K.inputs,
         steps=600,
         learning_rate=0.02,
         record=50,
@@ -158,6 +159,7 @@ def test_a_parity_is_trained_and_the_variance_obeys_the_bound_all_along():
         assert row["value"] == gv.gradient_variance(K, model, "hinge").value
 
 
+@pytest.mark.large
 def test_a_class_that_lies_is_found_out_at_every_checkpoint():
     found = gv.along(Lying(40, 2), models(), rng=0, method="monte-carlo", max_samples=8192, rtol=0)
     assert [row["verdict"] for row in found.to_dicts()] == ["violated"] * 3

@@ -142,9 +142,7 @@ def test_no_example_is_seen_twice():
 
 def test_a_member_of_a_class_says_its_inputs():
     H = gv.SparseParities(4, 2)
-    found = gv.descend(
-        Target(H, np.array([True, False, True, False])), START, steps=20, batch=8, learning_rate=0.1, rng=0
-    )
+    found = gv.descend(H.member([True, False, True, False]), START, steps=20, batch=8, learning_rate=0.1, rng=0)
     assert np.array_equal(found.model.parameters, run().model.parameters)
 
 
@@ -172,7 +170,7 @@ def parity_experiment(dim, seed, steps, members=None, **options):
     start = gv.MLP(weights, [np.zeros(10 * dim), np.zeros(1)], "relu")
     H = gv.Parities(dim)
     which = H.sample(1, rng=seed)[0] if members is None else np.arange(dim) < members
-    return gv.descend(Target(H, which), start, "hinge", steps=steps, learning_rate=0.01, rng=seed, **options)
+    return gv.descend(H.member(which), start, "hinge", steps=steps, learning_rate=0.01, rng=seed, **options)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
