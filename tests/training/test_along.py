@@ -220,6 +220,7 @@ def test_ctrl_c_hands_back_the_finished_checkpoints():
     assert "Along(" in str(interrupt.value)
 
 
+@pytest.mark.large
 def test_ctrl_c_in_an_estimate_hands_that_back_too():
     calls = []
 
