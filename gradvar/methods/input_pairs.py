@@ -94,7 +94,11 @@ def _planned(pilot: PairSums, settings: Settings, bar: Progress) -> int:
     while True:
         _extend(pilot, n, f"pilot of {n:,} samples", settings, bar)
         found, resolved = pilot.found()
-        if resolved and settings.quantile * math.sqrt(found.variance(n)) <= goal * found.value:
+        half = settings.quantile * math.sqrt(found.variance(n))
+        # More samples do not help a number that is rounding, as where all of the signal is annihilated.
+        if resolved and half <= pilot.rounding:
+            return n
+        if resolved and half <= goal * found.value:
             break
         if 2 * n > settings.max_samples // 4:
             return settings.max_samples
@@ -120,7 +124,7 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
     found, resolved = sums.found() if n >= 4 else (Moments(math.nan, 0.0, 0.0, 0.0, n), False)
     if resolved:
         # Pairs that all have one value leave an error of rounding, not none.
-        rounding = ROUNDING * abs(found.value)
+        rounding = ROUNDING * abs(found.value) + sums.rounding
         error = math.sqrt(found.variance(n)) + rounding
         low, high = found.interval(settings.quantile)
         interval = low - rounding, high + rounding
