@@ -21,7 +21,7 @@ import numpy as np
 
 from ..classes.base import KnowsCovariance
 from ..errors import Interrupted, NotApplicableError
-from ..expectation import ROUNDING, sampled_mean, scaled
+from ..expectation import ROUNDING, sampled_norms
 from ..problem import Problem
 from ..progress import Progress, progress
 from ..results import Estimate, format_number
@@ -142,11 +142,6 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
     else:
         guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
     seconds = time.perf_counter() - begin
-    names = "mean of ||dp/dw||^2", "mean of ||s||^2"
-    norms = (
-        scaled(sampled_mean(column, settings, name, "expectation", seconds), exponent)
-        for column, name in zip(sums.norms.T, names, strict=True)
-    )
     return Estimate(
         mantissa=found.value,
         exponent=exponent,
@@ -162,5 +157,5 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
         seconds=seconds,
         resolved=resolved,
         zeta=(max(found.zeta1, 0.0), found.zeta2) if resolved else None,
-        norms=(next(norms), next(norms)),
+        norms=sampled_norms(sums.norms, settings, exponent, seconds),
     )
