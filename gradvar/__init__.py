@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
-    from .models import MLP, Cosine, InfiniteMLP, Linear, from_function
+    from .models import MLP, Cosine, InfiniteMLP, Linear, from_function, from_jax, from_torch
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
     from .theorem2 import Theorem2
@@ -70,7 +70,7 @@ _HOME = {
     "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
-    "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function"),
+    "models": ("MLP", "Cosine", "InfiniteMLP", "Linear", "from_function", "from_jax", "from_torch"),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
     "theorem2": ("Theorem2",),
@@ -113,6 +113,8 @@ __all__ = [
     "bound_check",
     "degree_spectrum",
     "from_function",
+    "from_jax",
+    "from_torch",
     "gradient_variance",
 ]
 

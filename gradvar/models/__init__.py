@@ -3,7 +3,20 @@
 from .base import Model
 from .function import FunctionModel, from_function
 from .infinite_mlp import InfiniteMLP
+from .jax import JaxModel, from_jax
 from .linear import Cosine, Linear
 from .mlp import MLP
+from .torch import from_torch
 
-__all__ = ["MLP", "Cosine", "FunctionModel", "InfiniteMLP", "Linear", "Model", "from_function"]
+__all__ = [
+    "MLP",
+    "Cosine",
+    "FunctionModel",
+    "InfiniteMLP",
+    "JaxModel",
+    "Linear",
+    "Model",
+    "from_function",
+    "from_jax",
+    "from_torch",
+]
