@@ -91,20 +91,22 @@ def make_plan(module: nn.Module, redrawn: nn.Module, x: Tensor, tolerance: float
     """
     names = tuple(trainable(module))
     layers = _recognised(module)
-    trials = [(at, one_by_one(at, x, names)) for at in (module, redrawn)]
     alive: set[str] = set()
-    for at, truth in trials:
-        written = columns(layerwise(at, x, tuple(layers)))
-        for layer, owned in list(layers.items()):
-            size = max(_largest(truth[name]) for name in owned)
-            if any(name not in written or not _same(written[name], truth[name], tolerance * size) for name in owned):
-                del layers[layer]
-            elif size > 0:
-                alive.add(layer)
+    trials, sizes = (module, redrawn), []
+    for at in trials:
+        found, size = layerwise(at, x, tuple(layers)), 0.0
+        # One example at a time: the gradients of a large network are kept once.
+        for i in range(x.shape[0]):
+            truth = one_by_one(at, x[i : i + 1], names)
+            size = max(size, *(_largest(gradient) for gradient in truth.values()))
+            agree, move = _layers_that_agree(layers, columns([_row(block, i) for block in found]), truth, tolerance)
+            layers = {layer: owned for layer, owned in layers.items() if layer in agree}
+            alive |= move
+        sizes.append(size)
     kept = {layer: owned for layer, owned in layers.items() if layer in alive}
     covered = {name for owned in kept.values() for name in owned}
     rest = tuple(name for name in names if name not in covered)
-    applies = all(_torch_func_agrees(at, x, rest, truth, tolerance) for at, truth in trials)
+    applies = all(_torch_func_agrees(at, x, rest, tolerance * size) for at, size in zip(trials, sizes, strict=True))
     row = _numbers_saved(module, x) / x.shape[0] + sum(trainable(module)[name].numel() for name in rest)
     return Plan(tuple(kept), rest, applies, min(max(int(_NUMBERS / (row + 1)), 1), _MOST_ROWS))
 
@@ -244,19 +246,22 @@ def _recognised(module: nn.Module) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _written_out(found: list[Block]) -> Iterator[Dense]:
-    for block in found:
-        if isinstance(block, Dense):
-            yield block
-            continue
-        yield Dense(block.names[0], (block.deltas[:, :, None] * block.inputs[:, None, :]).flatten(1))
-        if len(block.names) > 1:
-            yield Dense(block.names[1], block.deltas)
+def _row(block: Block, i: int) -> Block:
+    if isinstance(block, Dense):
+        return Dense(block.name, block.gradient[i : i + 1])
+    return Outer(block.names, block.inputs[i : i + 1], block.deltas[i : i + 1])
 
 
 def columns(found: list[Block]) -> dict[str, Tensor]:
     """The gradient of each parameter, written out."""
-    return {block.name: block.gradient for block in _written_out(found)}
+    written: dict[str, Tensor] = {}
+    for block in found:
+        if isinstance(block, Dense):
+            written[block.name] = block.gradient
+        else:
+            written[block.names[0]] = (block.deltas[:, :, None] * block.inputs[:, None, :]).flatten(1)
+            written |= dict.fromkeys(block.names[1:], block.deltas)
+    return written
 
 
 def redrawn(module: nn.Module) -> nn.Module:
@@ -270,15 +275,28 @@ def redrawn(module: nn.Module) -> nn.Module:
     return other
 
 
-def _torch_func_agrees(
-    module: nn.Module, x: Tensor, names: tuple[str, ...], truth: dict[str, Tensor], tolerance: float
-) -> bool:
-    size = max((_largest(gradient) for gradient in truth.values()), default=0.0)
+def _layers_that_agree(
+    layers: dict[str, tuple[str, ...]], found: dict[str, Tensor], truth: dict[str, Tensor], tolerance: float
+) -> tuple[set[str], set[str]]:
+    """Layers of whose parameters the right gradients were found, and those of which some gradient is not zero."""
+    sizes = {layer: max(_largest(truth[name]) for name in owned) for layer, owned in layers.items()}
+    agree = {
+        layer
+        for layer, owned in layers.items()
+        if all(name in found and _same(found[name], truth[name], tolerance * sizes[layer]) for name in owned)
+    }
+    return agree, {layer for layer, size in sizes.items() if size > 0}
+
+
+def _torch_func_agrees(module: nn.Module, x: Tensor, names: tuple[str, ...], tolerance: float) -> bool:
+    if not names:
+        return True
     try:
-        found = vectorised(module, x, names) if names else {}
+        found = vectorised(module, x, names)
     except Exception:  # whatever torch.func cannot do, plain autograd can
         return False
-    return all(_same(found[name], truth[name], tolerance * size) for name in names)
+    truth = one_by_one(module, x, names)
+    return all(_same(found[name], truth[name], tolerance) for name in names)
 
 
 def _same(found: Tensor, truth: Tensor, tolerance: float) -> bool:

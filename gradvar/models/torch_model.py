@@ -198,15 +198,14 @@ class TorchModel:
         module = self._module()
         tolerance = TOLERANCE[self._dtype]
         with _alone():
-            if not module(self._tensor(rows[:1])).requires_grad:
+            if not module(self._tensor(rows)).requires_grad:
                 raise ValueError(
                     "the output of `module` must have a gradient in its parameters; it has none: `forward` detaches "
                     "it, or runs under torch.no_grad()"
                 )
             size = self._size(rows)
             check_examples(self._predict, rows, tolerance * size, "`module`", _REMEDY)
-            # Two examples: the comparison keeps all their gradients.
-            plan = gradients.make_plan(module, gradients.redrawn(self._predictor), self._tensor(rows[:2]), tolerance)
+            plan = gradients.make_plan(module, gradients.redrawn(self._predictor), self._tensor(rows), tolerance)
         if self._chunk is not None:
             plan = plan._replace(chunk=self._chunk)
         if len(rows) > 1:
@@ -216,10 +215,13 @@ class TorchModel:
 
     def _size(self, x: Array) -> float:
         """The largest |p| + sum_j |w_j dp/dw_j|: the size of the terms that a prediction sums."""
-        found = gradients.one_by_one(self._module(), self._tensor(x), self._names)
         weights = gradients.trainable(self._predictor)
-        terms = sum(found[name].abs() @ weights[name].detach().flatten().abs() for name in self._names)
-        return float(np.nanmax(np.abs(self._predict(x)) + _to_numpy(torch.as_tensor(terms)), initial=0.0))
+        size = 0.0
+        for i in range(len(x)):
+            found = gradients.one_by_one(self._module(), self._tensor(x[i : i + 1]), self._names)
+            terms = sum(float(found[name].abs()[0] @ weights[name].detach().flatten().abs()) for name in self._names)
+            size = float(np.nanmax([size, terms + abs(self._predict(x[i : i + 1])[0])]))
+        return size
 
 
 def copied(
