@@ -135,7 +135,8 @@ class JaxModel:
             return np.concatenate(list(self._in_chunks(self._compiled_predict, rows)))
 
         p, g = predict(x), np.concatenate(list(self._in_chunks(self._compiled_gradient, x)))
-        terms = np.abs(p) + np.abs(g) @ np.abs(self.parameters)  # what a prediction sums
+        with np.errstate(invalid="ignore"):
+            terms = np.abs(p) + np.abs(g) @ np.abs(self.parameters)  # what a prediction sums
         tolerance = _TOLERANCE * float(np.nanmax(terms, initial=0.0))
         check_examples(predict, x, tolerance, "`apply`", "use the evaluation mode of the network")
 

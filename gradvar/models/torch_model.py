@@ -61,9 +61,10 @@ class TorchModel:
 
     def __init__(self, predictor: Predictor, chunk: int | None) -> None:
         self._predictor, self._chunk = predictor, chunk
-        first = next(predictor.parameters())
+        weights = gradients.trainable(predictor)
+        first = next(iter(weights.values()))
         self._dtype, self._device = first.dtype, first.device
-        sizes = {name: parameter.numel() for name, parameter in gradients.trainable(predictor).items()}
+        sizes = {name: parameter.numel() for name, parameter in weights.items()}
         self._names = tuple(sizes)
         self.n_parameters: int = sum(sizes.values())
         self.dim: int | None = _input_dimension(predictor)

@@ -203,6 +203,12 @@ def test_wrong_arguments_are_named(apply: object, params: object, error: type[Ex
         gv.from_jax(apply, params)
 
 
+@pytest.mark.parametrize("apply", [lambda w, x: jnp.log(x @ w - 100), lambda w, x: jnp.exp(x @ w + 1e5)])
+def test_predictions_that_are_not_finite_are_said_with_the_input(apply):
+    with pytest.raises(gv.NonFiniteError, match=r"of `model` must be finite, got -?(nan|inf) in row 0"):
+        gv.bound_check(gv.SparseParities(6, 2), gv.from_jax(apply, W))
+
+
 def test_inputs_of_another_shape_are_refused():
     with pytest.raises(gv.ShapeError, match=r"`x` must have shape \(n, dim\) for from_jax\(attention"):
         gv.from_jax(attention, attention_parameters()).predict(X[0])

@@ -15,10 +15,11 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
-from torch_modules import build, cube, images, plain
+from torch_modules import build, images, plain
 
 import gradvar as gv
 import gradvar.models.torch
+from gradvar.testing.reference import cube
 
 
 def same_network(model: gv.MLP) -> nn.Sequential:

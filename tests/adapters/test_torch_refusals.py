@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch_modules import Encoder, cube, plain
+from torch_modules import Encoder, plain
 
 import gradvar as gv
+from gradvar.testing.reference import cube
 
 X = cube(6)[:8]
 
@@ -129,6 +130,12 @@ def test_a_module_without_trainable_parameters_is_refused(module: nn.Module):
 def test_wrong_arguments_are_named(module: object, arguments: dict[str, object], error: type[Exception], message: str):
     with pytest.raises(error, match=message):
         gv.from_torch(module, **arguments)
+
+
+@pytest.mark.parametrize("change", [lambda p: torch.log(p - 100), lambda p: p.exp() * 1e308 * 1e10])
+def test_predictions_that_are_not_finite_are_said_with_the_input(change):
+    with pytest.raises(gv.NonFiniteError, match=r"of `model` must be finite, got (nan|inf) in row 0"):
+        gv.bound_check(gv.SparseParities(6, 2), gv.from_torch(Custom(change)))
 
 
 def test_a_tensor_kept_from_a_forward_pass_cannot_be_copied():

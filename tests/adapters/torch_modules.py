@@ -12,10 +12,6 @@ from torch import nn
 Array = np.ndarray
 
 
-def cube(dim: int) -> Array:
-    return np.array(list(itertools.product([1.0, -1.0], repeat=dim)))
-
-
 def images(x: torch.Tensor) -> torch.Tensor:
     return x.reshape(-1, 1, 2, x.shape[1] // 2)
 
