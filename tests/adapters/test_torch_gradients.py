@@ -83,8 +83,8 @@ def test_the_description_says_by_which_way(name: str, x):
         assert model.description.endswith("gradients layer by layer")
     elif name == "conv2d":  # the scales and shifts of its normalisation
         assert "gradients of 8 parameters by torch.func" in model.description
-    elif name in ("rnn", "lstm", "gru"):
-        assert model.description.endswith("parameters by one backward pass an example")
+    elif name in ("rnn", "lstm", "gru", "listed"):
+        assert model.description.endswith("by one backward pass an example")
     else:
         assert model.description.endswith("by torch.func")
 
@@ -128,7 +128,7 @@ def test_a_layer_that_is_silent_at_first_is_not_taken_on_trust():
 
     module = Gated()
     model, points = gv.from_torch(module), reference.cube(6)
-    assert not model.gradient(points[32:]).any()
+    assert not model.gradient(points[points[:, 0] < 0]).any()
     assert_allclose(model.gradient(points[:5]), Truth(module).gradient(points[:5]), rtol=1e-12, atol=1e-14)
 
 

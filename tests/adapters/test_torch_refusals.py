@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -134,7 +133,7 @@ def test_wrong_arguments_are_named(module: object, arguments: dict[str, object],
 
 @pytest.mark.parametrize("change", [lambda p: torch.log(p - 100), lambda p: p.exp() * 1e308 * 1e10])
 def test_predictions_that_are_not_finite_are_said_with_the_input(change):
-    with pytest.raises(gv.NonFiniteError, match=r"of `model` must be finite, got (nan|inf) in row 0"):
+    with pytest.raises(gv.NonFiniteError, match=r"of `model` must be finite, got -?(nan|inf) in row 0"):
         gv.bound_check(gv.SparseParities(6, 2), gv.from_torch(Custom(change)))
 
 
@@ -160,9 +159,10 @@ def test_a_layer_that_is_not_given_one_row_for_each_input_says_so():
             return self.second(hidden)
 
     model = gv.from_torch(Routed())
-    right = model.gradient(np.concatenate([X[:2], -X[:2]]))  # both kinds are seen at first: plain autograd
+    right = model.gradient(X[:4])  # both kinds are seen at first: plain autograd
     assert right.shape == (4, model.n_parameters)
     model = gv.from_torch(Routed())
-    model.gradient(X[:4])  # x_0 = 1 in all of them
+    one_kind = X[X[:, 0] > 0]
+    model.gradient(one_kind)
     with pytest.raises(ValueError, match=r"must send all inputs the same way, but its layer 'first'"):
-        model.gradient(-X[:4])
+        model.gradient(-one_kind)

@@ -148,6 +148,20 @@ class DeadEnd(nn.Module):
         return self.head(torch.tanh(self.third(torch.tanh(self.second(torch.tanh(self.first(x)))))))
 
 
+class Listed(nn.Module):
+    """The parameters by another reference, at which torch.func does not put its own: it finds no gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Parameter(torch.randn(4, 6)), nn.Parameter(torch.randn(1, 4))
+        self.listed = [self.first, self.second]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for weight in self.listed:
+            x = torch.tanh(nn.functional.linear(x, weight))
+        return x
+
+
 class Bag(nn.Module):
     """Embeddings of one token a position, one of which is padding, and of one token an example."""
 
@@ -182,6 +196,7 @@ MODULES = {
     "unrolled": (Unrolled, None),
     "flattened": (Flattened, None),
     "dead-end": (DeadEnd, None),
+    "listed": (Listed, None),
     "bag": (Bag, tokens),
     "rnn": (lambda: Recurrent(nn.RNN), None),
     "lstm": (lambda: Recurrent(nn.LSTM), None),
