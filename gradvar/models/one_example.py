@@ -43,5 +43,5 @@ def check_examples(predict: Callable[[Array], Array], x: Array, tolerance: float
             wrong = np.abs(other - together) > tolerance  # False where one is not finite: not for this check to say
         if wrong.any():
             row = int(np.argmax(wrong))
-            said = fault.format(f"{together[row]:.6g}", f"{other[row]:.6g}")
+            said = fault.format(f"{together[row]:.12g}", f"{other[row]:.12g}")
             raise ValueError(f"{owner} must be a function of one example, but {said}; {remedy}")

@@ -94,7 +94,7 @@ class TorchModel:
         way = "torch.func" if self._plan.vectorised else "one backward pass an example"
         if not slow:
             return f"{words}, gradients layer by layer"
-        of = "" if slow == self.n_parameters else f" of {slow:,} parameters"
+        of = "" if slow == self.n_parameters else f" of {slow:,} parameter{'' if slow == 1 else 's'}"
         return f"{words}, gradients{of} by {way}"
 
     @property
@@ -233,6 +233,8 @@ def copied(
     dtype: torch.dtype | None,
 ) -> TorchModel:
     """Check what can be seen without inputs, copy and convert."""
+    # What torch.compile wraps: the compiled code has no layers to look into.
+    module = getattr(module, "_orig_mod", module)
     if not isinstance(module, nn.Module):
         raise TypeError(f"`module` must be a torch.nn.Module, got {module!r}")
     if dtype not in (None, *TOLERANCE):

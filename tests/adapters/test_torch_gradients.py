@@ -103,6 +103,13 @@ def test_linear_layers_at_one_position_are_said_by_factors(x):
     assert shapes == [(7, 5), (6, 4), (5, 1)]
 
 
+def test_a_compiled_module_is_looked_into(x):
+    module = plain()
+    model = gv.from_torch(torch.compile(module))
+    assert model.description.endswith("gradients layer by layer")
+    assert_array_equal(model.gradient(x), gv.from_torch(module).gradient(x))
+
+
 def test_frozen_parameters_are_held_fixed(x):
     module = plain()
     module[0].weight.requires_grad_(False)
