@@ -49,20 +49,20 @@ def test_chunks_change_nothing(name: str, chunk: int, x):
         assert [side.shape for side in one] == [side.shape for side in other]
 
 
-@pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("loss", ["square", "logistic"])
+@pytest.mark.parametrize(
+    ("name", "loss"), [*((name, "square") for name in MODULES), ("conv2d", "logistic"), ("attention", "logistic")]
+)
 def test_variance_is_that_of_the_gradients_of_the_true_risks(name: str, loss: str):
     module, transform = build(name)
     truth, model = Truth(module, transform), gv.from_torch(module, transform=transform)
-    for H, labels in (
-        (gv.Parities(6), reference.parity_table(6)),
-        (gv.SparseParities(6, 2), reference.parity_table(6, 2)),
-    ):
-        expected = truth.variance(labels, reference.cube(6), loss)
-        for method in ("auto", "enumeration"):
-            found = gv.gradient_variance(H, model, loss, method=method)
-            assert found.exact
-            assert found.value == pytest.approx(expected, rel=1e-11)
+    points, all_parities, pairs = reference.cube(6), gv.Parities(6), gv.SparseParities(6, 2)
+    expected = truth.variance(reference.parity_table(6), points, loss)
+    for method in ("closed-form", "enumeration"):
+        found = gv.gradient_variance(all_parities, model, loss, method=method)
+        assert found.exact
+        assert found.value == pytest.approx(expected, rel=1e-11)
+    expected = truth.variance(reference.parity_table(6, 2), points, loss)
+    assert gv.gradient_variance(pairs, model, loss).value == pytest.approx(expected, rel=1e-11)
 
 
 def test_a_sampled_variance_covers_the_exact_one():
@@ -103,6 +103,7 @@ def test_linear_layers_at_one_position_are_said_by_factors(x):
     assert shapes == [(7, 5), (6, 4), (5, 1)]
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # what torch.compile imports
 def test_a_compiled_module_is_looked_into(x):
     module = plain()
     model = gv.from_torch(torch.compile(module))
