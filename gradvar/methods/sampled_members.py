@@ -35,7 +35,7 @@ from ..problem import Problem
 from ..progress import Progress, progress
 from ..results import Estimate, format_number
 from ..settings import Settings
-from ..tiles import ordered_map
+from ..tiles import Travels, ordered_map, single_threaded_blas
 from .hoeffding import Moments, moments
 
 Sketch = list[tuple[Array, Array]]
@@ -196,8 +196,11 @@ class _Task:
     last: int
 
 
-class _Run:
-    """One sample of inputs, members and projections; called with a task, it gives its mean of (h - hbar) s."""
+class _Run(Travels):
+    """One sample of inputs, members and projections; called with a task, it gives its mean of (h - hbar) s.
+
+    Members and projections do not travel to other processes: they draw the same ones.
+    """
 
     def __init__(
         self,
@@ -209,23 +212,28 @@ class _Run:
         n: int,
         enumerated: bool,
     ) -> None:
-        hypotheses = problem.hypotheses
-        assert isinstance(hypotheses, Samples)
+        super().__init__()
         self.problem, self.key, self.enumerated = problem, key, enumerated
         self.settings = settings
         self.seed = settings.seed
         self.n_blocks = min(_BLOCKS, n)
         self.size = math.ceil(n / self.n_blocks) if enumerated else n // self.n_blocks
         self.n = n if enumerated else self.size * self.n_blocks
-        self.members = hypotheses.sample(n_members, stream(self.seed, key, _MEMBERS))
-        self.m = n_members
-        factors = problem.signal_factors(problem.inputs.sample(1, np.random.default_rng(0)))
+        self.m, self.n_projections = n_members, n_projections
+        self._draw()
+
+    @single_threaded_blas()
+    def _draw(self) -> None:
+        hypotheses = self.problem.hypotheses
+        assert isinstance(hypotheses, Samples)
+        self.members = hypotheses.sample(self.m, stream(self.seed, self.key, _MEMBERS))
+        factors = self.problem.signal_factors(self.problem.inputs.sample(1, np.random.default_rng(0)))
         widths = [(left.shape[1], right.shape[1]) for left, right in factors]
         self.q = sum(left * right for left, right in widths)
         self.sketch: Sketch | None = None
-        if n_projections is not None and n_projections < self.q:
-            self.q = n_projections
-            rng = stream(self.seed, key, _PROJECTIONS)
+        if self.n_projections is not None and self.n_projections < self.q:
+            self.q = self.n_projections
+            rng = stream(self.seed, self.key, _PROJECTIONS)
             # A quarter power for each side: products of the two are over the root of q.
             self.sketch = [
                 (_rademacher(rng, left, self.q) / self.q**0.25, _rademacher(rng, right, self.q) / self.q**0.25)
@@ -233,9 +241,12 @@ class _Run:
             ]
 
     def __getstate__(self) -> dict[str, object]:
-        state = self.__dict__.copy()
-        del state["settings"]  # the executor stays where it is
-        return state
+        # The executor stays where it is.
+        return {name: value for name, value in self.__dict__.items() if name not in ("settings", "members", "sketch")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)
+        self._draw()
 
     def found(self, bar: Progress) -> _Found:
         """U and its variances, from all blocks for one chunk of members after another."""
