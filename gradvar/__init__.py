@@ -35,7 +35,15 @@ if TYPE_CHECKING:
         SparseParities,
         TaskClass,
     )
-    from .errors import Interrupted, LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
+    from .errors import (
+        DivergedError,
+        Interrupted,
+        LabelError,
+        NonFiniteError,
+        NotApplicableError,
+        ShapeError,
+        TooLargeError,
+    )
     from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
@@ -55,6 +63,7 @@ if TYPE_CHECKING:
     from .results import Bound, BoundCheck, Estimate
     from .sweeps import NamedProblem, SweepResults, grid, sweep
     from .theorem2 import Theorem2
+    from .training import Along, Descent, along, descend
     from .variance import degree_spectrum, gradient_variance
 
 __version__ = "0.1.0"
@@ -76,7 +85,15 @@ _HOME = {
         "SparseParities",
         "TaskClass",
     ),
-    "errors": ("Interrupted", "LabelError", "NonFiniteError", "NotApplicableError", "ShapeError", "TooLargeError"),
+    "errors": (
+        "DivergedError",
+        "Interrupted",
+        "LabelError",
+        "NonFiniteError",
+        "NotApplicableError",
+        "ShapeError",
+        "TooLargeError",
+    ),
     "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
@@ -96,12 +113,14 @@ _HOME = {
     "results": ("Bound", "BoundCheck", "Estimate"),
     "sweeps": ("NamedProblem", "SweepResults", "grid", "sweep"),
     "theorem2": ("Theorem2",),
+    "training": ("Along", "Descent", "along", "descend"),
     "variance": ("degree_spectrum", "gradient_variance"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "MLP",
+    "Along",
     "Attention",
     "Auto",
     "BiasedParities",
@@ -111,7 +130,9 @@ __all__ = [
     "Convolutional",
     "Cosine",
     "CyclicGroup",
+    "Descent",
     "DiscreteLog",
+    "DivergedError",
     "Enumeration",
     "Estimate",
     "FiniteClass",
@@ -145,8 +166,10 @@ __all__ = [
     "Theorem2",
     "TooLargeError",
     "WeightTied",
+    "along",
     "bound_check",
     "degree_spectrum",
+    "descend",
     "from_function",
     "gradient_variance",
     "grid",

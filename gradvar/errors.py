@@ -6,11 +6,15 @@ accepted. The subclasses below exist where a caller would act on the kind of err
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from .models.base import KnowsParameters
     from .results import Estimate
     from .sweeps import SweepResults
+    from .training import Along, Descent
+
+    Results: TypeAlias = SweepResults | Along | Descent[KnowsParameters] | None
 
 
 class ShapeError(ValueError):
@@ -25,6 +29,23 @@ class NonFiniteError(ValueError):
     """A weight, prediction or gradient is infinite or not a number."""
 
 
+class DivergedError(NonFiniteError):
+    """A descent has left the finite numbers.
+
+    Attributes
+    ----------
+    results : Descent
+        What was recorded before, with the last finite model.
+    """
+
+    def __init__(self, message: str, results: Descent[KnowsParameters]) -> None:
+        super().__init__(message)
+        self.message, self.results = message, results
+
+    def __reduce__(self) -> tuple[type[DivergedError], tuple[str, Descent[KnowsParameters]]]:
+        return type(self), (self.message, self.results)
+
+
 class TooLargeError(ValueError):
     """An enumeration would not fit in the memory it may use; the message says its size and the way out."""
 
@@ -34,23 +55,28 @@ class NotApplicableError(ValueError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C arrived in the middle of an estimate, or of a sweep.
+    """Ctrl-C arrived in the middle of an estimate, of a sweep, or of a training run.
 
     Attributes
     ----------
     estimate : Estimate or None
         The estimate from the samples that were finished; None when nothing was.
-    results : SweepResults or None
-        Of a sweep, the records so far, the estimate's among them; else None.
+    results : SweepResults, Along, Descent or None
+        Of a sweep, the records so far, the estimate's among them; of `along`, the checkpoints that were finished; of
+        `descend`, the steps that were; else None.
     """
 
-    def __init__(self, estimate: Estimate | None, results: SweepResults | None = None) -> None:
-        done = "nothing was finished" if estimate is None else f"so far: {estimate!r}"
-        super().__init__(
-            f"interrupted; {done}" if results is None else f"interrupted; {results!r}; of the last, {done}"
-        )
+    def __init__(self, estimate: Estimate | None, results: Results = None) -> None:
+        parts = ["interrupted"]
+        if results is not None:
+            parts.append(repr(results))
+        if estimate is not None:
+            parts.append(f"{'' if results is None else 'of the last, '}so far: {estimate!r}")
+        elif results is None:
+            parts.append("nothing was finished")
+        super().__init__("; ".join(parts))
         self.estimate = estimate
         self.results = results
 
-    def __reduce__(self) -> tuple[type[Interrupted], tuple[Estimate | None, SweepResults | None]]:
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[Estimate | None, Results]]:
         return type(self), (self.estimate, self.results)

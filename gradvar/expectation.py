@@ -170,6 +170,16 @@ def sampled_mean(values: Array, settings: Settings, name: str, method: str, seco
     )
 
 
+def sampled_norms(norms: Array, settings: Settings, exponent: int, seconds: float) -> tuple[Estimate, Estimate]:
+    """Return G^2 and E||s||^2 from ||g||^2 and ||s||^2 at sampled inputs, shape (n, 2), over 2**exponent."""
+    names = "mean of ||dp/dw||^2", "mean of ||s||^2"
+    gradient, signal = (
+        scaled(sampled_mean(column, settings, name, "expectation", seconds), exponent)
+        for column, name in zip(norms.T, names, strict=True)
+    )
+    return gradient, signal
+
+
 def scaled(estimate: Estimate, exponent: int) -> Estimate:
     """Return the estimate times 2**exponent."""
     return dataclasses.replace(estimate, exponent=estimate.exponent + exponent)

@@ -63,6 +63,14 @@ class Loss(Protocol):
         """a(p) and b(p), each of shape (n,)."""
 
 
+@runtime_checkable
+class KnowsValue(Loss, Protocol):
+    """A loss that says its value, and not only its derivative."""
+
+    def value(self, p: Array, y: Array) -> Array:
+        """loss(p, y), shape (n,)."""
+
+
 @dataclass(frozen=True)
 class AffineLoss:
     """A loss for real labels: the derivative is `slope * p - h` with slope 1 (square) or 0 (correlation)."""
@@ -78,6 +86,10 @@ class AffineLoss:
         """Return a(p) = slope * p and b(p) = -1, each of shape (n,)."""
         return self.slope * p, np.full_like(p, -1.0)
 
+    def value(self, p: Array, y: Array) -> Array:
+        """Return 1/2 (p - y)^2 or -y p, shape (n,)."""
+        return np.asarray(self.slope * 0.5 * (p - y) ** 2 - (1 - self.slope) * y * p)
+
 
 @dataclass(frozen=True)
 class _Margin:
@@ -88,12 +100,17 @@ class _Margin:
     name: str
     constant: float | None
     evidence: tuple[str, str]
+    risk: Callable[[Array], Array] | None = None
     labels: str = field(default="signs", init=False)
 
     def split(self, p: Array) -> tuple[Array, Array]:
         """Return a(p) and b(p), each of shape (n,)."""
         plus, minus = self._derivative(p), self._derivative(-p)
         return (plus - minus) / 2, (plus + minus) / 2
+
+    def value(self, p: Array, y: Array) -> Array:
+        """Return r(y p), shape (n,); nan where nothing but the derivative is known."""
+        return np.full(p.shape, np.nan) if self.risk is None else self.risk(y * p)
 
     def _derivative(self, margin: Array) -> Array:
         slope = np.asarray(self.derivative(margin), dtype=np.float64)
@@ -173,9 +190,9 @@ _PROVED = ("proved", "r is 1-Lipschitz, so |b| <= 1")
 LOSSES: dict[str, Loss] = {
     "square": AffineLoss("square, 1/2 (p - y)^2", 1.0),
     "correlation": AffineLoss("correlation, -y p", 0.0),
-    "hinge": _Margin(_hinge, 1.0, "hinge, max(0, 1 - y p)", None, _PROVED),
-    "logistic": _Margin(_logistic, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED),
-    "perceptron": _Margin(_perceptron, 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED),
+    "hinge": _Margin(_hinge, 1.0, "hinge, max(0, 1 - y p)", None, _PROVED, lambda m: np.maximum(0.0, 1 - m)),
+    "logistic": _Margin(_logistic, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED, lambda m: np.logaddexp(0.0, -m)),
+    "perceptron": _Margin(_perceptron, 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED, lambda m: np.maximum(0.0, -m)),
 }
 
 

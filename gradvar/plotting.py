@@ -14,7 +14,29 @@ from .sweeps.results import telling
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .models.base import KnowsParameters
+    from .training import Descent
+
 Row: TypeAlias = Mapping[str, Scalar]
+
+
+def plot_descent(descent: Descent[KnowsParameters], ax: Axes | None = None) -> Axes:
+    """Draw the loss and the accuracy over the steps; return the Axes of the loss. See `Descent.plot`."""
+    import matplotlib.pyplot as plt
+
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    ax.plot(descent.steps, descent.losses, "o-", color="tab:blue", markersize=3)
+    ax.set_xlabel("step")
+    ax.set_ylabel(f"loss: {descent.parts['loss']}", color="tab:blue")
+    ax.grid(alpha=0.3)
+    ax.set_title(f"{descent.parts['model']}, {descent.parts['optimizer']}", fontsize=10)
+    if not all(math.isnan(accuracy) for accuracy in descent.accuracies):
+        right = ax.twinx()
+        right.plot(descent.steps, descent.accuracies, "s--", color="tab:red", markersize=3)
+        right.set_ylim(-0.02, 1.02)
+        right.set_ylabel("accuracy", color="tab:red")
+    return ax
 
 
 def plot_bound_check(check: BoundCheck, ax: Axes | None = None) -> Axes:

@@ -29,6 +29,7 @@ import numpy as np
 from scipy import special
 
 from ..arguments import Array, SeedLike, generator, integer, number
+from ..tiles import single_threaded_blas
 from .base import KnowsInnerProducts, Samples
 
 Members = TypeVar("Members")
@@ -74,6 +75,7 @@ class GramSpectrum:
         )
 
 
+@single_threaded_blas()
 def sampled_spectrum(
     hypotheses: Samples[Members],
     m: SupportsIndex = 1024,

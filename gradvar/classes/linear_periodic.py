@@ -167,6 +167,15 @@ class LinearPeriodic(Combinators):
                 total += a[n - 1] * self._sphere(n * norms)
         return total
 
+    def annihilated(self, x: npt.ArrayLike) -> Array:
+        """Return 1 and |x|^2, and for an even wave the coordinates of x, shape (n, q).
+
+        E_x[h_v(x) f(|x|)] does not depend on the direction of v, and an even h_v has no odd part.
+        """
+        array = inputs_of(x, self.dim, repr(self))
+        radial = np.stack([np.ones(array.shape[0]), np.einsum("ij,ij->i", array, array)], axis=1)
+        return np.concatenate([radial, array], axis=1) if self.wave.is_even else radial
+
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return C_H(x, x'), shape (n, n2).
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..classes.base import KnowsCovariance
 from ..errors import Interrupted, NotApplicableError
-from ..expectation import ROUNDING, sampled_mean, scaled
+from ..expectation import ROUNDING, sampled_norms
 from ..problem import Problem
 from ..progress import Progress, progress
 from ..results import Estimate, format_number
@@ -95,7 +95,11 @@ def _planned(pilot: PairSums, settings: Settings, bar: Progress) -> int:
     while True:
         _extend(pilot, n, f"pilot of {n:,} samples", settings, bar)
         found, resolved = pilot.found()
-        if resolved and settings.quantile * math.sqrt(found.variance(n)) <= goal * found.value:
+        half = settings.quantile * math.sqrt(found.variance(n))
+        # More samples do not help a number that is rounding, as where all of the signal is annihilated.
+        if resolved and half <= pilot.rounding:
+            return n
+        if resolved and half <= goal * found.value:
             break
         if 2 * n > settings.max_samples // 4:
             return settings.max_samples
@@ -121,7 +125,7 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
     found, resolved = sums.found() if n >= 4 else (Moments(math.nan, 0.0, 0.0, 0.0, n), False)
     if resolved:
         # Pairs that all have one value leave an error of rounding, not none.
-        rounding = ROUNDING * abs(found.value)
+        rounding = ROUNDING * abs(found.value) + sums.rounding
         error = math.sqrt(found.variance(n)) + rounding
         low, high = found.interval(settings.quantile)
         interval = low - rounding, high + rounding
@@ -139,11 +143,6 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
     else:
         guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
     seconds = time.perf_counter() - begin
-    names = "mean of ||dp/dw||^2", "mean of ||s||^2"
-    norms = (
-        scaled(sampled_mean(column, settings, name, "expectation", seconds), exponent)
-        for column, name in zip(sums.norms.T, names, strict=True)
-    )
     return Estimate(
         mantissa=found.value,
         exponent=exponent,
@@ -159,5 +158,5 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
         seconds=seconds,
         resolved=resolved,
         zeta=(max(found.zeta1, 0.0), found.zeta2) if resolved else None,
-        norms=(next(norms), next(norms)),
+        norms=sampled_norms(sums.norms, settings, exponent, seconds),
     )

@@ -274,6 +274,13 @@ class PairSums:
         """||g||^2 and ||s||^2 at the samples, shape (n, 2)."""
         return np.concatenate(self._norms)
 
+    @property
+    def rounding(self) -> float:
+        """What rounding of the products may do to U: it matters where all of the signal is annihilated."""
+        covariances = math.fsum(moment[2] for moment in self._moments)
+        typical = math.sqrt(covariances / (self.n * (self.n - 1)))
+        return 8 * float(np.finfo(np.float64).eps) * typical * float(self.norms[:, 1].mean())
+
     def found(self) -> tuple[Moments, bool]:
         """U with its zetas, and whether an interval can be drawn from them."""
         squares, fourths, covariances = (math.fsum(moment) for moment in zip(*self._moments, strict=True))

@@ -30,7 +30,7 @@ import numpy as np
 from ..arguments import Array, stream
 from ..classes.base import Samples
 from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
-from ..expectation import ROUNDING, rows_per_tile
+from ..expectation import ROUNDING, rows_per_tile, sampled_norms
 from ..problem import Problem
 from ..progress import Progress, progress
 from ..results import Estimate, format_number
@@ -127,6 +127,7 @@ class _Found(NamedTuple):
     m: int
     q: int | None
     effective_members: float
+    norms: Array
 
     @property
     def inputs(self) -> float:
@@ -256,10 +257,13 @@ class _Run(Travels):
         tasks = [_Task(block, start, min(start + chunk, m)) for start in starts for block in range(blocks)]
         kernel = np.zeros((blocks, blocks))
         by_member, by_projection = np.empty((2, m)), np.zeros((2, self.q))
+        norms: list[Array] = []
         bar.stage(f"{self.n:,} inputs, {m:,} members", len(tasks))
         with closing(ordered_map(self, tasks, self.settings.executor)) as results:
             for start in starts:
-                parts = np.array([next(results) for _ in range(blocks)])
+                done = [next(results) for _ in range(blocks)]
+                parts = np.array([part for part, _ in done])
+                norms.extend(norm for _, norm in done)
                 bar.advance(blocks)
                 if self.enumerated:
                     squares = parts.sum(axis=0) ** 2
@@ -274,9 +278,9 @@ class _Run(Travels):
                     by_projection[half] += pairs.sum(axis=0)
         if not (np.isfinite(kernel).all() and np.isfinite(by_member).all()):
             raise NonFiniteError("the squares of the members' gradients overflow float64; rescale labels or weights")
-        return self._summed(kernel / (m - 1), by_member / (m - 1), by_projection / (m - 1))
+        return self._summed(kernel / (m - 1), by_member / (m - 1), by_projection / (m - 1), np.concatenate(norms))
 
-    def _summed(self, kernel: Array, by_member: Array, by_projection: Array) -> _Found:
+    def _summed(self, kernel: Array, by_member: Array, by_projection: Array, norms: Array) -> _Found:
         blocks, m = self.n_blocks, self.m
         mean = by_member.mean(axis=0)
         spread = float((mean**2).sum())
@@ -296,14 +300,18 @@ class _Run(Travels):
             m=m,
             q=None if self.sketch is None else self.q,
             effective_members=effective,
+            norms=norms,
         )
 
-    def __call__(self, task: _Task) -> Array:
-        """The mean over a block of (h - hbar) s for the members of a chunk, shape (last - first, q)."""
+    def __call__(self, task: _Task) -> tuple[Array, Array]:
+        """The mean over a block of (h - hbar) s for the members of a chunk, shape (last - first, q), and its norms.
+
+        The norms ||g||^2, ||s||^2 at the inputs, shape (n, 2), come with the first chunk; else there are none.
+        """
         rng = stream(self.seed, self.key, _INPUTS, task.block)
         begin, end = task.block * self.size, min((task.block + 1) * self.size, self.n)
         rows = rows_per_tile(self.problem.row_size + self.q + self.m, 1024)
-        total = np.zeros((task.last - task.first, self.q))
+        total, norms = np.zeros((task.last - task.first, self.q)), [np.empty((0, 2))]
         for start in range(begin, end, rows):
             stop = min(start + rows, end)
             if self.enumerated:
@@ -311,7 +319,9 @@ class _Run(Travels):
             else:
                 x, weights = self.problem.inputs.sample(stop - start, rng), np.full(stop - start, 1 / self.size)
             total += (self._labels(x)[task.first : task.last] * weights) @ self._features(x)
-        return total
+            if task.first == 0:
+                norms.append(self.problem.norms(x))
+        return total, np.concatenate(norms)
 
     def _features(self, x: Array) -> Array:
         """The signal's components, or its projections, shape (n, q)."""
@@ -386,4 +396,5 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
         seconds=seconds,
         resolved=found.resolved,
         zeta=found.zeta if found.resolved and found.inputs > 0.9 * variance else None,
+        norms=None if found.blocks is None else sampled_norms(found.norms, settings, exponent, seconds),
     )

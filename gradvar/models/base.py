@@ -9,18 +9,23 @@ so that the gradient consists of the products A_l[:, i] B_l[:, j] and no per-exa
 layer with input activations a and backpropagated delta has A = [a, 1], B = delta. `dim` (input coordinates, None
 when any number will do) and `description` (for reports) are optional, and so are `parameters`, the vector w in the
 order of the gradient's columns, and `with_parameters(w)`, the model at another one: with them `gradvar.testing` can
-compare the gradient with differences of predictions.
+compare the gradient with differences of predictions. For training, `pullback(x)` is p_w(x) with the function
+c -> sum_n c_n g(x_n): a backward pass of the whole batch, where `gradient` would store one gradient an example.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array, real_array
 from ..errors import ShapeError
+
+Pullback: TypeAlias = tuple[Array, Callable[[Array], Array]]
+"""p_w(x), shape (n,), and the function c -> sum_n c_n dp_w(x_n)/dw from (n,) to (P,)."""
 
 
 @runtime_checkable
@@ -58,11 +63,26 @@ class KnowsParameters(Model, Protocol):
         """The same model at other parameters, shape (P,); this one stays as it is."""
 
 
+@runtime_checkable
+class KnowsPullback(Model, Protocol):
+    """A model that sums gradients over a batch without storing them."""
+
+    def pullback(self, x: Array) -> Pullback:
+        """p_w(x), and c -> sum_n c_n dp_w(x_n)/dw in the order of the columns of the gradient."""
+
+
 def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
     """The model's tangent factors; the whole gradient as one pair where it does not offer any."""
     if isinstance(model, KnowsTangentFactors):
         return model.tangent_factors(x)
     return [(model.gradient(x), np.ones((x.shape[0], 1)))]
+
+
+def pullback(model: Model, x: Array) -> Pullback:
+    """The model's predictions and pullback; from its gradient where it does not offer them."""
+    if hasattr(model, "pullback"):  # isinstance(model, KnowsPullback) takes as long as a step of a small network
+        return cast(KnowsPullback, model).pullback(x)
+    return model.predict(x), lambda c: c @ model.gradient(x)
 
 
 def products(factors: list[tuple[Array, Array]]) -> Array:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..activations import ACTIVATIONS, KINKED, settle
 from ..arguments import Array, SeedLike, generator, inputs_of, integer, number, real_array, sequence
 from ..errors import ShapeError
-from .base import parameter_vector, products
+from .base import Pullback, parameter_vector, products
 
 
 class MLP:
@@ -172,6 +172,39 @@ class MLP:
             for a, delta, bias in zip(activations, deltas, self.biases, strict=True)
         ]
 
+    def pullback(self, x: npt.ArrayLike) -> Pullback:
+        """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw, by one backward pass of the whole batch.
+
+        Agrees with `predict` and `gradient` up to rounding; both together cost 3 n P.
+        """
+        sigma = ACTIVATIONS[self.activation]
+        activations, slopes = [inputs_of(x, self.dim, repr(self))], []
+        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            z = activations[-1] @ weights.T
+            if bias is not None:
+                z += bias
+            if self.activation in KINKED:  # relu, its slope 0 within rounding of the kink
+                slope = (z > _largest_rounding(activations[-1], weights, bias)).astype(np.float64)
+                value = np.multiply(z, slope, out=z)
+            else:
+                value, slope = sigma(z)
+            activations.append(value)
+            slopes.append(slope)
+
+        def pull(c: Array) -> Array:
+            delta, parts = c[:, None], []
+            layers = zip(self.weights[::-1], self.biases[::-1], activations[::-1], [*slopes[::-1], None], strict=True)
+            for weights, bias, a, slope in layers:
+                if bias is not None:
+                    parts.append(delta.sum(axis=0))
+                parts.append((delta.T @ a).ravel())
+                if slope is not None:
+                    delta = delta * weights if delta.shape[1] == 1 else delta @ weights  # an outer product is no GEMM
+                    delta *= slope
+            return np.concatenate(parts[::-1])
+
+        return self._output(activations[-1]), pull
+
     def _forward(self, x: npt.ArrayLike, derivatives: bool) -> tuple[list[Array], list[Array]]:
         """Inputs of every layer, and the activation's derivatives at the hidden ones."""
         sigma = ACTIVATIONS[self.activation]
@@ -222,6 +255,14 @@ class MLP:
 def _rounding(size: Array, weights: Array, bias: Array | None) -> Array:
     """Bound on the rounding of the pre-activations: fan_in + 2 additions of terms no larger than |W| |a| + |b|."""
     terms = size @ np.abs(weights).T
+    if bias is not None:
+        terms += np.abs(bias)
+    return np.asarray((weights.shape[1] + 2) * np.finfo(np.float64).eps * terms)
+
+
+def _largest_rounding(inputs: Array, weights: Array, bias: Array | None) -> Array:
+    """Bound on `_rounding` for each unit, the same at all inputs (Cauchy-Schwarz): no second matrix product."""
+    terms = np.sqrt(np.einsum("ij,ij->i", inputs, inputs).max(initial=0.0) * np.einsum("ij,ij->i", weights, weights))
     if bias is not None:
         terms += np.abs(bias)
     return np.asarray((weights.shape[1] + 2) * np.finfo(np.float64).eps * terms)

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from ..activations import ACTIVATIONS, KINKED, settle
 from ..arguments import Array, SeedLike, generator, inputs_of, number, real_array
 from ..errors import NonFiniteError, ShapeError
+from .base import Pullback
 
 _NUMBERS = 2**22
 """Numbers that are kept at a time: 32 MiB. Inputs are taken in blocks of that size."""
@@ -81,6 +82,19 @@ class Network(ABC):
             (np.concatenate([left for left, _ in pair]), np.concatenate([right for _, right in pair]))
             for pair in zip(*found, strict=True)
         ]
+
+    def pullback(self, x: npt.ArrayLike) -> Pullback:
+        """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw; matrices used once need no per-example gradient."""
+        inputs = list(self._in_blocks(x))
+
+        def pull(c: Array) -> Array:
+            total, start = np.zeros(self.n_parameters), 0
+            for block in inputs:
+                total += _weighted_sum(self._blocks(block), c[start : start + block.shape[0]])
+                start += block.shape[0]
+            return total
+
+        return np.concatenate([self._predict(block) for block in inputs]), pull
 
     def _hold(self, arrays: Iterable[Array | None]) -> None:
         self._arrays = tuple(array for array in arrays if array is not None)
@@ -191,6 +205,19 @@ def _gradient(blocks: list[Block]) -> Array:
         else:
             columns.append(block)
     return np.concatenate(columns, axis=1)
+
+
+def _weighted_sum(blocks: list[Block], c: Array) -> Array:
+    """sum_n c_n g_n over the rows of the gradient, shape (P,)."""
+    parts = []
+    for block in blocks:
+        if isinstance(block, Outer):
+            parts.append(((c[:, None] * block.deltas).T @ block.inputs).ravel())
+            if block.bias:
+                parts.append(c @ block.deltas)
+        else:
+            parts.append(c @ block)
+    return np.concatenate(parts)
 
 
 def _factors(blocks: list[Block], n: int) -> list[tuple[Array, Array]]:

@@ -124,3 +124,41 @@ def test_sizes_chosen_by_a_pilot_leave_the_estimate_unbiased():
     values, _, covered = runs(H, model, "square", truth, 100, rtol=0.2, max_samples=8192)
     assert abs(values.mean() - 1) < 4 * values.std(ddof=1) / 10
     assert covered >= binom.ppf(1e-4, 100, 0.93)
+
+
+SMALL = {
+    "degenerate, few eigenvalues": (gv.LinearPeriodic(3, 1.5), gv.MLP.random([3, 8, 1], rng=0), 200),
+    "not degenerate": (gv.SparseParities(12, 1), gv.Linear(np.ones(12)), 200),
+    "in between": (gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], rng=0), 300),
+}
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+@pytest.mark.parametrize("name", SMALL)
+def test_intervals_cover_at_every_confidence(name: str, reduced: bool):
+    # 200 seeds: between the 1e-4 quantiles of the binomial distribution of 1.5 points below nominal and 2.5 above it
+    H, model, n = SMALL[name]
+    truth, method = gv.gradient_variance(H, model).value, gv.MonteCarlo(variance_reduction=reduced)
+    with ThreadPoolExecutor(1) as pool:
+        for confidence in (0.9, 0.95, 0.99):
+            found = [
+                gv.gradient_variance(
+                    H, model, method=method, max_samples=n, rtol=0, rng=seed, executor=pool, confidence=confidence
+                )
+                for seed in range(200)
+            ]
+            covered = sum(one.interval[0] <= truth <= one.interval[1] for one in found)
+            below_upper = sum(truth <= one.upper for one in found)
+            low, high = confidence - 0.015, min(confidence + 0.025, 1 - 1e-9)
+            assert binom.ppf(1e-4, 200, low) <= covered <= binom.ppf(1 - 1e-4, 200, high)
+            assert below_upper >= binom.ppf(1e-4, 200, low)
+
+
+def test_a_size_chosen_for_an_accuracy_keeps_the_coverage():
+    # rtol stops at a size that a dropped pilot chose: 95% intervals of 150 seeds, false alarm 1e-4 on either side
+    H, model = gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], rng=0)
+    truth = exact(H, model, "square")
+    values, errors, covered = runs(H, model, "square", truth, 150, rtol=0.15, max_samples=16_384)
+    assert binom.ppf(1e-4, 150, 0.935) <= covered <= binom.ppf(1 - 1e-4, 150, 0.975)
+    assert abs(values.mean() - 1) < 4 * values.std(ddof=1) / math.sqrt(150)
+    assert 1.96 * np.median(errors) < 0.15
