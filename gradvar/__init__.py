@@ -20,45 +20,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import bound_check
-    from .classes import (
-        BiasedParities,
-        DiscreteLog,
-        FiniteClass,
-        LinearPeriodic,
-        ModularMultiples,
-        OrthogonalNetworks,
-        Parities,
-        PlantedParities,
-        RandomNetworks,
-        Restriction,
-        SampledClass,
-        SparseParities,
-        TaskClass,
-    )
-    from .errors import (
-        DivergedError,
-        Interrupted,
-        LabelError,
-        NonFiniteError,
-        NotApplicableError,
-        ShapeError,
-        TooLargeError,
-    )
+    from .classes import BiasedParities, DiscreteLog, FiniteClass, LinearPeriodic, ModularMultiples, OrthogonalNetworks, Parities, PlantedParities, RandomNetworks, Restriction, SampledClass, SparseParities, TaskClass
+    from .errors import DivergedError, Interrupted, LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
     from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
     from .methods import Auto, ClosedForm, Enumeration, MonteCarlo
-    from .models import (
-        MLP,
-        Attention,
-        Convolutional,
-        Cosine,
-        InfiniteMLP,
-        Linear,
-        Recurrent,
-        ResidualMLP,
-        WeightTied,
-        from_function,
-    )
+    from .models import MLP, Attention, Convolutional, Cosine, InfiniteMLP, Linear, Recurrent, ResidualMLP, WeightTied, from_function, from_jax, from_torch
     from .problem import Problem
     from .results import Bound, BoundCheck, Estimate
     from .sweeps import NamedProblem, SweepResults, grid, sweep
@@ -70,45 +37,12 @@ __version__ = "0.1.0"
 
 _HOME = {
     "check": ("bound_check",),
-    "classes": (
-        "BiasedParities",
-        "DiscreteLog",
-        "FiniteClass",
-        "LinearPeriodic",
-        "ModularMultiples",
-        "OrthogonalNetworks",
-        "Parities",
-        "PlantedParities",
-        "RandomNetworks",
-        "Restriction",
-        "SampledClass",
-        "SparseParities",
-        "TaskClass",
-    ),
-    "errors": (
-        "DivergedError",
-        "Interrupted",
-        "LabelError",
-        "NonFiniteError",
-        "NotApplicableError",
-        "ShapeError",
-        "TooLargeError",
-    ),
+    "classes": ("BiasedParities", "DiscreteLog", "FiniteClass", "LinearPeriodic", "ModularMultiples", "OrthogonalNetworks", "Parities", "PlantedParities", "RandomNetworks", "Restriction", "SampledClass", "SparseParities", "TaskClass"),
+    "errors": ("DivergedError", "Interrupted", "LabelError", "NonFiniteError", "NotApplicableError", "ShapeError", "TooLargeError"),
     "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
     "methods": ("Auto", "ClosedForm", "Enumeration", "MonteCarlo"),
-    "models": (
-        "MLP",
-        "Attention",
-        "Convolutional",
-        "Cosine",
-        "InfiniteMLP",
-        "Linear",
-        "Recurrent",
-        "ResidualMLP",
-        "WeightTied",
-        "from_function",
-    ),
+    "models": ("MLP", "Attention", "Convolutional", "Cosine", "InfiniteMLP", "Linear", "Recurrent", "ResidualMLP", "WeightTied", "from_function", "from_jax", "from_torch"),
     "problem": ("Problem",),
     "results": ("Bound", "BoundCheck", "Estimate"),
     "sweeps": ("NamedProblem", "SweepResults", "grid", "sweep"),
@@ -171,6 +105,8 @@ __all__ = [
     "degree_spectrum",
     "descend",
     "from_function",
+    "from_jax",
+    "from_torch",
     "gradient_variance",
     "grid",
     "sweep",
