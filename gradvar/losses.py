@@ -185,14 +185,27 @@ def _logistic(margin: Array) -> Array:
     return np.asarray(-expit(-margin), dtype=np.float64)
 
 
+# Named functions, not lambdas: a problem travels to other processes.
+def _hinge_value(margin: Array) -> Array:
+    return np.maximum(0.0, 1 - margin)
+
+
+def _logistic_value(margin: Array) -> Array:
+    return np.logaddexp(0.0, -margin)
+
+
+def _perceptron_value(margin: Array) -> Array:
+    return np.maximum(0.0, -margin)
+
+
 _PROVED = ("proved", "r is 1-Lipschitz, so |b| <= 1")
 
 LOSSES: dict[str, Loss] = {
     "square": AffineLoss("square, 1/2 (p - y)^2", 1.0),
     "correlation": AffineLoss("correlation, -y p", 0.0),
-    "hinge": _Margin(_hinge, 1.0, "hinge, max(0, 1 - y p)", None, _PROVED, lambda m: np.maximum(0.0, 1 - m)),
-    "logistic": _Margin(_logistic, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED, lambda m: np.logaddexp(0.0, -m)),
-    "perceptron": _Margin(_perceptron, 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED, lambda m: np.maximum(0.0, -m)),
+    "hinge": _Margin(_hinge, 1.0, "hinge, max(0, 1 - y p)", None, _PROVED, _hinge_value),
+    "logistic": _Margin(_logistic, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED, _logistic_value),
+    "perceptron": _Margin(_perceptron, 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED, _perceptron_value),
 }
 
 

@@ -27,21 +27,21 @@ class Progress:
             self.bar.set_description(title, refresh=False)
             self.bar.reset(work)
 
-    def advance(self, work: int, estimate: Callable[[], Estimate] | None = None) -> None:
+    def advance(self, work: int, estimate: Callable[[], Estimate | None]) -> None:
         """Say that units of work are done, and what the estimate is now; it is computed only where it is shown."""
-        if self.bar is not None and estimate is None:
+        so_far = estimate() if self.bar is not None or callable(self.reporter) else None
+        if self.bar is not None and so_far is None:
             self.bar.update(work)
-        elif estimate is None:
+        elif so_far is None:
             return
         elif self.bar is not None:
-            so_far = estimate()
             value = format_number(so_far.mantissa, so_far.exponent)
             low, high = so_far.mantissa_interval
             half = format_number((high - low) / 2, so_far.exponent)
             self.bar.set_postfix_str(f"{so_far.n_samples:,} samples, {value} +- {half}", refresh=False)
             self.bar.update(work)
         elif callable(self.reporter):
-            self.reporter(estimate())
+            self.reporter(so_far)
 
 
 @contextmanager

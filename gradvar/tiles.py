@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections import deque
+import uuid
+from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -48,6 +49,51 @@ def single_threaded_blas() -> Iterator[None]:
 def _held(function: Callable[[Task], Result], task: Task) -> Result:
     with single_threaded_blas():
         return function(task)
+
+
+_arriving = threading.RLock()
+_arrived: OrderedDict[str, Travels] = OrderedDict()
+_MOST_ARRIVED = 4
+"""A process keeps the two objects of the estimate it works for, and of one that runs beside it."""
+
+
+class Travels:
+    """An object of which a process keeps the first copy that reaches it, with all that this has computed since.
+
+    A task takes its function along, so that any worker can do it; one that has done another of the same computation
+    goes on with the function it has. What an object need not take along, since it can be computed again from the
+    rest, its `__getstate__` leaves out.
+    """
+
+    def __init__(self) -> None:
+        self._name = uuid.uuid4().hex
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+
+    def __reduce__(self) -> tuple[Callable[..., Travels], tuple[object, ...]]:
+        return _arrive, (self._name, type(self), self.__getstate__())
+
+
+def _arrive(name: str, kind: type[Travels], state: dict[str, object]) -> Travels:
+    with _arriving:
+        found = _arrived.get(name)
+        if found is None:
+            found = kind.__new__(kind)
+            found.__setstate__(state)
+            _arrived[name] = found
+            if len(_arrived) > _MOST_ARRIVED:
+                _arrived.popitem(last=False)
+        _arrived.move_to_end(name)
+        return found
+
+
+def shares_memory(executor: Executor | None) -> bool:
+    """Whether the workers are known to be threads of this process."""
+    return executor is None or isinstance(executor, ThreadPoolExecutor)
 
 
 def ordered_map(

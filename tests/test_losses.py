@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -75,3 +77,11 @@ def test_losses_say_which_labels_they_accept():
     assert [as_loss(name).labels for name in ("square", "correlation")] == ["real", "real"]
     assert {as_loss(name).labels for name in ("hinge", "logistic", "perceptron")} == {"signs"}
     assert as_loss(CUBIC).labels == "signs"
+
+
+@pytest.mark.parametrize("name", ["square", "correlation", "hinge", "logistic", "perceptron"])
+def test_losses_by_name_travel_to_other_processes(name: str):
+    loss = pickle.loads(pickle.dumps(as_loss(name)))
+    p = np.array([-2.0, 0.3, 1.0])
+    for there, here in zip(loss.split(p), as_loss(name).split(p), strict=True):
+        assert np.array_equal(there, here)

@@ -1,6 +1,7 @@
 """Tiles: ordered, bit-identical for any executor, and interrupted without loss."""
 
 import _thread
+import pickle
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -11,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import gradvar as gv
-from gradvar.tiles import ordered_map, single_threaded_blas
+from gradvar.tiles import Travels, ordered_map, single_threaded_blas
 
 pytestmark = pytest.mark.large
 
@@ -48,6 +49,41 @@ def test_a_pool_of_processes_gives_the_same_bits():
         assert bits(pool) == bits(None)
         small = gv.SparseParities(8, 2), gv.MLP.random([8, 5, 4, 1], rng=0)
         assert bits(pool, "enumeration", *small) == bits(None, "enumeration", *small)
+
+
+class Counter(Travels):
+    """Counts its calls, but does not take the count along."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.start, self.calls = start, 0
+
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name != "calls"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.calls = 0
+
+    def __call__(self, task):
+        self.calls += 1
+        return self.start + self.calls
+
+
+def test_a_process_keeps_the_first_copy_that_reaches_it():
+    here, other = Counter(0), Counter(100)
+    here(None)
+    there = pickle.loads(pickle.dumps(here))
+    assert there is not here
+    assert there(None) == 1
+    assert pickle.loads(pickle.dumps(here)) is there
+    assert pickle.loads(pickle.dumps(there)) is there
+    assert pickle.loads(pickle.dumps(other))(None) == 101
+    for _ in range(3):
+        pickle.loads(pickle.dumps(Counter(0)))
+    assert pickle.loads(pickle.dumps(here)) is not there  # four others have come since
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert list(ordered_map(here, range(4), pool)) == [1, 2, 3, 4]
 
 
 def test_blas_is_held_to_one_thread_and_released():

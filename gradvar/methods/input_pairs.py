@@ -80,6 +80,7 @@ class InputPairs:
                 if settings.rtol > 0 and n // 4 >= 2 * ROWS:
                     samples.append(PairSums(problem, settings, reduction, _PILOT_KEY))
                     n = _planned(samples[-1], settings, bar)
+                    samples[-1].tiles.forget()
                 samples.append(PairSums(problem, settings, reduction, _FINAL_KEY))
                 _extend(samples[-1], n, f"{n:,} samples", settings, bar)
         except KeyboardInterrupt:

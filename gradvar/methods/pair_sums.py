@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,17 +15,22 @@ from ..arguments import Array, stream
 from ..classes.base import KnowsCovariance
 from ..errors import NonFiniteError, ShapeError
 from ..expectation import rows_per_tile
-from ..problem import Problem
+from ..problem import Factors, Problem
 from ..results import exp2
 from ..settings import Settings
-from ..tiles import ordered_map
+from ..tiles import Travels, ordered_map
 from .hoeffding import Moments, moments
 from .regression import Regression
 
-Pair: TypeAlias = tuple[int, int]
+_Key: TypeAlias = tuple[int, int]
+"""The number of a tile and its size: only the last tile of a sample is smaller than the others."""
+Pair: TypeAlias = tuple[int, int, int]
+"""The numbers i <= j of two tiles, and the size of the second."""
+Made = TypeVar("Made", "_Tile", Array)
 
 ROWS = 512
 _KEPT_BYTES = 2**27
+"""What a process keeps of tiles, and again of projections: tiles are cheap to make again, projections are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
 """No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4; or where,
 for an orthonormal class, the mean of C_H^2 over the pairs is below this share of its expectation (|H| - 1)/|H|^2: then
@@ -46,18 +51,18 @@ class _Tile:
     norms: Array
 
     @classmethod
-    def sample(cls, problem: Problem, regression: Regression | None, rng: np.random.Generator, size: int) -> _Tile:
-        x = problem.inputs.sample(size, rng)
+    def of(cls, problem: Problem, x: Array, removed: Callable[[Factors], tuple[Array, Array, Array]] | None) -> _Tile:
+        size = x.shape[0]
         scale = problem.signal_scale(x)[:, None]
         gradient = problem.tangent_factors(x)
         signal = [(left, right * scale) for left, right in gradient]
         plain = [left * right for left, right in signal if left.shape[1] == 1 or right.shape[1] == 1]
         sides = [*plain], [*plain]
-        if regression is not None:
+        if removed is not None:
             # <s - f b, s' - f' b> = <s, s'> + f (b b') f' - f (b s') - (s b) f'
-            f, projected = regression.functions(x), regression.project(signal)
+            f, projected, gram = removed(signal)
             sides[0].extend([f, projected])
-            sides[1].extend([f @ regression.gram - projected, -f])
+            sides[1].extend([f @ gram - projected, -f])
         empty = np.empty((size, 0))
         norm_sq = sum(
             (np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b) for a, b in gradient), start=np.zeros(size)
@@ -110,40 +115,92 @@ class _PairSums(NamedTuple):
     norms: Array | None
 
 
-class _Tiles:
-    """The tiles of one sample: each a pure function of its number, kept while they fit in `_KEPT_BYTES`.
+class _Kept(Generic[Made]):
+    """What has been made for each tile, by one thread while others wait: kept until so many bytes are full.
 
+    The rest is made again whenever it is asked for.
+    """
+
+    def __init__(self, nbytes: int) -> None:
+        self._nbytes, self._full = nbytes, False
+        self._made: dict[_Key, Made] = {}
+        self._locks: dict[_Key, threading.Lock] = {}
+
+    def get(self, key: _Key, make: Callable[[], Made]) -> Made:
+        if self._full and key not in self._made:
+            return make()
+        with self._locks.setdefault(key, threading.Lock()):
+            kept = self._made.get(key)
+            if kept is None:
+                kept = make()
+                self._full = kept.nbytes * (len(self._made) + 1) > self._nbytes
+                if not self._full:
+                    self._made[key] = kept
+            return kept
+
+
+class _Tiles(Travels):
+    """The tiles of one sample: each a pure function of its number and size.
+
+    The first ones are kept, and the last one that each thread made, which is the second of its next pairs as well.
     What is kept does not travel to other processes: they make their own.
     """
 
     def __init__(
-        self, problem: Problem, regression: Regression | None, seed: np.random.SeedSequence, key: int, rows: int, n: int
+        self, problem: Problem, regression: Regression | None, seed: np.random.SeedSequence, key: int, rows: int
     ) -> None:
+        super().__init__()
         assert isinstance(problem.hypotheses, KnowsCovariance)
         self.hypotheses: KnowsCovariance = problem.hypotheses
-        self.problem, self.regression, self.seed, self.key = problem, regression, seed, key
-        self.rows, self.n = rows, n
-        self._kept: dict[int, _Tile] = {}
+        self.problem, self.regression, self.seed, self.key, self.rows = problem, regression, seed, key, rows
+        self.forget()
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._tiles: _Kept[_Tile] = _Kept(_KEPT_BYTES)
+        self._projections: _Kept[Array] = _Kept(_KEPT_BYTES)
+        self._latest = threading.local()
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_kept": {}}
+        kept = ("_tiles", "_projections", "_latest")
+        return {name: value for name, value in self.__dict__.items() if name not in kept}
 
-    def tile(self, number: int) -> _Tile:
-        kept = self._kept.get(number)
-        if kept is not None:
-            return kept
-        size = min(self.rows, self.n - number * self.rows)
-        made = _Tile.sample(self.problem, self.regression, stream(self.seed, self.key, number), size)
-        if made.nbytes * (len(self._kept) + 1) <= _KEPT_BYTES:
-            self._kept[number] = made
-        return made
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)
+        self.forget()
+
+    def _tile(self, key: _Key) -> _Tile:
+        return self._tiles.get(key, lambda: self._sample(key))
+
+    def _sample(self, key: _Key) -> _Tile:
+        number, size = key
+        x = self.problem.inputs.sample(size, stream(self.seed, self.key, number))
+        regression = self.regression
+        if regression is None:
+            return _Tile.of(self.problem, x, None)
+        return _Tile.of(
+            self.problem,
+            x,
+            lambda signal: (
+                regression.functions(x),
+                self._projections.get(key, lambda: regression.project(signal)),
+                regression.coefficients.gram,
+            ),
+        )
+
+    def _second(self, key: _Key) -> _Tile:
+        latest: tuple[_Key, _Tile] | None = getattr(self._latest, "tile", None)
+        if latest is None or latest[0] != key:
+            self._latest.tile = None
+            self._latest.tile = latest = key, self._tile(key)
+        return latest[1]
 
     def __call__(self, pair: Pair) -> _PairSums:
         from ..kernels.pair_sums import pair_sums
 
-        i, j = pair
-        first = self.tile(i)
-        second = first if i == j else self.tile(j)
+        i, j, size = pair
+        second = self._second((j, size))
+        first = second if i == j else self._tile((i, self.rows))
         covariance = self._covariance(first.x, second.x)
         if i == j:
             np.fill_diagonal(covariance, 0.0)
@@ -180,8 +237,9 @@ class PairSums:
     """
 
     def __init__(self, problem: Problem, settings: Settings, regression: Regression | None, key: int) -> None:
-        self.problem, self.settings, self.regression, self.key = problem, settings, regression, key
+        self.problem, self.settings = problem, settings
         self.rows = rows_per_tile(problem.row_size, ROWS)
+        self.tiles = _Tiles(problem, regression, settings.seed, key, self.rows)
         self.n = 0
         self.row_sums = np.zeros(0)
         self._moments: list[Array] = []
@@ -190,10 +248,10 @@ class PairSums:
 
     def extend(self, n: int, report: Callable[[int], object]) -> None:
         """Add tiles until there are n samples, and report each column. Earlier sizes must be multiples of the tile."""
-        tiles = _Tiles(self.problem, self.regression, self.settings.seed, self.key, self.rows, n)
         columns = range(self.n // self.rows, math.ceil(n / self.rows))
-        pairs: Iterable[Pair] = ((i, j) for j in columns for i in range(j + 1))
-        with closing(ordered_map(tiles, pairs, self.settings.executor)) as results:
+        sizes = {j: min(self.rows, n - j * self.rows) for j in columns}
+        pairs: Iterable[Pair] = ((i, j, sizes[j]) for j in columns for i in range(j + 1))
+        with closing(ordered_map(self.tiles, pairs, self.settings.executor)) as results:
             for j in columns:
                 self._add_column(j, [next(results) for _ in range(j + 1)])
                 report(j + 1)

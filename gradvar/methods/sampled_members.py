@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -35,14 +36,14 @@ from ..problem import Problem
 from ..progress import Progress, progress
 from ..results import Estimate, format_number
 from ..settings import Settings
-from ..tiles import ordered_map
+from ..tiles import Travels, ordered_map, single_threaded_blas
 from .hoeffding import Moments, moments
 
 Sketch = list[tuple[Array, Array]]
 
 _INPUTS, _MEMBERS, _PROJECTIONS = 0, 1, 2
 _PILOT_KEY, _FINAL_KEY = 6, 7
-_BLOCKS = 64
+_BLOCKS, _REPORTED = 64, 8
 _FIRST = 2048
 _CHUNK = 2**24
 """Numbers in the gradients of one chunk of members, over all blocks: 128 MiB."""
@@ -83,20 +84,25 @@ class SampledMembers:
         Raises
         ------
         Interrupted
-            On Ctrl-C, with the pilot's estimate where there is one.
+            On Ctrl-C, with the estimate from the blocks of inputs that were finished, or the pilot's.
         """
         begin = time.perf_counter()
-        found: _Found | None = None
+        runs: list[_Run] = []
+
+        def finish(found: _Found) -> Estimate:
+            return _finish(found, problem, settings, time.perf_counter() - begin)
+
         try:
             with progress(settings.progress) as bar:
 
                 def run(key: int, n: int, enumerated: bool = False) -> _Found:
                     sample = _Run(problem, settings, key, self.n_members, self.n_projections, n, enumerated)
-                    return sample.found(bar)
+                    runs.append(sample)
+                    return sample.found(bar, finish)
 
                 points, n = problem.inputs.n_points, settings.max_samples
                 if points is not None and points <= n:
-                    return _finish(run(_FINAL_KEY, points, True), problem, settings, time.perf_counter() - begin)
+                    return finish(run(_FINAL_KEY, points, True))
                 if settings.rtol > 0 and n // 4 >= _FIRST:
                     n = _FIRST
                     while True:
@@ -106,11 +112,10 @@ class SampledMembers:
                             break
                         n *= 2
                     n = found.samples_for(0.8 * settings.rtol, settings.quantile, settings.max_samples)
-                found = run(_FINAL_KEY, n)
+                return finish(run(_FINAL_KEY, n))
         except KeyboardInterrupt:
-            partial = None if found is None else _finish(found, problem, settings, time.perf_counter() - begin)
-            raise Interrupted(partial) from None
-        return _finish(found, problem, settings, time.perf_counter() - begin)
+            parts = [part for part in (sample.so_far() for sample in runs) if part is not None]
+            raise Interrupted(finish(max(parts, key=lambda part: part.n)) if parts else None) from None
 
 
 class _Found(NamedTuple):
@@ -197,8 +202,11 @@ class _Task:
     last: int
 
 
-class _Run:
-    """One sample of inputs, members and projections; called with a task, it gives its mean of (h - hbar) s."""
+class _Run(Travels):
+    """One sample of inputs, members and projections; called with a task, it gives its mean of (h - hbar) s.
+
+    Members and projections do not travel to other processes: they draw the same ones.
+    """
 
     def __init__(
         self,
@@ -210,23 +218,30 @@ class _Run:
         n: int,
         enumerated: bool,
     ) -> None:
-        hypotheses = problem.hypotheses
-        assert isinstance(hypotheses, Samples)
+        super().__init__()
         self.problem, self.key, self.enumerated = problem, key, enumerated
         self.settings = settings
         self.seed = settings.seed
         self.n_blocks = min(_BLOCKS, n)
         self.size = math.ceil(n / self.n_blocks) if enumerated else n // self.n_blocks
         self.n = n if enumerated else self.size * self.n_blocks
-        self.members = hypotheses.sample(n_members, stream(self.seed, key, _MEMBERS))
-        self.m = n_members
-        factors = problem.signal_factors(problem.inputs.sample(1, np.random.default_rng(0)))
+        self.m, self.n_projections = n_members, n_projections
+        self._first: list[tuple[Array, Array]] = []
+        """What the blocks finished so far gave for the first chunk of members."""
+        self._draw()
+
+    @single_threaded_blas()
+    def _draw(self) -> None:
+        hypotheses = self.problem.hypotheses
+        assert isinstance(hypotheses, Samples)
+        self.members = hypotheses.sample(self.m, stream(self.seed, self.key, _MEMBERS))
+        factors = self.problem.signal_factors(self.problem.inputs.sample(1, np.random.default_rng(0)))
         widths = [(left.shape[1], right.shape[1]) for left, right in factors]
         self.q = sum(left * right for left, right in widths)
         self.sketch: Sketch | None = None
-        if n_projections is not None and n_projections < self.q:
-            self.q = n_projections
-            rng = stream(self.seed, key, _PROJECTIONS)
+        if self.n_projections is not None and self.n_projections < self.q:
+            self.q = self.n_projections
+            rng = stream(self.seed, self.key, _PROJECTIONS)
             # A quarter power for each side: products of the two are over the root of q.
             self.sketch = [
                 (_rademacher(rng, left, self.q) / self.q**0.25, _rademacher(rng, right, self.q) / self.q**0.25)
@@ -234,11 +249,15 @@ class _Run:
             ]
 
     def __getstate__(self) -> dict[str, object]:
-        state = self.__dict__.copy()
-        del state["settings"]  # the executor stays where it is
-        return state
+        # The executor and what the workers gave stay where they are.
+        left = ("settings", "members", "sketch", "_first")
+        return {name: value for name, value in self.__dict__.items() if name not in left}
 
-    def found(self, bar: Progress) -> _Found:
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)
+        self._draw()
+
+    def found(self, bar: Progress, finish: Callable[[_Found], Estimate]) -> _Found:
         """U and its variances, from all blocks for one chunk of members after another."""
         blocks, m = self.n_blocks, self.m
         chunk = max(1, min(m, _CHUNK // (blocks * self.q)))
@@ -246,31 +265,45 @@ class _Run:
         tasks = [_Task(block, start, min(start + chunk, m)) for start in starts for block in range(blocks)]
         kernel = np.zeros((blocks, blocks))
         by_member, by_projection = np.empty((2, m)), np.zeros((2, self.q))
-        norms: list[Array] = []
         bar.stage(f"{self.n:,} inputs, {m:,} members", len(tasks))
+
+        def estimate() -> Estimate | None:
+            found = self.so_far()
+            return None if found is None else finish(found)
+
         with closing(ordered_map(self, tasks, self.settings.executor)) as results:
             for start in starts:
-                done = [next(results) for _ in range(blocks)]
+                done = self._first if start == 0 else []
+                for block in range(1, blocks + 1):
+                    done.append(next(results))
+                    if block % _REPORTED == 0 or block == blocks:
+                        bar.advance((block - 1) % _REPORTED + 1, estimate)
                 parts = np.array([part for part, _ in done])
-                norms.extend(norm for _, norm in done)
-                bar.advance(blocks)
                 if self.enumerated:
                     squares = parts.sum(axis=0) ** 2
                     by_member[:, start : start + chunk] = squares.sum(axis=1)
                     by_projection += squares.sum(axis=0)
                     continue
-                flat = parts.reshape(blocks, -1)
-                kernel += flat @ flat.T
-                for half, some in enumerate((parts[: blocks // 2], parts[blocks // 2 :])):
-                    pairs = (some.sum(axis=0) ** 2 - (some**2).sum(axis=0)) / (len(some) * (len(some) - 1))
-                    by_member[half, start : start + chunk] = pairs.sum(axis=1)
-                    by_projection[half] += pairs.sum(axis=0)
+                products, by_member[:, start : start + chunk], sums = _products(parts)
+                kernel += products
+                by_projection += sums
+        return self._summed(kernel, by_member, by_projection)
+
+    def so_far(self) -> _Found | None:
+        """The same from the blocks finished so far, for the first chunk of members; None where these are too few."""
+        if self.enumerated or len(self._first) < 4:
+            return None
+        return self._summed(*_products(np.array([part for part, _ in self._first])))
+
+    def _summed(self, kernel: Array, by_member: Array, by_projection: Array) -> _Found:
+        """U from the sums over some of the members, each the mean of what it adds to U, and over some blocks."""
+        m, blocks = by_member.shape[1], kernel.shape[0]
         if not (np.isfinite(kernel).all() and np.isfinite(by_member).all()):
             raise NonFiniteError("the squares of the members' gradients overflow float64; rescale labels or weights")
-        return self._summed(kernel / (m - 1), by_member / (m - 1), by_projection / (m - 1), np.concatenate(norms))
-
-    def _summed(self, kernel: Array, by_member: Array, by_projection: Array, norms: Array) -> _Found:
-        blocks, m = self.n_blocks, self.m
+        # Members are centred at the mean of all, of which m stand for the rest.
+        kernel, by_member, by_projection = (
+            sums * (self.m / m) / (self.m - 1) for sums in (kernel, by_member, by_projection)
+        )
         mean = by_member.mean(axis=0)
         spread = float((mean**2).sum())
         effective = float(np.abs(mean).sum()) ** 2 / spread if spread > 0 else 0.0
@@ -285,11 +318,11 @@ class _Run:
             blocks=found,
             members=m * _covariance(by_member),
             projections=0.0 if self.sketch is None else self.q * _covariance(by_projection),
-            n=self.n,
+            n=self.n if self.enumerated else self.size * blocks,
             m=m,
             q=None if self.sketch is None else self.q,
             effective_members=effective,
-            norms=norms,
+            norms=np.concatenate([norms for _, norms in self._first]),
         )
 
     def __call__(self, task: _Task) -> tuple[Array, Array]:
@@ -336,6 +369,22 @@ class _Run:
         if not np.isfinite(values).all():
             raise NonFiniteError(f"`H.evaluate` of {hypotheses!r} must be finite")
         return np.asarray(values - values.mean(axis=0))
+
+
+def _products(parts: Array) -> tuple[Array, Array, Array]:
+    """Of the gradients of some members at some blocks, shape (blocks, members, q): the inner products of blocks.
+
+    And, from each half of the blocks, the means over its pairs of blocks of the squares, summed for each member and for
+    each of the q components, shapes (2, members) and (2, q).
+    """
+    blocks = len(parts)
+    flat = parts.reshape(blocks, -1)
+    by_member, by_projection = [], []
+    for some in (parts[: blocks // 2], parts[blocks // 2 :]):
+        pairs = (some.sum(axis=0) ** 2 - (some**2).sum(axis=0)) / (len(some) * (len(some) - 1))
+        by_member.append(pairs.sum(axis=1))
+        by_projection.append(pairs.sum(axis=0))
+    return flat @ flat.T, np.array(by_member), np.array(by_projection)
 
 
 def _rademacher(rng: np.random.Generator, rows: int, columns: int) -> Array:

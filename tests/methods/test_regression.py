@@ -37,8 +37,8 @@ def test_coefficients_are_those_of_least_squares(sizes: list[int]):
     x = reference.cube(6)
     f = found.functions(x)
     assert f.shape == (64, 8)
-    flat = np.concatenate([np.swapaxes(b, 1, 2).reshape(8, -1) for b in found.coefficients], axis=1)
-    np.testing.assert_allclose(found.gram, flat @ flat.T, atol=1e-12)
+    flat = np.concatenate([np.swapaxes(b, 1, 2).reshape(8, -1) for b in found.coefficients.factors], axis=1)
+    np.testing.assert_allclose(found.coefficients.gram, flat @ flat.T, atol=1e-12)
     s = products(problem.signal_factors(x))
     np.testing.assert_allclose(found.project(problem.signal_factors(x)), s @ flat.T, atol=1e-12)
     # on 2048 samples of 64 points the coefficients are near those of the whole cube
@@ -58,7 +58,7 @@ def test_a_model_with_many_parameters_gets_fewer_functions(monkeypatch: pytest.M
     problem = gv.Problem(gv.SparseParities(6, 3), gv.MLP.random([6, 4, 1], rng=0))
     found = regression(problem, SETTINGS)
     assert found is not None
-    assert found.gram.shape == (100 // 33, 100 // 33)
+    assert found.coefficients.gram.shape == (100 // 33, 100 // 33)
     monkeypatch.setattr("gradvar.methods.regression._LARGEST", 10)
     assert regression(problem, SETTINGS) is None
 

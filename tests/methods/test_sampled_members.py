@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -203,3 +204,48 @@ def test_wrong_settings():
         gv.MonteCarlo(n_members=1)
     with pytest.raises(ValueError, match="`n_projections` must be an integer >= 4"):
         gv.MonteCarlo(n_projections=0)
+
+
+def test_progress_goes_to_a_function():
+    H, model, seen = gv.SparseParities(30, 1), gv.MLP.random([30, 8, 1], rng=0), []
+    last = monte_carlo(H, model, max_samples=640, rtol=0, rng=0, progress=seen.append)
+    assert [one.n_samples for one in seen] == list(range(80, 641, 80))
+    assert (seen[-1].value, seen[-1].interval) == (last.value, last.interval)
+    assert all(one.interval[0] < one.value < one.interval[1] for one in seen)
+
+
+@pytest.mark.large
+def test_the_estimate_so_far_is_unbiased_with_an_interval_that_holds(monkeypatch: pytest.MonkeyPatch):
+    # 16 of 64 blocks and 24 of 96 members, and the mean of 100 runs: 4 standard errors are a false alarm in 16 000
+    H, model = gv.SparseParities(9, 1), gv.MLP.random([9, 6, 1], rng=0)
+    truth, seeds = gv.gradient_variance(H, model).value, 100
+    monkeypatch.setattr("gradvar.methods.sampled_members._CHUNK", 64 * 67 * 24)
+    firsts = []
+    with ThreadPoolExecutor(1) as pool:
+        for seed in range(seeds):
+            seen: list[gv.Estimate] = []
+            monte_carlo(H, model, m=96, max_samples=256, rtol=0, rng=seed, executor=pool, progress=seen.append)
+            firsts.append(seen[1])
+    assert {one.n_samples for one in firsts} == {64}
+    values = np.array([one.value for one in firsts])
+    assert abs(values.mean() - truth) <= 4 * values.std(ddof=1) / math.sqrt(seeds)
+    assert sum(one.interval[0] <= truth <= one.interval[1] for one in firsts) >= 0.88 * seeds
+
+
+@pytest.mark.large
+def test_ctrl_c_hands_back_the_blocks_that_were_finished():
+    H, slow, calls = gv.SparseParities(30, 1), gv.MLP.random([30, 8, 1], rng=0), [0]
+
+    def gradient(x):
+        calls[0] += len(x) == 20
+        if calls[0] == 30:
+            signal.raise_signal(signal.SIGINT)
+        return slow.gradient(x)
+
+    model = gv.from_function(slow.predict, gradient, slow.n_parameters)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(gv.Interrupted) as caught:
+        monte_carlo(H, model, max_samples=1280, rtol=0, rng=0, executor=pool)
+    estimate = caught.value.estimate
+    assert estimate is not None
+    assert 4 * 20 <= estimate.n_samples <= 40 * 20
+    assert estimate.resolved

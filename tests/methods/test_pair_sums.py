@@ -1,0 +1,102 @@
+"""Tiles of pairs: what is kept, what is made again, and what goes to other processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import gradvar as gv
+from gradvar.methods import pair_sums
+from gradvar.methods.pair_sums import PairSums
+from gradvar.methods.regression import Regression, regression
+from gradvar.methods.sampled_members import _Run
+from gradvar.settings import Settings
+
+PROBLEM = gv.Problem(gv.SparseParities(16, 3), gv.MLP.random([16, 6, 1], rng=0))
+
+
+def settings(executor=None) -> Settings:
+    return Settings.checked(0.0, 0.95, 4096, 0, executor, False)
+
+
+def sums(n: int, executor=None) -> tuple[float, ...]:
+    chosen = settings(executor)
+    found = PairSums(PROBLEM, chosen, regression(PROBLEM, chosen), 1)
+    found.extend(n, lambda pairs: None)
+    return tuple(found.found()[0])
+
+
+def test_what_is_kept_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch):
+    kept = sums(2600)
+    for nbytes in (0, 200_000, 1_000_000):
+        monkeypatch.setattr(pair_sums, "_KEPT_BYTES", nbytes)
+        for workers in (1, 3):
+            with ThreadPoolExecutor(workers) as pool:
+                assert sums(2600, pool) == kept
+
+
+def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pytest.MonkeyPatch):
+    projected, made = [], []
+    project, sample = Regression.project, pair_sums._Tiles._sample
+
+    def counted(self, factors):
+        projected.append(1)
+        return project(self, factors)
+
+    def counting(self, key):
+        made.append(key)
+        return sample(self, key)
+
+    monkeypatch.setattr(Regression, "project", counted)
+    monkeypatch.setattr(pair_sums._Tiles, "_sample", counting)
+    # 512 rows of 18 projections take 74 kB, a tile several times that: all six projections are kept, no tile is
+    monkeypatch.setattr(pair_sums, "_KEPT_BYTES", 512 * 18 * 8 * 6)
+    with ThreadPoolExecutor(3) as pool:
+        sums(6 * 512, pool)
+    assert len(projected) == 6
+    assert len(set(made)) == 6
+    assert len(made) > 6
+
+
+def test_threads_do_not_make_the_same_tile_twice(monkeypatch: pytest.MonkeyPatch):
+    made = []
+    sample = pair_sums._Tiles._sample
+    monkeypatch.setattr(pair_sums._Tiles, "_sample", lambda self, key: (made.append(key), sample(self, key))[1])
+    with ThreadPoolExecutor(4) as pool:
+        sums(8 * 512, pool)
+    assert sorted(made) == [(number, 512) for number in range(8)]
+
+
+@pytest.mark.large
+def test_a_task_takes_the_weights_along_and_nothing_as_large_as_gradients_times_functions():
+    model = gv.MLP.random([64, 128, 1], rng=0)
+    problem = gv.Problem(gv.SparseParities(64, 3), model)
+    found = PairSums(problem, settings(), regression(problem, settings()), 1)
+    found.extend(1024, lambda pairs: None)
+    assert found.tiles.regression.coefficients.gram.shape == (66, 66)
+    assert len(pickle.dumps(found.tiles)) < 3 * 8 * model.n_parameters
+
+
+@pytest.mark.large
+def test_another_process_fits_the_same_coefficients():
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        there = sums(1500, pool)
+        reduction = regression(PROBLEM, settings(pool))
+        assert reduction._coefficients is None
+    assert there == sums(1500)
+    here = regression(PROBLEM, settings())
+    assert here._coefficients is not None
+    assert np.array_equal(reduction.coefficients.gram, here.coefficients.gram)
+
+
+def test_members_and_projections_are_drawn_again_and_not_sent():
+    run = _Run(gv.Problem(gv.SparseParities(400, 1), gv.Linear(np.ones(400))), settings(), 7, 512, 16, 64, False)
+    there = pickle.loads(pickle.dumps(run))
+    assert there is not run
+    assert np.array_equal(there.members, run.members)
+    assert all(np.array_equal(a, b) for a, b in zip(there.sketch[0], run.sketch[0], strict=True))
+    assert len(pickle.dumps(run)) < run.members.nbytes / 10
