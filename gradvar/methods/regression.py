@@ -30,8 +30,9 @@ from ..settings import Settings
 from ..tiles import Travels, ordered_map, shares_memory, single_threaded_blas
 
 _KEY = 8
-_LARGEST = 2**24
-"""Numbers in the coefficients: 128 MiB. A model with more parameters gets fewer functions."""
+_LARGEST = 2**22
+"""Numbers in the coefficients: 32 MiB. A model with so many parameters that all functions take more gets the first one,
+the constant, alone: projecting on many would cost as much as the pairs."""
 _FEWEST, _MOST = 2048, 2**14
 
 
@@ -130,8 +131,10 @@ def regression(problem: Problem, settings: Settings) -> Regression | None:
         return None
     x = problem.inputs.sample(1, np.random.default_rng(0))
     shapes = [(left.shape[1], right.shape[1]) for left, right in problem.signal_factors(x)]
-    q = min(_functions(problem, x).shape[1], _LARGEST // sum(r * s for r, s in shapes))
-    if q == 0:
+    size, q = sum(r * s for r, s in shapes), _functions(problem, x).shape[1]
+    if q * size > _LARGEST:
+        q = 1
+    if q == 0 or q * size > _LARGEST:
         return None
     found = Regression(problem, settings.seed, shapes, q)
     if shares_memory(settings.executor):
