@@ -18,6 +18,7 @@ from .methods.cube import level_spectrum
 from .models.base import Model
 from .models.infinite_mlp import InfiniteMLP
 from .problem import Problem
+from .progress import Reporter
 from .results import Estimate
 from .settings import Settings
 
@@ -35,7 +36,7 @@ def gradient_variance(
     max_samples: SupportsIndex = MAX_SAMPLES,
     rng: SeedLike = None,
     executor: Executor | None = None,
-    progress: bool = False,
+    progress: Reporter = False,
 ) -> Estimate:
     r"""Return the gradient variance of a model's loss over a hypothesis class.
 
@@ -64,8 +65,9 @@ def gradient_variance(
         Source of randomness; the same int gives the same bits for any number of workers.
     executor : concurrent.futures.Executor or None
         Where tiles of work run; None is a thread pool over the cores.
-    progress : bool
-        Whether to show a progress bar over the pairs of tiles of a Monte Carlo estimate.
+    progress : bool or callable
+        Whether to show a bar: samples so far, value, half width, time to the end. Or a function that is handed the
+        estimate so far.
 
     Returns
     -------

@@ -36,9 +36,9 @@ class Auto:
 
     1. `ClosedForm`: a theorem gives the number: a class of one member; all parities with any model; parities of one
        degree with a network of one hidden layer; parities with a network of infinite width; linear-periodic targets
-       with a cosine model or a network of one hidden layer.
+       with a cosine model or a network of one hidden layer; planted parities with a linear model.
     2. `Enumeration`: the inputs are finitely many, fit in memory and take less than about a minute.
-    3. `MonteCarlo`: everything else whose class says its covariance.
+    3. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.
 
     Ask `select` which one that is, and why. A closed form whose error turns out too large while it is computed is
     passed over as well; so is one that is known to fewer than six digits where an enumeration knows more.
