@@ -57,7 +57,7 @@ class CyclicOrbit(Combinators):
         self.values = values
         self.inverse = inverse
         self.labels = "signs" if (np.abs(values[inputs.first :]) == 1).all() else "real"
-        self.label_evidence = ("checked", "every value of every target was looked at")
+        self.label_evidence = ("checked", "every value of every target is -1 or +1")
 
     @property
     def log2_size(self) -> float:

@@ -101,7 +101,7 @@ class FiniteClass(KnownByGram, Combinators):
         """The table as float64, shape (m, n)."""
         return np.asarray(self._stored.values, dtype=np.float64)
 
-    label_evidence = ("checked", "every value of every target was looked at")
+    label_evidence = ("checked", "every value of every target is -1 or +1")
 
     @cached_property
     def labels(self) -> str:

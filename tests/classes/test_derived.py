@@ -58,7 +58,7 @@ def test_a_plain_object_is_enumerated(plain, method: str, slow_model):
     assert low <= check.variance.value <= high
     # it says neither a Gram matrix nor a norm
     assert check.verdict == "inconclusive"
-    assert "says neither its Gram matrix nor its operator norm" in check.reason
+    assert "says neither its operator norm nor how to draw and evaluate members" in check.reason
 
 
 def test_it_is_the_number_of_the_same_table(slow_model):
