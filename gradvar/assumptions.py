@@ -55,6 +55,8 @@ def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumptio
         return Assumption(name, *known)
     if not getattr(hypotheses, "is_orthonormal", False):
         return Assumption(name, "failed", "the class does not say that it is orthonormal")
+    if hypotheses.log2_size == math.inf:
+        return Assumption(name, "failed", "claimed, but the class is infinite: G^2/|H| says nothing")
     if isinstance(hypotheses, KnowsOperatorNorm):
         norm, most = hypotheses.operator_norm(), exp2(-hypotheses.log2_size)
         if norm > most * (1 + 1e-9):

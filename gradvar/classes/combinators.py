@@ -96,6 +96,10 @@ class Combinators(ABC):
         def size(self) -> int | None:
             """The number of members; None where they are infinitely many."""
 
+        @property
+        def log2_size(self) -> float:
+            """log2 of it."""
+
     _described_by_numbers = False
 
     @abstractmethod
@@ -208,11 +212,16 @@ class Combinators(ABC):
         size = self.size
         if size is None:
             raise TypeError(
-                f"{self!r} has infinitely many members, which have no numbers; give descriptions, as sample(m, rng) "
-                "returns them"
+                f"{self._unlisted}, which have no numbers; give descriptions, as sample(m, rng) returns them"
             )
         found = [integer(name, number, 0, size - 1) for number in numbers]
         return np.array([self._numbered(i) for i in found]) if isinstance(self, _Unranks) else self.members()[found]
+
+    @property
+    def _unlisted(self) -> str:
+        """What a class without `size` has, for a message."""
+        many = "infinitely many members" if self.log2_size == math.inf else "members that cannot be listed"
+        return f"{self!r} has {many}"
 
     def _table(self, members: Members) -> Table:
         """The values of these members at all points of finite inputs."""
@@ -221,7 +230,7 @@ class Combinators(ABC):
     def __len__(self) -> int:
         size = self.size
         if size is None:
-            raise TypeError(f"{self!r} has infinitely many members and no len(); see log2_size")
+            raise TypeError(f"{self._unlisted} and no len(); see log2_size")
         if size > sys.maxsize:
             raise OverflowError(f"len() of {self!r} does not fit in a machine integer; use .size or .log2_size")
         return size
@@ -233,7 +242,7 @@ class Combinators(ABC):
         """Yield every member as a function, in the order of `members()`."""
         size = self.size
         if size is None:
-            raise TypeError(f"{self!r} has infinitely many members; draw some with sample(m, rng)")
+            raise TypeError(f"{self._unlisted}; draw some with sample(m, rng)")
         if size > _MOST_ITERATED:
             raise TooLargeError(
                 f"{self!r} has 2^{math.log2(size):.4g} members, too many to iterate over (2^24 is the most); "

@@ -98,6 +98,8 @@ class CubeParities(Combinators, ABC):
         v = np.asarray(members)
         if v.ndim != 2 or v.shape[1] != self.dim:
             raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
+        if v.dtype != np.bool_ and not ((v == 0) | (v == 1)).all():
+            raise ValueError(f"`members` must be rows of True and False for {self!r}, got other values than 0 and 1")
         negative = (self._signs(x) < 0).astype(np.float64)
         return np.asarray(1.0 - 2.0 * np.mod(v.astype(np.float64) @ negative.T, 2.0))
 

@@ -70,7 +70,7 @@ class SampledClass(Combinators):
         labels: str = "real",
         log2_size: SupportsFloat = math.inf,
     ) -> None:
-        if not callable(sampler) or not _takes_one(sampler):
+        if not callable(sampler) or not takes_one(sampler):
             raise TypeError(
                 f"`sampler` must be a function of one argument, the numpy Generator, that returns a target "
                 f"x -> labels, got {sampler!r}"
@@ -79,7 +79,7 @@ class SampledClass(Combinators):
             raise TypeError(f"`inputs` must be an input distribution such as gv.Gaussian(dim), got {inputs!r}")
         if labels not in ("real", "signs"):
             raise ValueError(f"`labels` must be 'real' or 'signs', got {labels!r}")
-        self.log2_size = number("log2_size", log2_size)
+        self.log2_size: float = number("log2_size", log2_size)
         if not self.log2_size >= 0:
             raise ValueError(f"`log2_size` must be a number >= 0, got {log2_size!r}")
         self.sampler, self.inputs, self.labels = sampler, inputs, labels
@@ -115,6 +115,8 @@ class SampledClass(Combinators):
         seeds = np.asarray(members)
         if seeds.ndim != 1 or (seeds.size and seeds.dtype.kind not in "iu"):
             raise ShapeError(f"`members` must be seeds of shape (m,), got {seeds.dtype} of shape {seeds.shape}")
+        if seeds.size and seeds.min() < 0:
+            raise ValueError(f"`members` must be seeds >= 0, got {seeds.min()}")
         points = inputs_of(x, self.inputs.dim, repr(self))
         values = np.empty((seeds.size, points.shape[0]))
         for row, seed in zip(values, seeds, strict=True):
@@ -141,7 +143,8 @@ class SampledClass(Combinators):
         return target
 
 
-def _takes_one(sampler: Callable[..., object]) -> bool:
+def takes_one(sampler: Callable[..., object]) -> bool:
+    """Whether it can be called with one argument, as far as it says."""
     try:
         inspect.signature(sampler).bind(None)
     except TypeError:

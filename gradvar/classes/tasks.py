@@ -13,6 +13,7 @@ from ..arguments import Array, SeedLike, finite, generator, integer, number
 from ..errors import LabelError, ShapeError
 from ..inputs import Mixture
 from .base import DrawsExamples
+from .sampled import takes_one
 
 Task: TypeAlias = Callable[[int, np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
 
@@ -65,8 +66,11 @@ class TaskClass:
         labels: str = "real",
         log2_size: SupportsFloat = math.inf,
     ) -> None:
-        if not callable(sampler):
-            raise TypeError(f"`sampler` must be a function of a Generator that returns a task, got {sampler!r}")
+        if not callable(sampler) or not takes_one(sampler):
+            raise TypeError(
+                f"`sampler` must be a function of one argument, the numpy Generator, that returns a task, "
+                f"got {sampler!r}"
+            )
         if labels not in ("real", "signs"):
             raise ValueError(f'`labels` must be "real" or "signs", got {labels!r}')
         self.sampler = sampler

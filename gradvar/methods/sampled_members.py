@@ -411,10 +411,9 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
         # What the members' and the projections' randomness adds falls with the variance itself.
         resolution = 0.0 if found.blocks is None else settings.quantile * math.sqrt(found.blocks.noise)
         share = f"{max(found.members, 0.0) / variance:.0%}" if variance > 0 else "none"
-        guarantee = (
-            f"unbiased: {sampled}; {share} of the squared error is the members' randomness; a variance below "
-            f"{format_number(resolution, exponent, 2)} looks like zero to them"
-        )
+        guarantee = f"unbiased: {sampled}; {share} of the squared error is the members' randomness"
+        if found.blocks is not None:
+            guarantee += f"; a variance below {format_number(resolution, exponent, 2)} looks like zero to them"
     else:
         error = upper = resolution = math.inf
         interval = -math.inf, math.inf

@@ -203,21 +203,57 @@ def labels(probe: ClassProbe) -> str:
 
 def examples(probe: ClassProbe) -> str:
     """draw(members, n, rng), of tasks with their own inputs, gives x (m, n, dim) and y (m, n) by the seed alone."""
-    draw = offered(probe.H, "draw")
-    n, dim = 8, probe.inputs.dim
-
-    def drawn() -> tuple[Array, Array]:
-        pair = draw(probe.members, n, probe.stream(_SEED))
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise CheckFailed(f"`draw` must return the pair (x, y), got {short(pair)}")
-        return real("x of `draw`", pair[0], (MEMBERS, n, dim)), real("y of `draw`", pair[1], (MEMBERS, n))
-
-    (x, y), (x2, y2) = drawn(), drawn()
+    offered(probe.H, "draw")
+    n = 8
+    (x, y), (x2, y2) = (_examples(probe, probe.members, MEMBERS, n, _SEED) for _ in range(2))
     if not (np.array_equal(x, x2) and np.array_equal(y, y2)):
         raise CheckFailed("`draw` must depend on `rng` alone: one seed gave two different sets of examples")
     if probe.signs and (np.abs(y) != 1).any():
         raise CheckFailed(f"`labels` is 'signs', but `draw` gave the label {y[first(np.abs(y) != 1)]:.6g}")
     return f"{n} examples of each of {MEMBERS} tasks"
+
+
+def _examples(probe: ClassProbe, tasks: object, m: int, n: int, key: int) -> tuple[Array, Array]:
+    """n examples of each of m tasks, made sure of."""
+    pair = offered(probe.H, "draw")(tasks, n, probe.stream(key))
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise CheckFailed(f"`draw` must return the pair (x, y), got {short(pair)}")
+    return real("x of `draw`", pair[0], (m, n, probe.inputs.dim)), real("y of `draw`", pair[1], (m, n))
+
+
+def tabulated(probe: ClassProbe) -> str:
+    """Of tasks, probabilities(members, x) and targets(members, x) are those of what `draw` draws (chi-square)."""
+    probabilities, targets = offered(probe.H, "probabilities"), offered(probe.H, "targets")
+    if probe.points is None:
+        skip("the inputs cannot be enumerated here (more than 4,096 points, or infinitely many)")
+    points, weights = probe.points
+    shape = MEMBERS, weights.size
+    said = real("`probabilities(members, x)`", probabilities(probe.members, points.copy()), shape)
+    labels = real("`targets(members, x)`", targets(probe.members, points.copy()), shape)
+    totals = said.sum(axis=1)
+    wrong = (said < 0).any(axis=1) | (np.abs(totals - 1) > ROUNDING)
+    if wrong.any():
+        i = first(wrong)[0]
+        raise CheckFailed(
+            f"`probabilities` of task {i} must be >= 0 and sum to one over all {weights.size:,} points, got the "
+            f"least {said[i].min():.6g} and the sum {totals[i]:.9g}"
+        )
+    number: dict[bytes, int] = {}
+    expected = np.zeros(weights.size)
+    for i, row in enumerate(points + 0.0):  # a point that is listed twice is one
+        expected[number.setdefault(row.tobytes(), i)] += said[0, i]
+    n = 32 * min(len(number), _MOST_CATEGORIES)
+    task = row_of(probe.members, 0)
+    x, y = resting_on("examples", lambda: _examples(probe, task, 1, n, 16))
+    at = [number.get(row.tobytes()) for row in x[0] + 0.0]
+    counts = np.zeros(weights.size)
+    for i, (j, label) in enumerate(zip(at, y[0], strict=True)):
+        if j is None:
+            raise CheckFailed(f"`draw` drew {short(x[0, i])}, which is none of the {len(number):,} points of `inputs`")
+        if label != labels[0, j]:
+            raise CheckFailed(f"`targets` at x = {short(points[j])} is {labels[0, j]:.6g}, but `draw` gave {label:.6g}")
+        counts[j] += 1
+    return _same_distribution("draw", "point", counts, expected)
 
 
 def _same_distribution(what: str, unit: str, counts: Array, probabilities: Array) -> str:

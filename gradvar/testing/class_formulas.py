@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..arguments import Array
 from .checks import CheckFailed, offered, resting_on, skip
 from .class_probe import MEMBERS, ClassProbe
-from .comparison import ROUNDING, Mean, number, real, short, worst
+from .comparison import ROUNDING, Mean, number, real, short, within, worst
 
 MOST_EIGENVALUES = 1024
 """Rows of a matrix of which all eigenvalues, or all entries, are looked at."""
@@ -42,7 +42,7 @@ def mean(probe: ClassProbe) -> str:
             f"`mean` at x = {short(x[at])} is {found[at]:.6g}, but the mean {how} is {expected[at]:.6g} "
             f"+- {tolerance[at]:.2g}"
         )
-    return f"the mean {how} at {x.shape[0]:,} inputs, within {float(tolerance.max()):.1g}"
+    return f"the mean {how} at {x.shape[0]:,} inputs, {within(tolerance)}"
 
 
 def covariance(probe: ClassProbe) -> str:
@@ -72,7 +72,7 @@ def covariance(probe: ClassProbe) -> str:
             f"`covariance` at x = {short(x[at[0]])}, x' = {short(x[at[1]])} is {found[at]:.6g}, but the covariance "
             f"{how} is {expected[at]:.6g} +- {tolerance[at]:.2g}"
         )
-    return f"the covariance {how} at {found.size:,} pairs of inputs, within {float(tolerance.max()):.1g}"
+    return f"the covariance {how} at {found.size:,} pairs of inputs, {within(tolerance)}"
 
 
 def covariance_batch(probe: ClassProbe) -> str:
@@ -125,6 +125,61 @@ def covariance_positive(probe: ClassProbe) -> str:
     return f"no eigenvalue below -{tolerance:.1g} at {x.shape[0]} inputs"
 
 
+def annihilated(probe: ClassProbe) -> str:
+    """annihilated(x), shape (n, q), are functions f with one E_x[h(x) f(x)] for all members h."""
+    offered(probe.H, "annihilated")
+    x, weights, exact = probe.weighted_inputs(8192, 15)
+    f = _annihilated_at(probe, x)
+    if f.shape[1] == 0:
+        skip("`annihilated` names no function")
+    _check_alone(probe, x[:8], f[:8])
+    size = np.maximum(np.abs(f).max(axis=0), 1e-300)
+    if exact:
+        values = probe.table[0] if probe.table is not None else probe.values(probe.members, MEMBERS, x)
+        moments = (values * weights) @ (f / size)
+        tolerance = np.full(moments.shape, ROUNDING * math.sqrt(_size(values)))
+        expected = np.broadcast_to(moments[0], moments.shape)
+    else:
+        values = probe.values(probe.members, MEMBERS, x)
+        differences = Mean()
+        for block in range(0, x.shape[0], 1024):
+            rows = slice(block, block + 1024)
+            differences.add((values[:, rows] - values[0, rows]).T[:, :, None] * (f[rows] / size)[:, None, :])
+        moments, expected = differences.value, np.zeros(differences.value.shape)
+        tolerance = differences.half_width + ROUNDING * math.sqrt(_size(values))
+    at = worst(moments, expected, tolerance)
+    if at is not None:
+        raise CheckFailed(
+            f"`annihilated` names function {at[1]}, but its E_x[h(x) f(x)] differs between members 0 and {at[0]} by "
+            f"{(moments[at] - expected[at]) * size[at[1]]:.6g} +- {tolerance[at] * size[at[1]]:.2g}"
+        )
+    of = f"{f.shape[1]} functions and {values.shape[0]:,} members on {x.shape[0]:,} inputs"
+    return of if exact else f"{of}, {within(tolerance)} of their size"
+
+
+def _annihilated_at(probe: ClassProbe, x: Array) -> Array:
+    """The functions at these inputs, made sure of."""
+    given = offered(probe.H, "annihilated")(x.copy())
+    if not isinstance(given, np.ndarray) or given.ndim != 2:
+        raise CheckFailed(f"`annihilated(x)` must be an array of shape ({x.shape[0]}, q), got {short(given)}")
+    return real("`annihilated(x)`", given, (x.shape[0], given.shape[1]))
+
+
+def _check_alone(probe: ClassProbe, x: Array, among: Array) -> None:
+    alone = _annihilated_at(probe, x)
+    if alone.shape != among.shape:
+        raise CheckFailed(
+            f"`annihilated` must name the same functions everywhere: {among.shape[1]} of them among more inputs, "
+            f"{alone.shape[1]} at {x.shape[0]}"
+        )
+    at = worst(alone, among, ROUNDING * (1 + float(np.abs(among).max())))
+    if at is not None:
+        raise CheckFailed(
+            f"`annihilated` must be functions of x alone: number {at[1]} at x = {short(x[at[0]])} is {among[at]:.6g} "
+            f"among more inputs and {alone[at]:.6g} among {x.shape[0]}"
+        )
+
+
 def orthonormal(probe: ClassProbe) -> str:
     """A class that says it is orthonormal has E h h' = 0 for h != h' and E h^2 = 1 (<= 1 for `orthonormality`)."""
     claim = bool(getattr(probe.H, "is_orthonormal", False))
@@ -169,9 +224,10 @@ def gram_is_identity(probe: ClassProbe, unit: bool) -> str:
     excess = norms - 1 if not unit else np.abs(norms - 1)
     wrong = excess > np.diagonal(tolerance)
     if wrong.any():
-        i = int(np.argmax(excess))
+        i = int(np.argmax(excess - np.diagonal(tolerance)))
         raise CheckFailed(f"member {i} {how} must have E h^2 {'=' if unit else '<='} 1, got {norms[i]:.6g}")
-    return f"Gram matrix {how}: max |E h h'| = {np.abs(off).max():.2g}, max E h^2 = {norms.max():.6g}"
+    said = f"Gram matrix {how}: max |E h h'| = {np.abs(off).max():.2g}, max E h^2 = {norms.max():.6g}"
+    return said if exact else f"{said}, {within(tolerance)}"
 
 
 def project(probe: ClassProbe) -> str:
@@ -209,6 +265,47 @@ def gram(probe: ClassProbe) -> str:
     return _compare_products(found, (values * weights) @ values.T, ROUNDING * _size(values), "`gram()`")
 
 
+def second_moments(probe: ClassProbe) -> str:
+    """second_moments() is E_x h(x)^2 of every member, shape (|H|,)."""
+    offered(probe.H, "second_moments")
+    if probe.table is None:
+        skip("members and inputs cannot both be enumerated here")
+    values, _, weights = probe.table
+    found = real("`second_moments()`", offered(probe.H, "second_moments")(), (values.shape[0],))
+    expected = values**2 @ weights
+    at = worst(found, expected, ROUNDING * _size(values))
+    if at is not None:
+        raise CheckFailed(f"`second_moments()` of member {at[0]} is {found[at]:.6g}, but E_x h^2 is {expected[at]:.6g}")
+    return f"E_x h^2 of {found.size:,} members"
+
+
+def gram_row(probe: ClassProbe) -> str:
+    """gram_row() is the Gram matrix's first row, of which each other row is a permutation with the same diagonal."""
+    offered(probe.H, "gram_row")
+    if probe.table is None or probe.table[0].shape[0] > MOST_EIGENVALUES:
+        skip("members and inputs cannot both be enumerated here, or are more than 1,024")
+    values, _, weights = probe.table
+    m, tolerance = values.shape[0], ROUNDING * _size(values)
+    found = real("`gram_row()`", offered(probe.H, "gram_row")(), (m,))
+    matrix = (values * weights) @ values.T
+    at = worst(found, matrix[0], tolerance)
+    if at is not None:
+        raise CheckFailed(f"`gram_row()` at member {at[0]} is {found[at]:.6g}, but E_x[h h'] is {matrix[0][at]:.6g}")
+    rows = np.broadcast_to(np.sort(matrix[0]), (m, m))
+    diagonal = np.broadcast_to(matrix[0, 0], m)
+    for what, entries, expected in (
+        ("entries", np.sort(matrix, axis=1), rows),
+        ("diagonal", np.diagonal(matrix), diagonal),
+    ):
+        wrong = worst(entries, expected, tolerance)
+        if wrong is not None:
+            raise CheckFailed(
+                f"`gram_row()` is offered, but the {what} of row {wrong[0]} of the Gram matrix differ from those of "
+                f"the first: {entries[wrong]:.6g} for {expected[wrong]:.6g}"
+            )
+    return f"the row that {m:,} rows of the Gram matrix are permutations of"
+
+
 def inner_products(probe: ClassProbe) -> str:
     """inner_products(members, members2) is E_x[h(x) h'(x)], shape (m, m2)."""
     offered(probe.H, "inner_products")
@@ -233,7 +330,7 @@ def _compare_products(found: Array, expected: Array, tolerance: Array | float, w
         raise CheckFailed(
             f"{what} of members {at[0]} and {at[1]} is {found[at]:.6g}, but E_x[h h'] is {expected[at]:.6g}"
         )
-    return f"E_x[h h'] of {found.size:,} pairs of members, within {float(np.max(tolerance)):.1g}"
+    return f"E_x[h h'] of {found.size:,} pairs of members, {within(np.broadcast_to(tolerance, found.shape))}"
 
 
 def covariance_of(probe: ClassProbe, x: Array, x2: Array) -> Array:

@@ -24,13 +24,23 @@ except ImportError as error:
 
 from ..activations import ACTIVATIONS
 from ..arguments import Array
-from ..classes import DiscreteLog, FiniteClass, LinearPeriodic, ModularMultiples, Parities, SparseParities
+from ..classes import (
+    BiasedParities,
+    DiscreteLog,
+    FiniteClass,
+    LinearPeriodic,
+    ModularMultiples,
+    Parities,
+    SparseParities,
+)
 from ..classes.base import HypothesisClass
+from ..classes.restriction import Restriction
 from ..inputs import FinitePoints, Hypercube
 from ..losses import LOSSES, Loss, MarginLoss
 from ..models import MLP, Cosine, Linear, Model
 
 __all__ = [
+    "biased_parities",
     "cube_parities",
     "finite_classes",
     "hypothesis_classes",
@@ -41,6 +51,7 @@ __all__ = [
     "modular",
     "orthonormal_sets",
     "problems",
+    "restrictions",
     "weighted_points",
 ]
 
@@ -116,8 +127,22 @@ def linear_periodic(draw: st.DrawFn) -> LinearPeriodic:
 @st.composite
 def modular(draw: st.DrawFn) -> ModularMultiples | DiscreteLog:
     """Multiples modulo a small prime under a cosine, and discrete logarithms modulo one."""
-    p = draw(st.sampled_from([3, 5, 7, 11]))
+    p = draw(st.sampled_from([3, 2, 5, 7, 11]))
     return DiscreteLog(p) if draw(st.booleans()) else ModularMultiples(p)
+
+
+@st.composite
+def biased_parities(draw: st.DrawFn) -> BiasedParities:
+    """Parities of all sets or of one size on a biased cube in 1 to 4 dimensions, normalised or not."""
+    dim, bias = draw(st.integers(1, _MOST_DIM)), draw(st.sampled_from([0.5, 0.0, -0.6, 0.99]))
+    return BiasedParities(dim, bias, draw(st.none() | st.integers(0, dim)), draw(st.booleans()))
+
+
+@st.composite
+def restrictions(draw: st.DrawFn) -> Restriction:
+    """A few members of a class of parities, some of them perhaps more than once."""
+    H = draw(st.one_of(cube_parities(), biased_parities()))
+    return H.restrict(draw(st.lists(st.integers(0, H.size - 1), min_size=1, max_size=_MOST_MEMBERS)))
 
 
 def hypothesis_classes() -> st.SearchStrategy[HypothesisClass]:
@@ -131,6 +156,8 @@ _CLASSES: list[st.SearchStrategy[HypothesisClass]] = [
     orthonormal_sets(),
     linear_periodic(),
     modular(),
+    biased_parities(),
+    restrictions(),
 ]
 """What `hypothesis_classes` draws from."""
 

@@ -148,3 +148,10 @@ def test_sampled_sparse_parities_have_their_degree_at_large_dim():
     x = gv.Hypercube(1000).sample(5, np.random.default_rng(7))
     expected = [[np.prod(row[v]) for row in x] for v in members]
     assert_array_equal(gv.SparseParities(1000, 7).evaluate(members, x), expected)
+
+
+def test_coordinates_are_no_description_of_a_member():
+    # [0, 2] would else be read as a row of booleans: the parity of the last coordinate alone
+    with pytest.raises(ValueError, match=r"`members` must be rows of True and False for Parities\(dim=2\), got other"):
+        gv.Parities(2).evaluate([[0, 2]], [[1, -1]])
+    assert gv.Parities(2).evaluate([[0, 1]], [[1, -1]]).tolist() == [[-1.0]]

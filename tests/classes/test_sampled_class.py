@@ -94,3 +94,17 @@ def test_wrong_members():
         make().evaluate([[1]], np.eye(3))
     with pytest.raises(gv.ShapeError, match="`members` must be seeds"):
         make().evaluate([0.5], np.eye(3))
+
+
+def test_a_finite_class_that_cannot_be_listed_is_not_called_infinite():
+    H = gv.SampledClass(lambda rng: np.sign, gv.Gaussian(1), log2_size=3)
+    with pytest.raises(TypeError, match=r"has members that cannot be listed and no len\(\)"):
+        len(H)
+    with pytest.raises(TypeError, match="has members that cannot be listed; draw some"):
+        iter(H)
+
+
+def test_seeds_are_not_negative():
+    H = gv.SampledClass(lambda rng: lambda x: x[:, 0], gv.Gaussian(1))
+    with pytest.raises(ValueError, match="`members` must be seeds >= 0, got -1"):
+        H.member(-1)

@@ -124,3 +124,8 @@ def test_bad_arguments():
 def test_repr_names_the_sampler():
     assert repr(gv.TaskClass(shifted, 2)) == "TaskClass(shifted, dim=2, labels='real')"
     assert gv.TaskClass(shifted, 2).description == "tasks drawn by shifted"
+
+
+def test_a_sampler_takes_the_generator():
+    with pytest.raises(TypeError, match="`sampler` must be a function of one argument, the numpy Generator"):
+        gv.TaskClass(lambda: None, 2)
