@@ -76,7 +76,7 @@ def check_hypothesis_class(H: object, rng: SeedLike = 0) -> CheckReport:
 
     What it says of its mean, covariance, operator norm, orthonormality, Gram matrix and projections is compared with
     all members at all inputs where they are few (4,096 each at most), else with drawn ones: a correct class then fails
-    a check in one of a million seeds, and small errors go unseen (the evidence says how small). Of what a few rare draws
+    a check in one of a million seeds, and small errors go unseen (the evidence says how small). Of what few rare draws
     make nothing is said; a class that lives on inputs or members which none of the draws meets may fail.
 
     Parameters
