@@ -153,7 +153,7 @@ def annihilated(probe: ClassProbe) -> str:
             f"`annihilated` names function {at[1]}, but its E_x[h(x) f(x)] differs between members 0 and {at[0]} by "
             f"{(moments[at] - expected[at]) * size[at[1]]:.6g} +- {tolerance[at] * size[at[1]]:.2g}"
         )
-    of = f"{f.shape[1]} functions and {values.shape[0]:,} members on {x.shape[0]:,} inputs"
+    of = f"one E_x[h f] for {values.shape[0]:,} members, f of shape {f.shape}"
     return of if exact else f"{of}, {within(tolerance)} of their size"
 
 
