@@ -344,6 +344,4 @@ def _centred_lookup(x: Array, x2: Array, table: Array, mean: Array, mean2: Array
     """table[Hamming distance] - mean mean2^T, shape (n, n2)."""
     from ..kernels.hamming import look_up_distances, pack
 
-    covariance = look_up_distances(pack(x), pack(x2), table)
-    covariance -= mean[:, None] * mean2
-    return covariance
+    return look_up_distances(pack(x), pack(x2), table, mean, mean2)

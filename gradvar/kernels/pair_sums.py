@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from .jit import compiled
 
 Matrix = NDArray[np.float64]
+Factor = NDArray[np.floating]
 
 
-def multiply_into(total: Matrix, left: Matrix, right: Matrix) -> None:
-    """Add the entrywise product of two matrices to a third, in place."""
+def multiply_into(total: Matrix, left: Factor, right: Factor) -> None:
+    """Add the entrywise product of two matrices, float64 or float32, to a third, in place."""
     _multiply_into(total, left, right)
 
 
@@ -31,7 +32,7 @@ def pair_sums(kernel: Matrix, covariance: Matrix) -> tuple[Matrix, Matrix, Matri
 
 
 @compiled
-def _multiply_into(total: Matrix, left: Matrix, right: Matrix) -> None:
+def _multiply_into(total: Matrix, left: Factor, right: Factor) -> None:
     for i in range(total.shape[0]):
         for j in range(total.shape[1]):
             total[i, j] += left[i, j] * right[i, j]

@@ -47,9 +47,9 @@ def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pyt
         projected.append(1)
         return project(self, factors)
 
-    def counting(self, key):
+    def counting(self, key, single):
         made.append(key)
-        return sample(self, key)
+        return sample(self, key, single)
 
     monkeypatch.setattr(Regression, "project", counted)
     monkeypatch.setattr(pair_sums._Tiles, "_sample", counting)
@@ -65,7 +65,7 @@ def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pyt
 def test_threads_do_not_make_the_same_tile_twice(monkeypatch: pytest.MonkeyPatch):
     made = []
     sample = pair_sums._Tiles._sample
-    monkeypatch.setattr(pair_sums._Tiles, "_sample", lambda self, key: (made.append(key), sample(self, key))[1])
+    monkeypatch.setattr(pair_sums._Tiles, "_sample", lambda self, *what: (made.append(what[0]), sample(self, *what))[1])
     with ThreadPoolExecutor(4) as pool:
         sums(8 * 512, pool)
     assert sorted(made) == [(number, 512) for number in range(8)]
