@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arguments import Array, stream
 from ..classes.base import KnowsCovariance
+from ..classes.parities import CubeParities
 from ..errors import NonFiniteError, ShapeError
 from ..expectation import rows_per_tile
 from ..problem import Problem
@@ -155,6 +156,8 @@ class _Tiles(Travels):
         i, j, size = pair
         second = self._second((j, size))
         first = second if i == j else self._tile((i, self.rows))
+        if i != j and self._is_on_the_cube and first.has_points and second.has_points:
+            return self._sums_on_the_cube(first, second)
         covariance = self._covariance(first.x, second.x)
         if i == j:
             covariance = covariance if covariance.flags.writeable else covariance.copy()
@@ -174,6 +177,26 @@ class _Tiles(Travels):
             lacking += exact.inner_products(exact) * covariance
         own = _OwnSums(triangles, float(lacking.sum()), float(np.vdot(lacking, lacking)), first.norms)
         return _PairSums(rows, columns, totals, own)
+
+    @property
+    def _is_on_the_cube(self) -> bool:
+        """Whether the class covariance is known to be that of parities, by the Hamming distance."""
+        return getattr(type(self.hypotheses), "covariance", None) is CubeParities.covariance
+
+    def _sums_on_the_cube(self, first: SignalTile, second: SignalTile) -> _PairSums:
+        from ..kernels.hamming import pack
+        from ..kernels.pair_sums import pair_sums_on_the_cube
+
+        hypotheses = self.hypotheses
+        assert isinstance(hypotheses, CubeParities)
+        rows, columns, totals = pair_sums_on_the_cube(
+            *first.without_points(second),
+            first.factors[0][0].shape[1],
+            (pack(first.x), pack(second.x)),
+            hypotheses.mean_by_weight,
+            (hypotheses.mean(first.x), hypotheses.mean(second.x)),
+        )
+        return _PairSums(rows, columns, 2 * totals)
 
     def _covariance(self, x: Array, x2: Array) -> Array:
         covariance = np.asarray(self.hypotheses.covariance(x, x2), dtype=np.float64)

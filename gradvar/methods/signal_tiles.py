@@ -41,6 +41,8 @@ class SignalTile:
         The two sides.
     factors : list of (ndarray, ndarray)
         The other factors.
+    has_points : bool
+        Whether the first of them has the inputs, followed by ones, for its left side: a first layer's.
     norms : ndarray, shape (n, 2)
         ||g||^2 and ||s||^2.
     """
@@ -50,6 +52,7 @@ class SignalTile:
     right: _Stored
     factors: list[tuple[_Stored, _Stored]]
     norms: Array
+    has_points: bool
 
     @classmethod
     def of(cls, problem: Problem, x: Array, removed: Removed | None, single: bool = False) -> Self:
@@ -70,12 +73,14 @@ class SignalTile:
             (np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b) for a, b in gradient), start=np.zeros(size)
         )
         kept = _in_single if single else _in_single_if_exact
+        factors = [(kept(a), kept(b)) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1]
         return cls(
             x,
             kept(np.concatenate([empty, *sides[0]], axis=1)),
             kept(np.concatenate([empty, *sides[1]], axis=1)),
-            [(kept(a), kept(b)) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1],
+            factors,
             np.stack([norm_sq, scale[:, 0] ** 2 * norm_sq], axis=1),
+            bool(factors) and _are_points(factors[0][0], x),
         )
 
     @property
@@ -86,6 +91,16 @@ class SignalTile:
 
     def inner_products(self, other: SignalTile) -> Array:
         """<s(x), s(x')> for the pairs, in float64 memory of the thread that its next call overwrites."""
+        return self._added(other, self.factors, other.factors)
+
+    def without_points(self, other: SignalTile) -> tuple[Array, _Stored]:
+        """The terms K, D of <s(x), s(x')> = K + <(x, 1, ...), (x', 1, ...)> D for tiles that have points."""
+        kernel = self._added(other, self.factors[1:], other.factors[1:])
+        return kernel, _product("right", self.factors[0][1], other.factors[0][1])
+
+    def _added(
+        self, other: SignalTile, factors: list[tuple[_Stored, _Stored]], factors2: list[tuple[_Stored, _Stored]]
+    ) -> Array:
         from ..kernels.pair_sums import multiply_into
 
         kernel: Array = _memory.array("kernel", (self.x.shape[0], other.x.shape[0]), np.float64)
@@ -93,7 +108,7 @@ class SignalTile:
             np.matmul(self.left, other.right.T, out=kernel)
         else:
             np.copyto(kernel, _product("left", self.left, other.right))
-        for (a, b), (a2, b2) in zip(self.factors, other.factors, strict=True):
+        for (a, b), (a2, b2) in zip(factors, factors2, strict=True):
             multiply_into(kernel, _product("left", a, a2), _product("right", b, b2))
         return kernel
 
@@ -117,6 +132,11 @@ _memory = _Memory()
 def _product(name: str, a: _Stored, b: _Stored) -> _Stored:
     out: _Stored = _memory.array(name, (a.shape[0], b.shape[0]), np.result_type(a, b))
     return np.matmul(a, b.T, out=out)
+
+
+def _are_points(array: _Stored, x: Array) -> bool:
+    """Whether the columns are those of x, and then ones."""
+    return np.array_equal(array[:, : x.shape[1]], x) and bool((array[:, x.shape[1] :] == 1).all())
 
 
 def _in_single(array: Array) -> _Stored:
