@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         NotApplicableError,
         ShapeError,
         TooLargeError,
+        WorkersLostError,
     )
     from .inputs import CyclicGroup, FinitePoints, Gaussian, Hypercube
     from .losses import MarginLoss
@@ -95,6 +96,7 @@ _HOME = {
         "NotApplicableError",
         "ShapeError",
         "TooLargeError",
+        "WorkersLostError",
     ),
     "inputs": ("CyclicGroup", "FinitePoints", "Gaussian", "Hypercube"),
     "losses": ("MarginLoss",),
@@ -170,6 +172,7 @@ __all__ = [
     "Theorem2",
     "TooLargeError",
     "WeightTied",
+    "WorkersLostError",
     "along",
     "bound_check",
     "degree_spectrum",

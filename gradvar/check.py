@@ -12,7 +12,7 @@ from .assumptions import assumptions
 from .bounds import bounds, consequences
 from .classes.base import DrawsExamples, HypothesisClass
 from .classes.tasks import Examples
-from .errors import Interrupted
+from .errors import handing_back
 from .expectation import MAX_POINTS, expectation, scaled
 from .losses import Loss
 from .methods import Method
@@ -60,7 +60,7 @@ def bound_check(
 
     Raises
     ------
-    TypeError, ValueError, Interrupted
+    TypeError, ValueError, Interrupted, WorkersLostError
         As for `gradient_variance`.
 
     Examples
@@ -73,12 +73,10 @@ def bound_check(
     problem = Problem(H, model, loss)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
-    try:
+    with handing_back(lambda: variance):
         gradient, signal, example = _norms(problem, settings, variance)
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, settings, example)
-    except KeyboardInterrupt:
-        raise Interrupted(variance) from None
     if example is None:
         name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
         verdict, reason = _verdict(variance, found, name)

@@ -6,6 +6,9 @@ accepted. The subclasses below exist where a caller would act on the kind of err
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -80,3 +83,32 @@ class Interrupted(KeyboardInterrupt):
 
     def __reduce__(self) -> tuple[type[Interrupted], tuple[Estimate | None, Results]]:
         return type(self), (self.estimate, self.results)
+
+
+class WorkersLostError(BrokenExecutor):
+    """Workers died, and with them the executor, in the middle of an estimate.
+
+    Attributes
+    ----------
+    estimate : Estimate or None
+        The estimate from the samples that were finished; None when nothing was.
+    """
+
+    def __init__(self, message: str, estimate: Estimate | None) -> None:
+        super().__init__(f"{message}; {'nothing was finished' if estimate is None else f'so far: {estimate!r}'}")
+        self.message, self.estimate = message, estimate
+
+    def __reduce__(self) -> tuple[type[WorkersLostError], tuple[str, Estimate | None]]:
+        return type(self), (self.message, self.estimate)
+
+
+@contextmanager
+def handing_back(so_far: Callable[[], Estimate | None]) -> Iterator[None]:
+    """Hand back what there is of an estimate when Ctrl-C ends it or its workers die."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(so_far()) from None
+    except BrokenExecutor as error:
+        message = error.message if isinstance(error, WorkersLostError) else str(error)
+        raise WorkersLostError(message, so_far()) from error

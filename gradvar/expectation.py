@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arguments import Array, stream
-from .errors import Interrupted, NonFiniteError
+from .errors import NonFiniteError, handing_back
 from .inputs import Inputs
 from .results import Estimate
 from .settings import Settings
@@ -84,8 +84,8 @@ def expectation(
 
     Raises
     ------
-    Interrupted
-        On Ctrl-C, with the mean of the first column so far.
+    Interrupted, WorkersLostError
+        On Ctrl-C, or where the executor's workers die, with the mean of the first column so far.
     """
     rows = rows_per_tile(row_size, 4096)
     if inputs.n_points is not None and inputs.n_points <= max_points:
@@ -105,10 +105,8 @@ def expectation(
         seconds = time.perf_counter() - begin
         return [sampled_mean(column, settings, name, method, seconds) for column in np.concatenate(tiles).T]
 
-    try:
+    with handing_back(lambda: estimates()[0] if tiles else None):
         tiles.extend(_values(f, inputs, settings, _FINAL_KEY, n, rows))
-    except KeyboardInterrupt:
-        raise Interrupted(estimates()[0] if tiles else None) from None
     return estimates()
 
 

@@ -80,8 +80,8 @@ def gradient_variance(
     TypeError, ValueError
         A part that is not what it should be; subclasses in `gradvar.errors` (NotApplicableError when a method that
         was asked for does not cover the problem, TooLargeError, LabelError, ShapeError, NonFiniteError).
-    Interrupted
-        On Ctrl-C while sampling, with the estimate so far in `.estimate`.
+    Interrupted, WorkersLostError
+        On Ctrl-C, or where the executor's workers die while sampling, with the estimate so far in `.estimate`.
 
     Examples
     --------

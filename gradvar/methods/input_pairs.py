@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..classes.base import KnowsCovariance
-from ..errors import Interrupted, NotApplicableError
+from ..errors import NotApplicableError, handing_back
 from ..expectation import ROUNDING, sampled_norms
 from ..problem import Problem
 from ..progress import Progress, progress
@@ -71,25 +71,26 @@ class InputPairs:
 
         Raises
         ------
-        Interrupted
-            On Ctrl-C, with the estimate from the samples that were finished.
+        Interrupted, WorkersLostError
+            On Ctrl-C, or where the executor's workers die, with the estimate from the samples that were finished.
         """
         begin = time.perf_counter()
         samples: list[PairSums] = []
         single = self.precision == "single"
-        try:
-            with progress(settings.progress) as bar:
-                reduction = regression(problem, settings) if self.variance_reduction else None
-                n = settings.max_samples
-                if settings.rtol > 0 and n // 4 >= 2 * ROWS:
-                    samples.append(PairSums(problem, settings, reduction, _PILOT_KEY, single))
-                    n = _planned(samples[-1], settings, bar)
-                    samples[-1].tiles.forget()
-                samples.append(PairSums(problem, settings, reduction, _FINAL_KEY, single))
-                _extend(samples[-1], n, f"{n:,} samples", settings, bar)
-        except KeyboardInterrupt:
+
+        def so_far() -> Estimate | None:
             done = [sums for sums in samples if sums.n >= 4]
-            raise Interrupted(_estimate(done[-1], settings, begin) if done else None) from None
+            return _estimate(done[-1], settings, begin) if done else None
+
+        with handing_back(so_far), progress(settings.progress) as bar:
+            reduction = regression(problem, settings) if self.variance_reduction else None
+            n = settings.max_samples
+            if settings.rtol > 0 and n // 4 >= 2 * ROWS:
+                samples.append(PairSums(problem, settings, reduction, _PILOT_KEY, single))
+                n = _planned(samples[-1], settings, bar)
+                samples[-1].tiles.forget()
+            samples.append(PairSums(problem, settings, reduction, _FINAL_KEY, single))
+            _extend(samples[-1], n, f"{n:,} samples", settings, bar)
         return _estimate(samples[-1], settings, begin)
 
 

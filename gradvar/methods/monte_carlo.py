@@ -82,8 +82,8 @@ class MonteCarlo:
 
         Raises
         ------
-        Interrupted
-            On Ctrl-C, with the estimate from the samples that were finished.
+        Interrupted, WorkersLostError
+            On Ctrl-C, or where the executor's workers die, with the estimate from the samples that were finished.
         """
         return self._estimator(problem).estimate(problem, settings)
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from ..arguments import Array, stream
 from ..classes.base import DrawsExamples
-from ..errors import Interrupted, NotApplicableError, TooLargeError
+from ..errors import NotApplicableError, TooLargeError, handing_back
 from ..expectation import ROUNDING, rows_per_tile, sampled_norms
 from ..problem import Problem
 from ..progress import progress
@@ -82,8 +82,8 @@ class TaskPairs:
 
         Raises
         ------
-        Interrupted
-            On Ctrl-C, with the estimate from the tasks that were finished.
+        Interrupted, WorkersLostError
+            On Ctrl-C, or where the executor's workers die, with the estimate from the tasks that were finished.
         """
         begin = time.perf_counter()
         done: list[_Batches] = []
@@ -91,17 +91,14 @@ class TaskPairs:
         def so_far() -> Estimate:
             return _estimate(done, design, problem, settings, time.perf_counter() - begin)
 
-        try:
-            with progress(settings.progress) as bar:
-                design = planned(problem, settings)
-                tile = _Tile(problem, settings.seed, design)
-                bar.stage(f"pairs of tasks, {design.samples:,} examples", len(tile.numbers))
-                with closing(ordered_map(tile, tile.numbers, settings.executor)) as results:
-                    for batches in results:
-                        done.append(batches)
-                        bar.advance(1, so_far)
-        except KeyboardInterrupt:
-            raise Interrupted(so_far() if done else None) from None
+        with handing_back(lambda: so_far() if done else None), progress(settings.progress) as bar:
+            design = planned(problem, settings)
+            tile = _Tile(problem, settings.seed, design)
+            bar.stage(f"pairs of tasks, {design.samples:,} examples", len(tile.numbers))
+            with closing(ordered_map(tile, tile.numbers, settings.executor)) as results:
+                for batches in results:
+                    done.append(batches)
+                    bar.advance(1, so_far)
         return so_far()
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
+import pickle
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -298,6 +300,47 @@ def test_a_handful_of_pairs_does_not_count_as_resolved():
         low, high = estimate.interval
         assert low < exact < high
         assert estimate.standard_error > 0
+
+
+class DiesAt(gv.Linear):
+    """A model whose process is killed at its n-th prediction, as by a lack of memory."""
+
+    def __init__(self, weights: np.ndarray, calls: int) -> None:
+        super().__init__(weights)
+        self.left = calls
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        self.left -= 1
+        if self.left < 0 and multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().predict(x)
+
+
+@pytest.mark.large
+def test_workers_that_die_leave_the_estimate_so_far():
+    H, weights = gv.SparseParities(12, 1), np.ones(12)
+    expected = monte_carlo(H, gv.Linear(weights), max_samples=512, rtol=0, rng=0)
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        pytest.raises(gv.WorkersLostError, match="so far: Estimate") as caught,
+    ):
+        monte_carlo(H, DiesAt(weights, 12), max_samples=20_000, rtol=0, rng=0, executor=pool)
+    assert isinstance(caught.value, BrokenExecutor)
+    found = caught.value.estimate
+    assert 512 <= found.n_samples < 20_000
+    assert abs(found.value - expected.value) < 4 * (found.standard_error + expected.standard_error)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.estimate, str(again)) == (found, str(caught.value))
+
+
+def test_workers_that_die_at_once_leave_nothing():
+    class Broken(ThreadPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):
+            raise BrokenExecutor("all of them")
+
+    with pytest.raises(gv.WorkersLostError, match="all of them; nothing was finished") as caught:
+        monte_carlo(gv.SparseParities(12, 1), gv.Linear(np.ones(12)), rng=0, executor=Broken(1))
+    assert caught.value.estimate is None
 
 
 @pytest.mark.large
