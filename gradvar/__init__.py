@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         TaskClass,
     )
     from .errors import (
+        CheckpointError,
         DivergedError,
         Interrupted,
         LabelError,
@@ -88,6 +89,7 @@ _HOME = {
         "TaskClass",
     ),
     "errors": (
+        "CheckpointError",
         "DivergedError",
         "Interrupted",
         "LabelError",
@@ -130,6 +132,7 @@ __all__ = [
     "BiasedParities",
     "Bound",
     "BoundCheck",
+    "CheckpointError",
     "ClosedForm",
     "Convolutional",
     "Cosine",
