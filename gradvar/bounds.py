@@ -27,6 +27,7 @@ import numpy as np
 from .arguments import stream
 from .classes import LinearPeriodic
 from .classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsOperatorNorm, Samples
+from .classes.derived import operator_norm
 from .classes.gram_spectrum import sampled_spectrum
 from .errors import NotApplicableError, TooLargeError
 from .problem import Problem
@@ -171,7 +172,7 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool, settings: Setting
 
 
 def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> _Constant:
-    """As the class says it, or estimated from members drawn from it."""
+    """As the class says it, or derived from what it says on finitely many inputs, or estimated from sampled members."""
     unknown = "the class says neither its operator norm nor how to draw and evaluate members"
     if isinstance(hypotheses, KnowsOperatorNorm):
         try:
@@ -181,6 +182,12 @@ def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Setting
             unknown = str(error)
         else:
             return _Constant(norm, "operator norm as the class says it")
+    try:
+        derived = operator_norm(hypotheses, centred)
+    except (NotApplicableError, TooLargeError):
+        derived = None
+    if derived is not None:
+        return _Constant(_log2(derived[0]), f"operator norm from {derived[1]}")
     if not isinstance(hypotheses, Samples):
         return _Constant(math.nan, unknown)
     rng = stream(settings.seed, _STREAM, int(centred))
