@@ -19,6 +19,7 @@ moment, Var <= E||u||^2 with u the gradient on one example of a random task (Jen
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from typing import NamedTuple
 
@@ -106,6 +107,24 @@ def bounds(
         why = "at least the uncentred operator norm"
         found["theorem-2"] = _bound("theorem-2", _THEOREM_2, log2, signal, True, why)
     return found
+
+
+def make_sure_of_norm(hypotheses: HypothesisClass) -> None:
+    """Raise a `TypeError` unless the class's `operator_norm` and its logarithm can be asked for both norms."""
+    for name in ("operator_norm", "log2_operator_norm"):
+        method = getattr(hypotheses, name, None)
+        if method is None:
+            continue
+        try:
+            inspect.signature(method).bind(centred=False)
+        except ValueError:  # built-in functions without a signature
+            continue
+        except TypeError:
+            raise TypeError(
+                f"`H.{name}` must be a method that accepts `centred`: {name}(centred=True) is of the largest "
+                f"eigenvalue of the centred Gram matrix E_x[h h'] over |H|, {name}(centred=False) of that of the "
+                f"matrix itself; that of {hypotheses!r} does not"
+            ) from None
 
 
 class _Constant(NamedTuple):
@@ -207,7 +226,7 @@ def _from_row(hypotheses: KnowsGramRow) -> dict[str, _Constant]:
     m = row.size
     why = f"Gram matrix of all {m:,} members, each row a permutation of the first"
     return {
-        "operator-norm": _Constant(_log2(hypotheses.operator_norm()), why),
+        "operator-norm": _Constant(_log2(hypotheses.operator_norm(centred=True)), why),
         "operator-norm-uncentred": _Constant(_log2(hypotheses.operator_norm(centred=False)), why),
         "gershgorin": _Constant(_log2(float(np.abs(row).sum()) / m), why),
         "boas-bellman": _Constant(_log2((float(row[0]) + math.sqrt(m) * float(np.linalg.norm(row[1:]))) / m), why),
@@ -218,7 +237,7 @@ def _from_row(hypotheses: KnowsGramRow) -> dict[str, _Constant]:
 def _from_gram(hypotheses: KnowsGram, gram: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, _Constant]:
     m = gram.shape[0]
     if isinstance(hypotheses, KnowsOperatorNorm):
-        norms = hypotheses.operator_norm(), hypotheses.operator_norm(centred=False)
+        norms = hypotheses.operator_norm(centred=True), hypotheses.operator_norm(centred=False)
     else:
         centred = gram - gram.mean(axis=0)
         centred -= centred.mean(axis=1)[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -92,14 +93,15 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> tuple[float, st
         return None
     if isinstance(hypotheses, KnowsProjection) and few_values:
         return _norm_of(_projected(hypotheses, points), centred)
-    mean = getattr(hypotheses, "mean", None)
-    if not isinstance(hypotheses, KnowsCovariance) or (not centred and mean is None):
+    if not isinstance(hypotheses, KnowsCovariance):
         return None
-    x = hypotheses.inputs.points(0, points)
-    matrix = _made_sure("covariance", hypotheses.covariance(x, x), (points, points))
+    x, average = hypotheses.inputs.points(0, points), np.zeros(points)
     if not centred:
+        mean: Callable[[Array], npt.ArrayLike] | None = getattr(hypotheses, "mean", None)
+        if mean is None:
+            return None
         average = _made_sure("mean", mean(x), (points,))
-        matrix += np.outer(average, average)
+    matrix = _made_sure("covariance", hypotheses.covariance(x, x), (points, points)) + np.outer(average, average)
     root = np.sqrt(hypotheses.inputs.weights(0, points))
     error: float = getattr(hypotheses, "covariance_error", 0.0)
     return top_eigenvalue(root[:, None] * matrix * root) + error, f"`covariance` at all {points:,} inputs"

@@ -31,8 +31,8 @@ def log2_operator_norm(probe: ClassProbe) -> str:
     offered(probe.H, "operator_norm")
     said = []
     for centred in (True, False):
-        log2 = number("`log2_operator_norm`", offered(probe.H, "log2_operator_norm")(centred))
-        norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred))
+        log2 = number("`log2_operator_norm`", offered(probe.H, "log2_operator_norm")(centred=centred))
+        norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred=centred))
         if norm > 1e-300 and abs(log2 - math.log2(norm)) > ROUNDING * max(1.0, abs(log2)):
             raise CheckFailed(
                 f"`log2_operator_norm({centred=})` is {log2:.9g}, but `operator_norm({centred=})` = {norm:.6g} has "
@@ -45,7 +45,7 @@ def log2_operator_norm(probe: ClassProbe) -> str:
 
 
 def _norm(probe: ClassProbe, centred: bool) -> str:
-    norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred))
+    norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred=centred))
     if not 0 <= norm < math.inf:
         raise CheckFailed(f"`operator_norm` must be finite and >= 0, got {norm}")
     exact = _exact_norm(probe, centred)
@@ -56,7 +56,7 @@ def _norm(probe: ClassProbe, centred: bool) -> str:
             raise CheckFailed(f"`operator_norm({centred=})` is {norm:.9g}, but {how} is {truth:.9g}")
         return f"{norm:.6g}: {how}"
     if not centred:
-        low = number("`operator_norm`", offered(probe.H, "operator_norm")(True))
+        low = number("`operator_norm`", offered(probe.H, "operator_norm")(centred=True))
         if norm < low * (1 - ROUNDING):
             raise CheckFailed(f"`operator_norm(centred=False)` is {norm:.6g}, below the centred one, {low:.6g}")
         return f"{norm:.6g}, at least the centred one, {low:.6g}"
