@@ -37,6 +37,8 @@ class Evaluates(Protocol):
 class Target:
     """One member of a class: a function from inputs (n, dim) to labels (n,).
 
+    Equal to another where their classes and their descriptions are.
+
     Attributes
     ----------
     hypotheses : HypothesisClass
@@ -58,6 +60,14 @@ class Target:
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Return h(x), shape (n,), for inputs x of shape (n, dim)."""
         return np.asarray(self.hypotheses.evaluate(self.which[None], x)[0])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Target) or self.hypotheses != other.hypotheses:
+            return False
+        return np.array_equal(self.which, other.which)
+
+    def __hash__(self) -> int:
+        return hash((self.hypotheses, *self.which.ravel().tolist()))
 
     def __repr__(self) -> str:
         if self.which.dtype == np.bool_:

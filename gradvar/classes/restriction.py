@@ -18,14 +18,15 @@ from .table import Table, kept, project
 
 _ENUMERATED = 2**22
 """The most points over which the Gram matrix is summed."""
-_BLOCK = 2**21
+_BLOCK, _HASHED = 2**21, 64
 
 
 class Restriction(KnownByGram, Combinators):
     """Some members of a class with the uniform distribution over them, on the inputs of that class.
 
     What `H.restrict(members)` returns. Its Gram matrix is known where those members are proved to be orthonormal, or
-    the class says its inner products, or has at most 2^22 inputs; its covariance always.
+    the class says its inner products, or has at most 2^22 inputs; its covariance always. Equal to another with the
+    same members of an equal class in the same order.
 
     Parameters
     ----------
@@ -71,6 +72,14 @@ class Restriction(KnownByGram, Combinators):
 
     def __repr__(self) -> str:
         return f"Restriction({self.parent!r}, {self.size} members)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Restriction) or self.parent != other.parent:
+            return False
+        return np.array_equal(self._members, other._members)
+
+    def __hash__(self) -> int:
+        return hash((self.parent, self.size, *self._members[:_HASHED].ravel().tolist()))
 
     @property
     def description(self) -> str:
