@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         SampledClass,
         SparseParities,
         TaskClass,
+        TaskRestriction,
     )
     from .errors import (
         CheckpointError,
@@ -87,6 +88,7 @@ _HOME = {
         "SampledClass",
         "SparseParities",
         "TaskClass",
+        "TaskRestriction",
     ),
     "errors": (
         "CheckpointError",
@@ -170,6 +172,7 @@ __all__ = [
     "SparseParities",
     "SweepResults",
     "TaskClass",
+    "TaskRestriction",
     "Theorem2",
     "TooLargeError",
     "WeightTied",
