@@ -6,6 +6,7 @@ Each public function is one check, as in `class_formulas`.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -93,7 +94,7 @@ def _sampled_norm(probe: ClassProbe, norm: float) -> str:
     top = np.linalg.eigh(covariance_of(probe, base, base))[1][:, -1]
     excess, traces, carried = [], [], Carried()
     for key in range(100, 132):
-        x = resting_on("inputs", lambda key=key: probe.draw_inputs(48, key))  # type: ignore[misc]
+        x = resting_on("inputs", partial(probe.draw_inputs, 48, key))
         matrix = covariance_of(probe, x, x)
         f = covariance_of(probe, x, base) @ top
         diagonal = np.diagonal(matrix)
