@@ -34,8 +34,10 @@ if TYPE_CHECKING:
         SampledClass,
         SparseParities,
         TaskClass,
+        TaskRestriction,
     )
     from .errors import (
+        CheckpointError,
         DivergedError,
         Interrupted,
         LabelError,
@@ -87,8 +89,10 @@ _HOME = {
         "SampledClass",
         "SparseParities",
         "TaskClass",
+        "TaskRestriction",
     ),
     "errors": (
+        "CheckpointError",
         "DivergedError",
         "Interrupted",
         "LabelError",
@@ -132,6 +136,7 @@ __all__ = [
     "BiasedParities",
     "Bound",
     "BoundCheck",
+    "CheckpointError",
     "ClosedForm",
     "Convolutional",
     "Cosine",
@@ -169,6 +174,7 @@ __all__ = [
     "SparseParities",
     "SweepResults",
     "TaskClass",
+    "TaskRestriction",
     "Theorem2",
     "TooLargeError",
     "WeightTied",

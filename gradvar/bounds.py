@@ -19,6 +19,7 @@ moment, Var <= E||u||^2 with u the gradient on one example of a random task (Jen
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ import numpy as np
 from .arguments import stream
 from .classes import LinearPeriodic
 from .classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsOperatorNorm, Samples
+from .classes.derived import operator_norm
 from .classes.gram_spectrum import sampled_spectrum
 from .errors import NotApplicableError, TooLargeError
 from .problem import Problem
@@ -107,6 +109,24 @@ def bounds(
     return found
 
 
+def make_sure_of_norm(hypotheses: HypothesisClass) -> None:
+    """Raise a `TypeError` unless the class's `operator_norm` and its logarithm can be asked for both norms."""
+    for name in ("operator_norm", "log2_operator_norm"):
+        method = getattr(hypotheses, name, None)
+        if method is None:
+            continue
+        try:
+            inspect.signature(method).bind(centred=False)
+        except ValueError:  # built-in functions without a signature
+            continue
+        except TypeError:
+            raise TypeError(
+                f"`H.{name}` must be a method that accepts `centred`: {name}(centred=True) is of the largest "
+                f"eigenvalue of the centred Gram matrix E_x[h h'] over |H|, {name}(centred=False) of that of the "
+                f"matrix itself; that of {hypotheses!r} does not"
+            ) from None
+
+
 class _Constant(NamedTuple):
     """log2 of what multiplies the squared norm, why, and the ends of its interval where it is an estimate."""
 
@@ -171,7 +191,7 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool, settings: Setting
 
 
 def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> _Constant:
-    """As the class says it, or estimated from members drawn from it."""
+    """As the class says it, or derived from what it says on finitely many inputs, or estimated from sampled members."""
     unknown = "the class says neither its operator norm nor how to draw and evaluate members"
     if isinstance(hypotheses, KnowsOperatorNorm):
         try:
@@ -181,6 +201,12 @@ def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Setting
             unknown = str(error)
         else:
             return _Constant(norm, "operator norm as the class says it")
+    try:
+        derived = operator_norm(hypotheses, centred)
+    except (NotApplicableError, TooLargeError):
+        derived = None
+    if derived is not None:
+        return _Constant(_log2(derived[0]), f"operator norm from {derived[1]}")
     if not isinstance(hypotheses, Samples):
         return _Constant(math.nan, unknown)
     rng = stream(settings.seed, _STREAM, int(centred))
@@ -200,7 +226,7 @@ def _from_row(hypotheses: KnowsGramRow) -> dict[str, _Constant]:
     m = row.size
     why = f"Gram matrix of all {m:,} members, each row a permutation of the first"
     return {
-        "operator-norm": _Constant(_log2(hypotheses.operator_norm()), why),
+        "operator-norm": _Constant(_log2(hypotheses.operator_norm(centred=True)), why),
         "operator-norm-uncentred": _Constant(_log2(hypotheses.operator_norm(centred=False)), why),
         "gershgorin": _Constant(_log2(float(np.abs(row).sum()) / m), why),
         "boas-bellman": _Constant(_log2((float(row[0]) + math.sqrt(m) * float(np.linalg.norm(row[1:]))) / m), why),
@@ -211,7 +237,7 @@ def _from_row(hypotheses: KnowsGramRow) -> dict[str, _Constant]:
 def _from_gram(hypotheses: KnowsGram, gram: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, _Constant]:
     m = gram.shape[0]
     if isinstance(hypotheses, KnowsOperatorNorm):
-        norms = hypotheses.operator_norm(), hypotheses.operator_norm(centred=False)
+        norms = hypotheses.operator_norm(centred=True), hypotheses.operator_norm(centred=False)
     else:
         centred = gram - gram.mean(axis=0)
         centred -= centred.mean(axis=1)[:, None]

@@ -9,7 +9,7 @@ from typing import SupportsFloat, SupportsIndex
 
 from .arguments import Array, SeedLike
 from .assumptions import assumptions
-from .bounds import bounds, consequences
+from .bounds import bounds, consequences, make_sure_of_norm
 from .classes.base import DrawsExamples, HypothesisClass
 from .classes.tasks import Examples
 from .errors import handing_back
@@ -71,6 +71,7 @@ def bound_check(
     BoundCheck(holds: variance=0.00975609, bound=0.00976562 (theorem-1), ratio=0.999)
     """
     problem = Problem(H, model, loss)
+    make_sure_of_norm(H)  # before the variance is computed, which may take long
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
     with handing_back(lambda: variance):

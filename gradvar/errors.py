@@ -49,6 +49,23 @@ class DivergedError(NonFiniteError):
         return type(self), (self.message, self.results)
 
 
+class CheckpointError(RuntimeError):
+    """An error has ended `along` after checkpoints that were finished: its `__cause__`.
+
+    Attributes
+    ----------
+    results : Along
+        The finished checkpoints.
+    """
+
+    def __init__(self, message: str, results: Along) -> None:
+        super().__init__(message)
+        self.message, self.results = message, results
+
+    def __reduce__(self) -> tuple[type[CheckpointError], tuple[str, Along]]:
+        return type(self), (self.message, self.results)
+
+
 class TooLargeError(ValueError):
     """An enumeration would not fit in the memory it may use; the message says its size and the way out."""
 

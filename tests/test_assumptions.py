@@ -33,6 +33,23 @@ def test_theorem_1_does_not_apply_to_an_infinite_class_whatever_it_claims():
     assert 0 < check.bounds["operator-norm"].value < math.inf
 
 
+def test_a_class_that_does_not_know_its_norm_is_looked_at_by_its_members():
+    class Unsure(Halfspaces):
+        """Eight of them, h(x) = sign x_i."""
+
+        log2_size = 3.0
+
+        def sample(self, m, rng):
+            return np.eye(8)[rng.integers(8, size=m)]
+
+        def operator_norm(self, centred=True):
+            raise gv.NotApplicableError("not today")
+
+    check = gv.bound_check(Unsure(8), gv.Linear(np.ones(8)), max_samples=4096, rng=0)
+    assert check.assumptions[0].status == "estimated"
+    assert check.bounds["theorem-1"].applicable
+
+
 def test_all_inputs_taken_leave_no_resolution_to_speak_of():
     def neuron(rng):
         w = rng.standard_normal(3)

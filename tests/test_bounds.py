@@ -246,3 +246,28 @@ def test_a_model_that_does_not_move_has_nothing_to_violate():
     assert check.bound == 0
     assert check.verdict == "holds"
     assert str(check)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({"operator_norm": lambda self: 1 / 8}, "operator_norm"),
+        ({"operator_norm": lambda self, centered=True: 1 / 8}, "operator_norm"),
+        ({"operator_norm": lambda self, centred, /: 1 / 8}, "operator_norm"),
+        ({"operator_norm": 1 / 8}, "operator_norm"),
+        ({"log2_operator_norm": lambda self: -3.0}, "log2_operator_norm"),
+    ],
+)
+def test_an_operator_norm_that_cannot_be_asked_for_both_is_refused_in_words(attributes, name: str):
+    H = type("Own", (gv.Parities,), attributes)(3)
+    message = (
+        rf"`H.{name}` must be a method that accepts `centred`: {name}\(centred=True\) .* that of Parities\(dim=3\)"
+    )
+    with pytest.raises(TypeError, match=message):
+        gv.bound_check(H, gv.Linear([1.0] * 3))
+
+
+def test_an_operator_norm_without_a_default_will_do():
+    H = type("Own", (gv.FiniteClass,), {"operator_norm": lambda self, centred: 0.5})([[1, 1], [1, -1]], [[1.0], [-1.0]])
+    check = gv.bound_check(H, gv.Linear([1.0]))
+    assert check.bounds["operator-norm"].value == 0.5 * check.signal_norm_sq.value

@@ -11,6 +11,7 @@ from .planted_parities import PlantedParities
 from .random_networks import RandomNetworks
 from .restriction import Restriction
 from .sampled import SampledClass
+from .task_restriction import TaskRestriction
 from .tasks import TaskClass
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "SampledClass",
     "SparseParities",
     "TaskClass",
+    "TaskRestriction",
 ]

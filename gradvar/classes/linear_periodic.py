@@ -184,7 +184,9 @@ class LinearPeriodic(Combinators):
         with (lambda(n) lambda(m))^(1/2) <= 1e-7 of the operator norm are left out, and where n m > 64 those <= 1e-3,
         lambda(n) the norm of the n-th harmonic alone, so that each changes the gradient variance by at most that
         share of its operator-norm bound. (For a wave with jumps in dimensions 2 to 4 they add to about 1e-2 of the
-        bound; and its covariance is off by .1 or so at points near each other, where it has a kink.)
+        bound.) A single value is off by `covariance_error` at most: by less than 1e-2 for the triangle, by much more
+        for a wave with jumps, whose covariance has a kink at x = x'. There the square wave's is off by up to .22; the
+        sawtooth's, which jumps at 0, by up to 1 near the origin, by .05 to .2 elsewhere at radius 1, by .2 to .9 at .1.
 
         Raises `NotApplicableError` where 64 harmonics are too few: jumps at a radius so small that the targets are
         close to functions of the sign of <v, x>.
@@ -219,8 +221,8 @@ class LinearPeriodic(Combinators):
     def covariance_error(self) -> float:
         """A bound on what a value of `covariance` may be off by: 0.0 where it is exact.
 
-        Twice the sum of |a_n a_m| + |b_n b_m| over the pairs of harmonics that are left out. It says nothing of a wave
-        with jumps, whose covariance is wrong wherever <v, x> or <v, x'> is near one for most v.
+        Twice the sum of |a_n a_m| + |b_n b_m| over the pairs of harmonics that are left out. For a wave with jumps that
+        is above 50: true, and of no use where the covariance itself is at most 1.
         """
         if self.dim == 1 or self.wave.name == "cosine":
             return 0.0

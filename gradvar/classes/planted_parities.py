@@ -12,9 +12,10 @@ from ..errors import ShapeError
 from ..inputs import PlantedCube
 from ..inputs.planted_cube import plant
 from .parities import SparseParities
+from .task_restriction import TaskCollection
 
 
-class PlantedParities:
+class PlantedParities(TaskCollection):
     r"""The parities of an odd number of bits, each with inputs of its own (Daniely and Malach, arXiv 2002.07400).
 
     A task is a set A of k = `degree` coordinates. Its inputs D_A are half uniform on the cube {-1, +1}^dim, half with
@@ -26,6 +27,9 @@ class PlantedParities:
     The variance is over the tasks, Var = E_A ||grad F_A - E_A' grad F_A'||^2. As the inputs give A away, it is not
     small: k (1 - k/dim)/4 for the linear model at p = 0. Theorem 1 of arXiv 1703.07950, about targets that share their
     inputs, does not apply.
+
+    `len`, iteration, `member(i)` and `restrict` are of tasks: a task is a function to its labels, as `targets`, and
+    what `descend` trains on with its own inputs.
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ class PlantedParities:
     >>> x, y = H.draw(H.sample(3, rng=0), 100, rng=1)
     >>> x.shape, y.shape
     ((3, 100, 50), (3, 100))
+    >>> H.member(10**6), len(H.restrict([3, 10**6]))
+    (<target on coordinates [7, 15, 21, 32, 43] of PlantedParities(dim=50, degree=5)>, 2)
     """
 
     labels = "signs"
@@ -129,6 +135,12 @@ class PlantedParities:
         negative = bits @ (np.asarray(x, dtype=np.float64).T < 0)
         equal = (negative == 0) | (negative == self.degree)
         return np.where(equal, 0.5 + np.ldexp(1.0, self.degree - 2), 0.5) * 2.0**-self.dim
+
+    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
+        return self._parities._numbered(number)
+
+    def _checked(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+        return self._sets(rows)
 
     def _sets(self, members: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         v = np.asarray(members)

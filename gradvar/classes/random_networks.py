@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Self, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -74,13 +74,13 @@ class RandomNetworks(Combinators):
         widths: Sequence[SupportsIndex] = (),
         activation: str = "relu",
         weights: str = "gaussian",
-    ) -> Self:
+    ) -> RandomNetworks:
         """Return a `ReluNetworks` where the closed forms are known."""
         shallow = len(sequence("widths", widths, _WIDTHS)) <= 1
         if cls is RandomNetworks and shallow and activation == "relu" and weights in ("gaussian", "sphere"):
             from .relu_networks import ReluNetworks
 
-            return super().__new__(ReluNetworks)  # type: ignore[return-value]
+            return super().__new__(ReluNetworks)
         return super().__new__(cls)
 
     def __init__(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
-from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, generator, inputs_of, integer
+from ..arguments import Array, inputs_of
 from ..errors import NotApplicableError, ShapeError
 from .combinators import Combinators, Members, Target
 from .gram import FormulaGram, Gram, KnownByGram, OrthonormalGram, TableGram, UnknownGram
+from .selection import Selection, key
 from .table import Table, kept, project
 
 _ENUMERATED = 2**22
@@ -21,11 +20,12 @@ _ENUMERATED = 2**22
 _BLOCK = 2**21
 
 
-class Restriction(KnownByGram, Combinators):
+class Restriction(KnownByGram, Selection[Combinators], Combinators):
     """Some members of a class with the uniform distribution over them, on the inputs of that class.
 
     What `H.restrict(members)` returns. Its Gram matrix is known where those members are proved to be orthonormal, or
-    the class says its inner products, or has at most 2^22 inputs; its covariance always.
+    the class says its inner products, or has at most 2^22 inputs; its covariance always. Equal to another with the
+    same members of an equal class in the same order.
 
     Parameters
     ----------
@@ -57,38 +57,8 @@ class Restriction(KnownByGram, Combinators):
     """
 
     def __init__(self, parent: Combinators, members: npt.ArrayLike | Iterable[Target]) -> None:
-        rows = np.array(parent._descriptions(members))
-        self.parent: Combinators = parent.parent if isinstance(parent, Restriction) else parent
+        super().__init__(parent, members)
         self.inputs = parent.inputs
-        self.labels: str = getattr(parent, "labels", "real")
-        evidence: tuple[str, str] | None = getattr(parent, "label_evidence", None)
-        if evidence is not None:
-            self.label_evidence = evidence
-        self.size: int = rows.shape[0]
-        self._members = rows
-        self._members.setflags(write=False)
-        self._described_by_numbers = parent._described_by_numbers
-
-    def __repr__(self) -> str:
-        return f"Restriction({self.parent!r}, {self.size} members)"
-
-    @property
-    def description(self) -> str:
-        """The class in words."""
-        return f"{self.size:,} members of: {getattr(self.parent, 'description', repr(self.parent))}"
-
-    @property
-    def log2_size(self) -> float:
-        """log2 m."""
-        return math.log2(self.size)
-
-    def members(self) -> Members:
-        """Return the members' descriptions in the parent, in the order they were given, shape (m, ...)."""
-        return self._members
-
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Members:
-        """Return the descriptions of m members drawn independently, shape (m, ...)."""
-        return self._members[generator(rng).integers(0, self.size, size=integer("m", m, 0))]
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return the values h(x), shape (m, n), as the parent evaluates them."""
@@ -141,24 +111,6 @@ class Restriction(KnownByGram, Combinators):
             raise ShapeError(f"`f` must have shape ({n}, q) for {self!r}, got {values.shape}")
         return project(self._values, values)
 
-    def _checked(self, rows: Members) -> Members:
-        found = np.asarray(self.parent._checked(rows), dtype=self._members.dtype)
-        for row in found:
-            if row.tobytes() not in self._numbers:
-                raise ValueError(f"{Target(self.parent, row)!r} is not one of the {self.size} members of {self!r}")
-        return found
-
-    def _numbered(self, number: int) -> Members:
-        return np.asarray(self._members[number])
-
-    @cached_property
-    def _numbers(self) -> dict[bytes, int]:
-        """A number for each different member."""
-        numbers: dict[bytes, int] = {}
-        for row in self._members:
-            numbers.setdefault(row.tobytes(), len(numbers))
-        return numbers
-
     @cached_property
     def _values(self) -> Table:
         return kept(self.parent._table(self._members), self.inputs)
@@ -170,7 +122,7 @@ class Restriction(KnownByGram, Combinators):
         claimed = not by_table and bool(getattr(parent, "is_orthonormal", False))
         status, why = getattr(parent, "orthonormality", ("claimed", "")) if claimed else ("failed", "")
         if status == "proved":
-            return OrthonormalGram(np.array([self._numbers[row.tobytes()] for row in self._members]), why)
+            return OrthonormalGram(np.array([self._numbers[key(row)] for row in self._members]), why)
         inner_products = getattr(parent, "inner_products", None)
         if inner_products is not None:
             try:

@@ -10,20 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array, SeedLike, finite, generator, integer, number
-from ..errors import LabelError, ShapeError
-from ..inputs import Mixture
+from ..errors import LabelError, NotApplicableError, ShapeError
+from ..inputs import Inputs, Mixture
 from .base import DrawsExamples
+from .combinators import Members
 from .sampled import takes_one
+from .task_restriction import TaskCollection
 
 Task: TypeAlias = Callable[[int, np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
 
 
-class TaskClass:
+class TaskClass(TaskCollection):
     r"""Any distribution over tasks, each a distribution of examples (x, y) of its own.
 
     F_A(w) = E_{(x,y) ~ D_A}[loss(p_w(x), y)], and the variance is over the tasks,
     Var = E_A ||grad F_A - E_A' grad F_A'||^2. Targets that share their inputs are better served by the other classes;
     Theorem 1 of arXiv 1703.07950 is about those only.
+
+    The tasks are drawn, not listed: `len` and iteration are those of `restrict(tasks)`, the class of some of them.
 
     Parameters
     ----------
@@ -57,7 +61,12 @@ class TaskClass:
     >>> x, y = H.draw(H.sample(2, rng=0), 5, rng=1)
     >>> x.shape, y.shape
     ((2, 5, 3), (2, 5))
+    >>> len(H.restrict(H.sample(8, rng=0)))
+    8
     """
+
+    size = None
+    _described_by_objects = True  # the tasks themselves
 
     def __init__(
         self,
@@ -76,7 +85,8 @@ class TaskClass:
         self.sampler = sampler
         self.dim = integer("dim", dim, 1)
         self.labels = labels
-        self.log2_size = number("log2_size", log2_size)
+        self.inputs: Inputs = Mixture(self, self.dim)
+        self.log2_size: float = number("log2_size", log2_size)
         if not self.log2_size >= 0:
             raise ValueError(f"`log2_size` must be a number >= 0, got {log2_size!r}")
 
@@ -89,10 +99,9 @@ class TaskClass:
         """The class in words."""
         return f"tasks drawn by {getattr(self.sampler, '__name__', type(self.sampler).__name__)}"
 
-    @property
-    def inputs(self) -> Mixture[Sequence[Task]]:
-        """The distribution of x over a random task."""
-        return Mixture(self, self.dim)
+    def members(self) -> Members:
+        """Raise `NotApplicableError`: the tasks can be drawn, not listed."""
+        raise NotApplicableError(f"the tasks of {self!r} cannot be listed; draw some with sample(m, rng)")
 
     def sample(self, m: SupportsIndex, rng: SeedLike = None) -> list[Task]:
         """Return m tasks drawn independently."""
@@ -103,7 +112,7 @@ class TaskClass:
                 raise TypeError(f"`sampler` must return a task, a function task(n, rng) -> (x, y), got {task!r}")
         return tasks
 
-    def draw(self, members: Sequence[Task], n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
+    def draw(self, members: Sequence[Task] | Members, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
         """Return n independent examples of each of m tasks: inputs (m, n, dim) and labels (m, n)."""
         count, source = integer("n", n, 0), generator(rng)
         x, y = np.empty((len(members), count, self.dim)), np.empty((len(members), count))
@@ -121,6 +130,15 @@ class TaskClass:
                     )
                 into[...] = given
         return x, y
+
+    def _checked(self, rows: Members) -> Members:
+        for task in rows.ravel().tolist():
+            if not callable(task):
+                raise TypeError(
+                    f"a member of {self!r} is a task, a function task(n, rng) -> (x, y) as sample(m, rng) returns it, "
+                    f"got {task!r}"
+                )
+        return rows
 
 
 def draw_examples(hypotheses: DrawsExamples[object], m: int, n: int, rng: np.random.Generator) -> tuple[Array, Array]:

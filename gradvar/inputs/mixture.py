@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ..arguments import Array
+from .base import Inputs
 
 Members = TypeVar("Members")
+
+_BLOCK = 2**21
 
 
 class Tasks(Protocol[Members]):
@@ -45,7 +49,7 @@ class Mixture(Generic[Members]):
     dim: int
 
     @property
-    def n_points(self) -> None:
+    def n_points(self) -> int | None:
         """None: the tasks say only how to draw inputs."""
         return None
 
@@ -66,3 +70,48 @@ class Mixture(Generic[Members]):
     def weights(self, start: int, stop: int) -> Array:
         """Raise: a mixture over tasks cannot be enumerated."""
         raise ValueError("the inputs of a random task cannot be enumerated: the tasks say only how to draw them")
+
+
+class ListedTasks(Tasks[npt.NDArray[np.generic]], Protocol):
+    """The same with all tasks listed, and their probabilities known; see `gradvar.classes.base.TabulatesTasks`."""
+
+    def members(self) -> npt.NDArray[np.generic]:
+        """Return the descriptions of all tasks."""
+
+    def probabilities(self, members: npt.NDArray[np.generic], x: Array) -> Array:
+        """Return the probability of each input under each task, shape (m, n)."""
+
+
+@dataclass(frozen=True)
+class TabulatedMixture(Mixture[npt.NDArray[np.generic]]):
+    """The same distribution where the tasks are listed, and say the probabilities of finitely many inputs.
+
+    Parameters
+    ----------
+    tasks : TaskRestriction, or any class with `sample`, `draw`, `members` and `probabilities`
+        Where tasks and their examples come from.
+    dim : int
+        Number of coordinates.
+    support : Inputs
+        A distribution with the same points.
+    """
+
+    tasks: ListedTasks
+    support: Inputs
+
+    @property
+    def n_points(self) -> int | None:
+        """The number of points of the support."""
+        return self.support.n_points
+
+    def points(self, start: int, stop: int) -> Array:
+        """Return points number start..stop-1 of the support, shape (stop - start, dim)."""
+        return self.support.points(start, stop)
+
+    def weights(self, start: int, stop: int) -> Array:
+        """Return the mean of their probabilities over all tasks, shape (stop - start,)."""
+        x, members = self.points(start, stop), self.tasks.members()
+        step = max(1, _BLOCK // max(1, stop - start))
+        blocks = (members[i : i + step] for i in range(0, len(members), step))
+        total: Array = sum((self.tasks.probabilities(some, x).sum(axis=0) for some in blocks), np.zeros(stop - start))
+        return total / len(members)

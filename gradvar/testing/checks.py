@@ -168,13 +168,13 @@ def named(subject: object) -> str:
         return type(subject).__name__
 
 
-def called(what: str, function: Callable[..., Value], *arguments: object) -> Value:
+def called(what: str, function: Callable[..., Value], *arguments: object, **keywords: object) -> Value:
     """Call a function of the user's object: an exception in there is a counterexample.
 
     But for the two by which an object says that it does not know here, with the reason.
     """
     try:
-        return function(*arguments)
+        return function(*arguments, **keywords)
     except (CheckFailed, SkipTest):
         raise
     except (NotApplicableError, TooLargeError) as reason:
@@ -196,7 +196,7 @@ def offered(thing: object, name: str) -> Callable[..., object]:
         skip(f"no `{name}` is offered")
     if not callable(method):
         raise CheckFailed(f"`{name}` must be a method, got {method!r}")
-    return lambda *arguments: called(name, method, *arguments)
+    return lambda *arguments, **keywords: called(name, method, *arguments, **keywords)
 
 
 def resting_on(check: str, build: Callable[[], Value]) -> Value:

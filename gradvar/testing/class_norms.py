@@ -6,6 +6,7 @@ Each public function is one check, as in `class_formulas`.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -31,8 +32,8 @@ def log2_operator_norm(probe: ClassProbe) -> str:
     offered(probe.H, "operator_norm")
     said = []
     for centred in (True, False):
-        log2 = number("`log2_operator_norm`", offered(probe.H, "log2_operator_norm")(centred))
-        norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred))
+        log2 = number("`log2_operator_norm`", offered(probe.H, "log2_operator_norm")(centred=centred))
+        norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred=centred))
         if norm > 1e-300 and abs(log2 - math.log2(norm)) > ROUNDING * max(1.0, abs(log2)):
             raise CheckFailed(
                 f"`log2_operator_norm({centred=})` is {log2:.9g}, but `operator_norm({centred=})` = {norm:.6g} has "
@@ -45,7 +46,7 @@ def log2_operator_norm(probe: ClassProbe) -> str:
 
 
 def _norm(probe: ClassProbe, centred: bool) -> str:
-    norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred))
+    norm = number("`operator_norm`", offered(probe.H, "operator_norm")(centred=centred))
     if not 0 <= norm < math.inf:
         raise CheckFailed(f"`operator_norm` must be finite and >= 0, got {norm}")
     exact = _exact_norm(probe, centred)
@@ -56,7 +57,7 @@ def _norm(probe: ClassProbe, centred: bool) -> str:
             raise CheckFailed(f"`operator_norm({centred=})` is {norm:.9g}, but {how} is {truth:.9g}")
         return f"{norm:.6g}: {how}"
     if not centred:
-        low = number("`operator_norm`", offered(probe.H, "operator_norm")(True))
+        low = number("`operator_norm`", offered(probe.H, "operator_norm")(centred=True))
         if norm < low * (1 - ROUNDING):
             raise CheckFailed(f"`operator_norm(centred=False)` is {norm:.6g}, below the centred one, {low:.6g}")
         return f"{norm:.6g}, at least the centred one, {low:.6g}"
@@ -93,7 +94,7 @@ def _sampled_norm(probe: ClassProbe, norm: float) -> str:
     top = np.linalg.eigh(covariance_of(probe, base, base))[1][:, -1]
     excess, traces, carried = [], [], Carried()
     for key in range(100, 132):
-        x = resting_on("inputs", lambda key=key: probe.draw_inputs(48, key))  # type: ignore[misc]
+        x = resting_on("inputs", partial(probe.draw_inputs, 48, key))
         matrix = covariance_of(probe, x, x)
         f = covariance_of(probe, x, base) @ top
         diagonal = np.diagonal(matrix)

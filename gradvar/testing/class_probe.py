@@ -45,10 +45,9 @@ class ClassProbe:
 
     def given_inputs(self) -> Inputs:
         """The class's `inputs`, made sure to be a distribution."""
-        try:
-            inputs: object = self.H.inputs  # type: ignore[attr-defined]
-        except AttributeError:
-            raise CheckFailed("a hypothesis class must have `inputs`, the distribution of x") from None
+        if not hasattr(self.H, "inputs"):
+            raise CheckFailed("a hypothesis class must have `inputs`, the distribution of x")
+        inputs: object = self.H.inputs
         if not isinstance(inputs, Inputs) or isinstance(inputs, type):
             missing = [n for n in ("dim", "n_points", "sample", "points", "weights") if not hasattr(inputs, n)]
             raise CheckFailed(f"`inputs` must be an input distribution; {short(inputs)} has no {', '.join(missing)}")
@@ -156,10 +155,9 @@ class ClassProbe:
 
     def given_log2_size(self) -> float:
         """log2 |H|, made sure to be a number >= 0 that agrees with `size` and len()."""
-        try:
-            size = number("`log2_size`", self.H.log2_size)  # type: ignore[attr-defined]
-        except AttributeError:
-            raise CheckFailed("a hypothesis class must have `log2_size`") from None
+        if not hasattr(self.H, "log2_size"):
+            raise CheckFailed("a hypothesis class must have `log2_size`")
+        size = number("`log2_size`", self.H.log2_size)
         if not size >= 0:
             raise CheckFailed(f"`log2_size` must be >= 0, got {size}")
         count: object = getattr(self.H, "size", None)

@@ -13,7 +13,7 @@ from ..inputs import Inputs
 from ..models.base import KnowsParameters
 from .checks import Check, CheckFailed, CheckReport, called, named, offered, report, resting_on, skip
 from .comparison import ROUNDING, first, real, short, worst
-from .differences import complex_step, derivative
+from .differences import Derivative, complex_step, derivative
 
 Predictor = Callable[[Array, Array], npt.ArrayLike]
 
@@ -166,7 +166,7 @@ def batch(probe: ModelProbe) -> str:
         ("predict", probe.predictions, probe.given_predictions),
         ("gradient", probe.gradient, probe.given_gradient),
     ):
-        alone = resting_on(name, lambda f=function: np.concatenate([f(x[i : i + 1]) for i in range(len(x))]))  # type: ignore[misc]
+        alone = resting_on(name, partial(_one_by_one, function, x))
         at = worst(alone, whole, _tolerance(whole))
         if at is not None:
             raise CheckFailed(
@@ -208,11 +208,7 @@ def gradient_value(probe: ModelProbe) -> str:
     rng = stream(probe.seed, 1)
     kinks, methods = 0, set()
     for label, direction in _directions(w, rng):
-        found = derivative(
-            lambda t, v=direction: _real_predictions(function(w + t * v)),  # type: ignore[misc]
-            _STEP,
-            lambda v=direction: function(w + complex_step() * v),  # type: ignore[misc]
-        )
+        found = _derivative(function, w, direction)
         said = g @ direction
         rounding = ROUNDING * (np.abs(g) @ np.abs(direction))
         wrong = (np.abs(said - found.value) > found.error + rounding) & ~found.kink
@@ -342,6 +338,19 @@ def _method(model: object, name: str) -> Callable[..., object]:
 
 def _tolerance(values: Array) -> float:
     return ROUNDING * (1 + float(np.abs(values).max(initial=0.0)))
+
+
+def _one_by_one(function: Callable[[Array], Array], x: Array) -> Array:
+    return np.concatenate([function(x[i : i + 1]) for i in range(len(x))])
+
+
+def _derivative(function: Callable[[npt.NDArray[np.generic]], object], w: Array, direction: Array) -> Derivative:
+    """The derivative of p_w(x) in w along a direction."""
+    return derivative(
+        lambda t: _real_predictions(function(w + t * direction)),
+        _STEP,
+        lambda: function(w + complex_step() * direction),
+    )
 
 
 def _real_predictions(values: object) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from ..arguments import SeedLike, integer
 from ..check import bound_check
 from ..classes.base import HypothesisClass
-from ..errors import Interrupted
+from ..errors import CheckpointError, Interrupted
 from ..losses import Loss, as_loss
 from ..methods import Method
 from ..methods.auto import as_method
@@ -218,7 +218,10 @@ def along(
     Raises
     ------
     TypeError, ValueError
-        As for `bound_check`, with the step.
+        As for `bound_check`, with the step, where no checkpoint is finished.
+    CheckpointError
+        On any error after that, in a checkpoint or in the iterable of snapshots: the error is its `__cause__`, and the
+        finished checkpoints are in `.results`.
     Interrupted
         On Ctrl-C, with the finished checkpoints in `.results`.
 
@@ -250,6 +253,13 @@ def along(
                 raise
     except KeyboardInterrupt as interrupt:
         raise Interrupted(getattr(interrupt, "estimate", None), results) from None
+    except Exception as error:
+        if not results.checks:
+            raise
+        said = "; ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+        raise CheckpointError(
+            f"after step {results.steps[-1]}: {said}. What was finished is in `.results` of this error", results
+        ) from error
     return results
 
 

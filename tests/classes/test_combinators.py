@@ -97,6 +97,24 @@ def test_a_target_says_which_one_it_is(target, expected: str):
     assert repr(target) == expected
 
 
+def test_targets_are_equal_where_class_and_description_are():
+    first = gv.Parities(4).member(9)
+    assert first == gv.Parities(4).member([1, 0, 0, 1])
+    assert hash(first) == hash(gv.Parities(4).member([True, False, False, True]))
+    assert first != gv.Parities(4).member(8)
+    assert first != gv.SparseParities(4, 2).member([1, 0, 0, 1])
+    assert first != 9
+    assert len({gv.Parities(4).member(i) for i in (1, 2, 1)}) == 2
+    sampled = gv.SampledClass(lambda rng: np.ravel, gv.Gaussian(1))
+    assert sampled.member(np.int32(3)) == sampled.member(3)
+    assert hash(sampled.member(np.int32(3))) == hash(sampled.member(3))
+    v = np.array([0.0, 2.0])
+    H = gv.LinearPeriodic(2, 2.0)
+    assert H.member(v) == H.member(v * [-1.0, 1.0])  # 0 and -0
+    assert hash(H.member(v)) == hash(H.member(v * [-1.0, 1.0]))
+    assert H.member(v) != H.member(-v)
+
+
 def test_linear_periodic_targets_are_infinitely_many_two_or_one():
     for wave, size in (("cosine", 1), ("sawtooth", 2), (lambda u: np.sin(2 * np.pi * u), 2)):
         assert gv.LinearPeriodic(3, 1.0, wave=wave).size is None

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
-from gradvar.classes.derived import projection
+from gradvar.classes.derived import operator_norm, projection
 from gradvar.testing import reference
 
 
@@ -56,9 +56,105 @@ def test_a_plain_object_is_enumerated(plain, method: str, slow_model):
     assert_allclose(check.variance.value, reference.gradient_variance(F), rtol=1e-12)
     low, high = check.variance.interval
     assert low <= check.variance.value <= high
-    # it says neither a Gram matrix nor a norm
-    assert check.verdict == "inconclusive"
-    assert "says neither its operator norm nor how to draw and evaluate members" in check.reason
+    # it says neither a Gram matrix nor a norm: that is derived from the same values
+    assert check.verdict == "holds"
+    signal = reference.signal_norm_sq(weights, slow.predict(points), slow.gradient(points), "square")
+    for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
+        expected = reference.operator_norm(plain.table, weights, centred) * signal
+        assert_allclose(check.bounds[name].value, expected, rtol=1e-12)
+        assert check.bounds[name].exact
+        assert check.bounds[name].reason == "operator norm from values of all 4 members at all 11 inputs"
+
+
+class Plain:
+    """The targets of a table by one method alone, on points of which one has probability 0."""
+
+    table = np.random.default_rng(3).normal(size=(4, 11))
+
+    def __init__(self, points=11):
+        rng = np.random.default_rng(0)
+        weights = np.append(rng.dirichlet(np.ones(10)), np.zeros(points - 10))
+        self.inputs, self.log2_size = gv.FinitePoints(np.arange(float(points))[:, None], weights), 2.0
+
+    def at(self, x):
+        return self.table[:, x[:, 0].astype(int) % 11]
+
+
+class OnlyCovariance(Plain):
+    def covariance(self, x, x2):
+        return (self.at(x) - self.at(x).mean(axis=0)).T @ (self.at(x2) - self.at(x2).mean(axis=0)) / 4
+
+
+class CovarianceAndMean(OnlyCovariance):
+    def mean(self, x):
+        return self.at(x).mean(axis=0)
+
+
+class OnlyProjection(Plain):
+    def project(self, f):
+        return self.table @ (self.inputs.weights(0, 11)[:, None] * f)
+
+
+@pytest.mark.parametrize(
+    "plain", [OnlyCovariance(), CovarianceAndMean(), OnlyProjection()], ids=lambda H: type(H).__name__
+)
+def test_the_operator_norm_is_derived_from_covariance_or_projection(plain):
+    weights = plain.inputs.weights(0, 11)
+    check = gv.bound_check(plain, gv.Linear([0.3]), rng=0)
+    signal = check.signal_norm_sq.value
+    found = {name: check.bounds[name] for name in ("operator-norm", "operator-norm-uncentred")}
+    expected = reference.operator_norm(plain.table, weights)
+    assert_allclose(found["operator-norm"].value, expected * signal, rtol=1e-12)
+    assert found["operator-norm"].applicable
+    if isinstance(plain, OnlyCovariance) and not isinstance(plain, CovarianceAndMean):
+        assert not found["operator-norm-uncentred"].applicable
+    else:
+        expected = reference.operator_norm(plain.table, weights, centred=False)
+        assert_allclose(found["operator-norm-uncentred"].value, expected * signal, rtol=1e-12)
+
+
+def test_the_error_of_a_covariance_is_added_to_its_norm():
+    plain = OnlyCovariance()
+    exact, _ = operator_norm(plain, True)
+    plain.covariance_error = 0.25
+    assert operator_norm(plain, True)[0] == exact + 0.25
+
+
+def test_a_formula_is_not_held_against_itself_where_members_can_be_drawn():
+    class Drawn(OnlyCovariance):
+        def sample(self, m, rng):
+            return rng.integers(4, size=m)
+
+        def evaluate(self, members, x):
+            return self.at(x)[members]
+
+        def covariance(self, x, x2):
+            return 1e-3 * super().covariance(x, x2)  # wrong
+
+    norm = reference.operator_norm(Plain.table, Drawn().inputs.weights(0, 11))
+    assert operator_norm(Drawn(), True) is None
+    ends = gv.bound_check(Drawn(), gv.Linear([0.3]), rng=0).bounds["operator-norm"]
+    assert not ends.exact
+    assert 0.5 * norm < 2**ends.log2_constant < 2 * norm
+
+
+def test_no_operator_norm_is_derived_from_too_many_points():
+    assert operator_norm(CovarianceAndMean(2**11), True) is not None
+    assert operator_norm(CovarianceAndMean(2**11 + 1), True) is None
+    plain = OnlyCovariance()
+    plain.inputs = gv.Gaussian(1)
+    assert operator_norm(plain, True) is None
+
+
+def test_a_covariance_or_projection_of_another_shape_is_refused_in_words():
+    plain = OnlyCovariance()
+    plain.covariance = lambda x, x2: np.ones((len(x), 3))
+    with pytest.raises(gv.ShapeError, match=r"`H.covariance` must return shape \(11, 11\) at 11 inputs, got \(11, 3\)"):
+        operator_norm(plain, True)
+    plain = OnlyProjection()
+    plain.project = lambda f: np.ones((4, 3))
+    with pytest.raises(gv.ShapeError, match=r"`H.project` must return shape \(4, 11\)"):
+        operator_norm(plain, True)
 
 
 def test_it_is_the_number_of_the_same_table(slow_model):

@@ -283,3 +283,26 @@ def test_the_linear_part_of_a_sawtooth_is_not_annihilated():
     weight = np.outer(weights, weights).ravel() / weights.sum() ** 2
     projections = (H.evaluate([[1.3, 0.0], [0.0, 1.3]], grid) * weight) @ grid
     assert np.abs(projections[0] - projections[1]).max() > 0.2
+
+
+@pytest.mark.parametrize(
+    ("wave", "radius", "norm", "least", "most"),
+    [
+        ("triangle", 0.1, 1.0, 0.0, 0.01),
+        ("triangle", 5.0, 1.7, 0.0, 0.01),
+        ("square", 1.0, 1.68, 0.06, 0.22),
+        ("square", 3.0, 0.56, 0.09, 0.22),
+        ("sawtooth", 1.0, 1.7, 0.01, 0.2),
+        ("sawtooth", 0.1, 1.7, 0.2, 0.9),
+        ("sawtooth", 1.0, 0.02, 0.95, 1.0),
+    ],
+)
+def test_a_covariance_is_off_by_as_much_as_is_said(wave: str, radius: float, norm: float, least: float, most: float):
+    # In dimension 3 <v, x> is uniform between -radius |x| and radius |x| (Archimedes).
+    H = gv.LinearPeriodic(3, radius, wave)
+    u = (np.arange(2**16) + 0.5) / 2**15 - 1
+    x = [[0.0, norm, 0.0]]
+    error = abs(float(H.covariance(x, x)[0, 0]) - float(H.wave(radius * norm * u / (2 * np.pi)).var()))
+    assert least <= error <= most
+    assert error <= H.covariance_error
+    assert (H.covariance_error > 50) == (wave != "triangle")

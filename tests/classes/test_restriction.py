@@ -57,6 +57,24 @@ def test_gram_and_norms(restricted):
     assert H.is_orthonormal == np.allclose(gram, np.eye(len(gram)), rtol=0, atol=1e-12)
 
 
+def test_restrictions_are_equal_where_class_and_members_are():
+    first = gv.Parities(4).restrict([5, 1, 3])
+    again = gv.Parities(4).restrict(np.array([[1, 0, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]]))
+    assert first == again
+    assert hash(first) == hash(again)
+    assert first == gv.Parities(4).restrict([0, 5, 1, 3]).restrict([1, 2, 3])
+    assert first.member(1) == again.member(1)
+    for other in (
+        gv.Parities(4).restrict([1, 5, 3]),
+        gv.Parities(4).restrict([5, 1]),
+        gv.Parities(5).restrict([5, 1, 3]),
+        gv.Parities(4),
+        [5, 1, 3],
+    ):
+        assert first != other
+    assert len({first, again, gv.Parities(4).restrict([5])}) == 2
+
+
 def test_every_method_finds_the_variance(restricted, slow_model):
     H, table, points, weights = restricted
     slow = slow_model("mlp-3-tanh", 4)

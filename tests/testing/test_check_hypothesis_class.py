@@ -306,6 +306,8 @@ DEFECTS = {
                                 {"log2-operator-norm"}),
     "operator-norm-uncentred: sampled": (
         lambda: ten_lines(13, operator_norm=lambda self, centred=True: 2.0**-13 if centred else 2.0**-14), set()),
+    "operator-norm: argument": (lambda: parities(operator_norm=lambda self, centered=True: 1 / 16),
+                                {"operator-norm-uncentred", "log2-operator-norm"}),
     "log2-operator-norm": (lambda: parities(log2_operator_norm=lambda self, centred=True: -3.9), set()),
     "orthonormal": (lambda: parities(evaluate=rotated, labels="real"),
                     {"mean", "covariance", "operator-norm", "operator-norm-uncentred", "project", "gram",

@@ -1,5 +1,7 @@
 """`along`: each checkpoint is a bound check, all on the same inputs; the table, the plot, and what goes wrong."""
 
+import pickle
+
 import matplotlib
 import numpy as np
 import pytest
@@ -256,8 +258,29 @@ def test_an_error_keeps_the_checkpoints_before_and_says_the_step():
     assert tracker.steps == [5]
     assert len(tracker.to_dicts()) == len(tracker.checks) == 1
     with pytest.raises(gv.ShapeError, match="dimension 3") as error:
-        gv.along(H, [(0, models()[0]), (7, gv.Linear([1.0] * 3))], rng=0, **SAMPLED)
+        gv.along(H, [(7, gv.Linear([1.0] * 3)), (8, models()[0])], rng=0, **SAMPLED)
     assert error.value.__notes__ == ["in the snapshot at step 7"]
+
+
+def test_an_error_in_a_later_snapshot_hands_back_the_checkpoints_before():
+    with pytest.raises(gv.CheckpointError, match=r"after step 0: ShapeError: .*; in the snapshot at step 7") as error:
+        gv.along(H, [(0, models()[0]), (7, gv.Linear([1.0] * 3))], rng=0, **SAMPLED)
+    assert isinstance(error.value.__cause__, gv.ShapeError)
+    assert error.value.results.steps == [0]
+    assert error.value.results.to_dicts()[0]["value"] == gv.along(H, models(1), rng=0, **SAMPLED).to_dicts()[0]["value"]
+    again = pickle.loads(pickle.dumps(error.value))
+    assert (str(again), again.results.steps) == (str(error.value), [0])
+
+
+def test_so_does_an_error_in_the_training_between_two_of_them():
+    def training():
+        yield from enumerate(models(2))
+        gv.descend(H.member(0), gv.Linear([1.0] * 40), steps=50, learning_rate=1e300, rng=0)
+
+    with pytest.raises(gv.CheckpointError, match="after step 1: DivergedError: training diverged") as error:
+        gv.along(H, training(), rng=0, **SAMPLED)
+    assert error.value.results.steps == [0, 1]
+    assert isinstance(error.value.__cause__.results, gv.Descent)
 
 
 @pytest.mark.parametrize("rng", [None, np.random.SeedSequence(1, spawn_key=(2,)), np.random.default_rng(0)])
