@@ -7,15 +7,26 @@ r"""The variance of a U-statistic of order two, estimated from its own pairs, an
 Each expectation has an unbiased estimate in the row sums, the sum of squares and the total. That of zeta_1 may be
 negative.
 
-**The interval.** U +- z (Var U)^(1/2) covers badly where few eigenvalues of the kernel h carry U: U and the estimate
-of zeta_1 are then large together. For a positive semi-definite h with mean V, zeta_1 is V times a Rayleigh quotient
-kappa of h, at most its largest eigenvalue. So the interval consists of the values V that are not rejected with the
-variance they imply,
+**The interval.** U +- z (Var U)^(1/2) covers badly for two reasons.
 
-    (U - V)^2 <= z^2 (4 (n-2) kappa V + 2 zeta_2)/(n (n-1)),
+*Few eigenvalues.* Where few eigenvalues of the kernel h carry U, U and the estimate of zeta_1 are large together. For
+a positive semi-definite h with mean V, zeta_1 is V times a Rayleigh quotient kappa of h, at most its largest
+eigenvalue. So the interval consists of the values V that are not rejected with the variance they imply: its ends solve
 
-two roots of a quadratic. Where U is far from its noise tau = (2 zeta_2/(n (n-1)))^(1/2), kappa is zeta_1/U; where it
-is not, the mean eigenvalue kappa_0 = E[h_ij h_jk h_ki]/zeta_2 takes over: kappa = (zeta_1 + kappa_0 tau)/(U + tau).
+    U - V = t sigma(V),      sigma(V)^2 = (4 (n-2) kappa V + 2 zeta_2)/(n (n-1)),
+
+quadratic equations in V. Where U is far from its noise tau = (2 zeta_2/(n (n-1)))^(1/2), kappa is zeta_1/U; where it
+is not, the mean eigenvalue kappa_0 = E[psi_ij psi_jk psi_ki]/zeta_2 takes over: kappa = (zeta_1 U + kappa_0 tau^2)/
+(U^2 + tau^2). Here psi is h less its projections and its mean: E[h_ij h_jk h_ki] less 3 V zeta_1 + V^3.
+
+*Heavy tails.* Sigma is estimated from the rows that make U: where their means have the skewness s, too small a U comes
+with too small a sigma, and (U - V)/sigma has about the skewness -2 s/n^(1/2). So t is not +-q, but solves
+
+    t + g t^2/3 + g^2 t^3/27 + g/6 = +-q,      g = s w/n^(1/2)      (Hall, 1992),
+
+w being the share of zeta_1 in the variance of U: the noise is not skewed by what skews the rows. And q is Student's
+quantile with 2 n/(k - 1) degrees of freedom, k the kurtosis of the row means, as (k - 1)/n is the relative variance of
+an estimated variance (Satterthwaite, 1946).
 """
 
 from __future__ import annotations
@@ -39,6 +50,8 @@ class Moments(NamedTuple):
         An unbiased estimate of E[h_ij h_jk h_ki].
     n : int
         The number of units.
+    skewness, kurtosis : float
+        Those of the row means.
     """
 
     value: float
@@ -46,6 +59,8 @@ class Moments(NamedTuple):
     zeta2: float
     triangles: float
     n: int
+    skewness: float = 0.0
+    kurtosis: float = 1.0
 
     @property
     def noise(self) -> float:
@@ -62,16 +77,36 @@ class Moments(NamedTuple):
         ordered = self.n * (self.n - 1)
         return max(4 * (self.n - 2) * self.zeta1 / ordered + self.noise, self.noise / 4)
 
+    @property
+    def freedom(self) -> float:
+        """The degrees of freedom of the estimated variance."""
+        return 2 * self.n / (self.kurtosis - 1) if self.kurtosis > 1 else math.inf
+
     def interval(self, quantile: float, other_variance: float = 0.0) -> tuple[float, float]:
         """The values that are not rejected at this quantile; `other_variance` is added to that of U."""
-        tau = math.sqrt(self.noise)
-        mean_eigenvalue = max(self.triangles, 0.0) / self.zeta2 if self.zeta2 > 0 else 0.0
-        size = max(self.value, 0.0) + tau
-        kappa = (max(self.zeta1, 0.0) + mean_eigenvalue * tau) / size if size > 0 else 0.0
-        shift = 2 * quantile**2 * kappa * (self.n - 2) / (self.n * (self.n - 1))
-        square = shift * (2 * self.value + shift) + quantile**2 * (self.noise + other_variance)
-        half = math.sqrt(max(square, 0.0))
-        return self.value + shift - half, self.value + shift + half
+        value, ordered = max(self.value, 0.0), self.n * (self.n - 1)
+        triangles = max(self.triangles - 3 * value * max(self.zeta1, 0.0) - value**3, 0.0)
+        mean_eigenvalue = triangles / self.zeta2 if self.zeta2 > 0 else 0.0
+        size = value**2 + self.noise
+        kappa = max(self.zeta1 * value + mean_eigenvalue * self.noise, 0.0) / size if size > 0 else 0.0
+        slope, constant = 4 * (self.n - 2) * kappa / ordered, self.noise + other_variance
+
+        total = self.variance(self.n) + other_variance
+        share = 1 - constant / total if total > 0 else 0.0
+        skewness = self.skewness * share / math.sqrt(self.n)
+
+        def end(t: float) -> float:
+            square = (t * slope) ** 2 / 4 + slope * self.value + constant
+            return self.value + t * t * slope / 2 - t * math.sqrt(max(square, 0.0))
+
+        first, second = end(_unskewed(quantile, skewness)), end(_unskewed(-quantile, skewness))
+        return min(first, second), max(first, second)
+
+
+def _unskewed(quantile: float, skewness: float) -> float:
+    """The root t of t + g t^2/3 + g^2 t^3/27 + g/6 = quantile, g the skewness: (1 + g t/3)^3 = 1 + g (quantile - g/6)."""
+    g = skewness
+    return 3 * (math.cbrt(1 + g * (quantile - g / 6)) - 1) / g if abs(g) > 1e-6 else quantile
 
 
 def moments(row_sums: Array, squares: float, triangles: float) -> Moments:
@@ -94,4 +129,12 @@ def moments(row_sums: Array, squares: float, triangles: float) -> Moments:
     square = quadruples / (ordered * (n - 2) * (n - 3))
     zeta1 = triples / (ordered * (n - 2)) - square
     zeta2 = max(squares / ordered - square, 0.0)
-    return Moments(total / ordered, zeta1, zeta2, triangles, n)
+    value = total / ordered
+    deviations = row_sums / (n - 1) - value
+    spread = math.sqrt(math.fsum(deviations**2) / n)
+    if spread > 0:
+        deviations /= spread
+        return Moments(
+            value, zeta1, zeta2, triangles, n, math.fsum(deviations**3) / n, math.fsum(deviations**4) / n
+        )
+    return Moments(value, zeta1, zeta2, triangles, n)
