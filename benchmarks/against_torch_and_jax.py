@@ -1,9 +1,10 @@
 """Monte Carlo against what a user of PyTorch or JAX would write by hand, side by side in one run.
 
-    python benchmarks/against_torch_and_jax.py [pairs] [accuracy] [members] [workers]
+    python benchmarks/against_torch_and_jax.py [pairs] [pairs-single] [accuracy] [members] [workers]
 
 - pairs: the sum over all pairs of n = 16 384 inputs of class covariance x tangent kernel, SparseParities(64, 3), MLP
   64-128-1: torch.func's per-example gradients, materialised; the layer-wise contraction jitted by JAX; float64 all.
+- pairs-single: the same with all products in float32.
 - accuracy: the time to a 10% standard error on SparseParities(64, 2): torch with sampled hypotheses, two halves of the
   inputs and one batched torch.func gradient per half. Its error falls with the root of its time; the time for 10% is
   extrapolated from the error that its runs have.
@@ -56,9 +57,9 @@ def peak() -> float:
 # --- pairs -------------------------------------------------------------------------------------------------
 
 
-def pairs_gradvar() -> dict[str, object]:
+def pairs_gradvar(single: bool = False) -> dict[str, object]:
     H, model = gv.SparseParities(DIM, 3), network()
-    method = gv.MonteCarlo(variance_reduction=False)
+    method = gv.MonteCarlo(variance_reduction=False, precision="single" if single else "double")
     gv.gradient_variance(H, model, method=method, max_samples=1024, rtol=0, rng=0)
     base = peak()
     found = timed(lambda: gv.gradient_variance(H, model, method=method, max_samples=N, rtol=0, rng=0).value)
@@ -75,18 +76,18 @@ def covariance_table() -> np.ndarray:
     return normalised_krawtchouk(DIM, 3)
 
 
-def pairs_torch() -> dict[str, object]:
+def pairs_torch(single: bool = False) -> dict[str, object]:
     import torch
     from torch.func import functional_call, grad, vmap
 
-    model = network()
-    net = torch.nn.Sequential(torch.nn.Linear(DIM, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, 1)).double()
+    model, dtype = network(), torch.float32 if single else torch.float64
+    net = torch.nn.Sequential(torch.nn.Linear(DIM, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, 1)).to(dtype)
     for layer, w, b in zip((net[0], net[2]), model.weights, model.biases, strict=True):
-        layer.weight.data, layer.bias.data = torch.tensor(np.array(w)), torch.tensor(np.array(b))
+        layer.weight.data, layer.bias.data = torch.tensor(np.array(w), dtype=dtype), torch.tensor(b, dtype=dtype)
     parameters = {k: v.detach() for k, v in net.named_parameters()}
     per_example = vmap(grad(lambda p, x: functional_call(net, p, (x[None],)).squeeze()), in_dims=(None, 0))
-    table = torch.tensor(covariance_table())
-    x = torch.tensor(inputs(N))
+    table = torch.tensor(covariance_table(), dtype=dtype)
+    x = torch.tensor(inputs(N), dtype=dtype)
 
     def run(n: int = N) -> float:
         gradients = torch.cat([g.reshape(n, -1) for g in per_example(parameters, x[:n]).values()], dim=1)
@@ -95,7 +96,7 @@ def pairs_torch() -> dict[str, object]:
             kernel = gradients[i : i + 1024] @ gradients.T
             distance = ((DIM - x[i : i + 1024] @ x[:n].T) / 2).round().long()
             h = kernel * table[distance]
-            total += float(h.sum() - h.diagonal(offset=i).sum())
+            total += float(h.sum(dtype=torch.float64) - h.diagonal(offset=i).sum(dtype=torch.float64))
         return total / (n * (n - 1))
 
     run(1024)
@@ -103,15 +104,15 @@ def pairs_torch() -> dict[str, object]:
     return {**timed(run, 1), "extra": peak() - base}
 
 
-def pairs_jax() -> dict[str, object]:
+def pairs_jax(single: bool = False) -> dict[str, object]:
     import jax
 
     jax.config.update("jax_enable_x64", True)
     import jax.numpy as jnp
 
-    model = network()
-    (w1, w2), (b1, _) = model.weights, model.biases
-    table, x = jnp.asarray(covariance_table()), jnp.asarray(inputs(N))
+    model, dtype = network(), jnp.float32 if single else jnp.float64
+    (w1, w2), (b1, _) = ([jnp.asarray(a, dtype=dtype) for a in arrays] for arrays in (model.weights, model.biases))
+    table, x = jnp.asarray(covariance_table(), dtype=dtype), jnp.asarray(inputs(N), dtype=dtype)
 
     @jax.jit
     def layers(x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -122,7 +123,7 @@ def pairs_jax() -> dict[str, object]:
     def tile(x1: jax.Array, h1: jax.Array, d1: jax.Array, x2: jax.Array, h2: jax.Array, d2: jax.Array) -> jax.Array:
         products = x1 @ x2.T
         kernel = (products + 1) * (d1 @ d2.T) + h1 @ h2.T + 1
-        return (kernel * table[jnp.round((DIM - products) / 2).astype(int)]).sum()
+        return (kernel * table[jnp.round((DIM - products) / 2).astype(jnp.int32)]).sum(dtype=jnp.float64)
 
     def run(n: int = N, rows: int = 2048) -> float:
         hidden, delta = layers(x[:n])
@@ -132,7 +133,7 @@ def pairs_jax() -> dict[str, object]:
                 a, b = slice(i, i + rows), slice(j, j + rows)
                 part = tile(x[a], hidden[a], delta[a], x[b], hidden[b], delta[b])
                 total += part if i == j else 2 * part
-        own = (DIM + 1) * (delta**2).sum() + (hidden**2).sum() + n
+        own = (DIM + 1) * (delta**2).sum(dtype=jnp.float64) + (hidden**2).sum(dtype=jnp.float64) + n
         return float((total - own) / (n * (n - 1)))
 
     run(4096)
@@ -265,6 +266,11 @@ def workers(count: int) -> dict[str, object]:
 
 CANDIDATES: dict[str, dict[str, Callable[[], dict[str, object]]]] = {
     "pairs": {"gradvar": pairs_gradvar, "jax, layer-wise": pairs_jax, "torch, gradients": pairs_torch},
+    "pairs-single": {
+        "gradvar": lambda: pairs_gradvar(True),
+        "jax, layer-wise": lambda: pairs_jax(True),
+        "torch, gradients": lambda: pairs_torch(True),
+    },
     "accuracy": {"gradvar": accuracy_gradvar, "torch, sampled members": accuracy_torch},
     "members": {"gradvar": members_gradvar, "gradvar, projections": members_sketched, "torch, vmap": members_torch},
     "workers": {"2 workers": lambda: workers(2), "1 worker": lambda: workers(1)},

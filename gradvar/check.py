@@ -108,23 +108,22 @@ def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Es
     """G^2 and E||s||^2; and E||u||^2 of the gradient on one example, for tasks with inputs of their own."""
     if isinstance(problem.model, InfiniteMLP):
         return *infinite_width.norms(problem), None
-    points = problem.inputs.n_points
-    if variance.norms is not None and (points is None or points > MAX_POINTS):
-        return *variance.norms, None
-    name, method, row_size = "mean of the squared norm", "expectation", problem.row_size
-    example: Estimate | None = None
-    if isinstance(problem.hypotheses, DrawsExamples):
-        f, examples = partial(_example_norms, problem), Examples(problem.hypotheses)
-        *found, example = expectation(f, examples, settings, name=name, method=method, row_size=row_size)
-        example = scaled(example, 2 * problem.exponent)
-    if example is None or problem.inputs.n_points is not None:
-        found = expectation(problem.norms, problem.inputs, settings, name=name, method=method, row_size=row_size)
-    gradient, signal = (scaled(estimate, 2 * problem.exponent) for estimate in found)
-    return gradient, signal, example
+    mean = partial(
+        expectation, settings=settings, name="mean of the squared norm", method="expectation", row_size=problem.row_size
+    )
+    found, points = variance.norms, problem.inputs.n_points
+    if found is None and isinstance(problem.hypotheses, DrawsExamples):
+        found = tuple(mean(partial(_example_norms, problem), Examples(problem.hypotheses)))
+        found = tuple(scaled(estimate, 2 * problem.exponent) for estimate in found)
+    if found is None or (points is not None and points <= MAX_POINTS):
+        exact = [scaled(estimate, 2 * problem.exponent) for estimate in mean(problem.norms, problem.inputs)]
+        found = (*exact, *(found or ())[2:])
+    gradient, signal, *example = found
+    return gradient, signal, example[0] if example else None
 
 
 def _example_norms(problem: Problem, examples: Array) -> Array:
-    return problem.example_norms(examples[:, :-1], examples[:, -1])
+    return problem.examples(examples[:, :-1], examples[:, -1])[1]
 
 
 def _ratio(variance: Estimate, log2_bound: float) -> float:

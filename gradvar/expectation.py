@@ -142,11 +142,13 @@ def _values(f: Columns, inputs: Inputs, settings: Settings, key: int, n: int, ro
         yield from results
 
 
-def sampled_mean(values: Array, settings: Settings, name: str, method: str, seconds: float) -> Estimate:
-    """Return the mean of independent values, with its normal interval."""
+def sampled_mean(values: Array, settings: Settings, name: str, method: str, seconds: float, each: int = 1) -> Estimate:
+    """Return the mean of independent values, with its normal interval; a value may be the mean over `each` inputs."""
     n = values.size
     if not np.isfinite(values).all():
-        raise NonFiniteError(f"the {name} overflows float64 at some of {n:,} sampled inputs; rescale the weights")
+        raise NonFiniteError(
+            f"the {name} overflows float64 at some of {n * each:,} sampled inputs; rescale the weights"
+        )
     mean = math.fsum(values) / n
     # Two-pass; rounding keeps a constant column from claiming an interval of width zero.
     error = math.sqrt(math.fsum((values - mean) ** 2) / (n - 1) / n) + ROUNDING * mean
@@ -162,22 +164,26 @@ def sampled_mean(values: Array, settings: Settings, name: str, method: str, seco
         mantissa_upper=mean + settings.one_sided_quantile * error,
         exact=False,
         method=method,
-        guarantee=f"unbiased: {name} over {n:,} sampled inputs, normal interval",
+        guarantee=f"unbiased: {name} over {n * each:,} sampled inputs, normal interval",
         confidence=settings.confidence,
-        n_samples=n,
+        n_samples=n * each,
         seconds=seconds,
         resolved=resolved,
     )
 
 
-def sampled_norms(norms: Array, settings: Settings, exponent: int, seconds: float) -> tuple[Estimate, Estimate]:
-    """Return G^2 and E||s||^2 from ||g||^2 and ||s||^2 at sampled inputs, shape (n, 2), over 2**exponent."""
-    names = "mean of ||dp/dw||^2", "mean of ||s||^2"
-    gradient, signal = (
-        scaled(sampled_mean(column, settings, name, "expectation", seconds), exponent)
-        for column, name in zip(norms.T, names, strict=True)
+def sampled_norms(
+    norms: Array, settings: Settings, exponent: int, seconds: float, each: int = 1
+) -> tuple[Estimate, ...]:
+    """Return G^2, E||s||^2 and perhaps E||u||^2 from independent values of ||g||^2, ||s||^2, ||u||^2, over 2**exponent.
+
+    They are columns, shape (n, 2) or (n, 3); a value may be the mean over `each` inputs.
+    """
+    names = "mean of ||dp/dw||^2", "mean of ||s||^2", "mean of ||u||^2"
+    return tuple(
+        scaled(sampled_mean(column, settings, name, "expectation", seconds, each), exponent)
+        for column, name in zip(norms.T, names, strict=False)
     )
-    return gradient, signal
 
 
 def scaled(estimate: Estimate, exponent: int) -> Estimate:

@@ -73,8 +73,9 @@ class Estimate:
     zeta : (float, float) or None
         Hoeffding's zeta_1, zeta_2 of a U-statistic, in units of 4**exponent: its variance at n samples is about
         4 zeta_1/n + 2 zeta_2/n^2.
-    norms : (Estimate, Estimate) or None
-        G^2 and E||s||^2 from the same samples, where these gave them.
+    norms : tuple of Estimate, or None
+        G^2 and E||s||^2 from the same samples, where these gave them; for tasks with inputs of their own E||u||^2, of
+        the gradient on one example, as well.
     log2_signal_share : float or None
         When a theorem gives Var <= 2**share * E||s||^2 for this class sample by sample, that share: a
         comparison with a bound then carries no sampling error.
@@ -95,7 +96,7 @@ class Estimate:
     seconds: float = 0.0
     resolved: bool = True
     zeta: tuple[float, float] | None = None
-    norms: tuple[Estimate, Estimate] | None = None
+    norms: tuple[Estimate, ...] | None = None
     log2_signal_share: float | None = None
 
     @property

@@ -59,9 +59,27 @@ class CubeParities(Combinators, ABC):
         """log2 |H|."""
         return math.log2(self.size)
 
+    @property
     @abstractmethod
+    def mean_by_weight(self) -> Array:
+        """The class mean phi(w) at points with w negative coordinates, shape (dim + 1,).
+
+        It is also E_h h(x) h(x') = E_h h(x x') at points that differ in w coordinates.
+        """
+
     def mean(self, x: npt.ArrayLike) -> Array:
-        """Return the class mean E_h h(x), shape (n,)."""
+        """Return the class mean E_h h(x) = phi(#{x_i = -1}), shape (n,); see `mean_by_weight`."""
+        return np.asarray(self.mean_by_weight[np.count_nonzero(self._signs(x) < 0, axis=1)])
+
+    def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
+        """Return C_H(x, x') = phi(dist(x, x')) - phi(#{x_i = -1}) phi(#{x'_i = -1}), shape (n, n2).
+
+        Exact up to rounding; costs n n2 dim / 64. See `mean_by_weight`.
+        """
+        from ..kernels.hamming import look_up_distances, pack
+
+        a, b = self._signs(x), self._signs(x2)
+        return look_up_distances(pack(a), pack(b), self.mean_by_weight, self.mean(a), self.mean(b))
 
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact: 1/|H|, underflowing to 0.0.
@@ -208,16 +226,12 @@ class Parities(CubeParities):
         bits = np.frombuffer(number.to_bytes((self.dim + 7) // 8, "little"), dtype=np.uint8)
         return np.unpackbits(bits, count=self.dim, bitorder="little").view(np.bool_)
 
-    def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-        """Return C_H(x, x') = [x = x'] - [x = 1] [x' = 1], shape (n, n2). Exact; costs n n2 dim / 64."""
-        a, b = self._signs(x), self._signs(x2)
-        equal = np.zeros(self.dim + 1)
-        equal[0] = 1.0
-        return _centred_lookup(a, b, equal, self.mean(a), self.mean(b))
-
-    def mean(self, x: npt.ArrayLike) -> Array:
-        """Return the class mean [x = (1, ..., 1)], shape (n,)."""
-        return np.asarray((self._signs(x) > 0).all(axis=1), dtype=np.float64)
+    @cached_property
+    def mean_by_weight(self) -> Array:
+        """[w = 0]: C_H(x, x') = [x = x'] - [x = 1] [x' = 1], and the class mean is [x = (1, ..., 1)]."""
+        table = np.zeros(self.dim + 1)
+        table[0] = 1.0
+        return table
 
 
 class SparseParities(CubeParities):
@@ -292,11 +306,6 @@ class SparseParities(CubeParities):
             i -= 1
         return row
 
-    def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-        """Return C_H(x, x'), shape (n, n2), from the Hamming distance. Exact up to rounding; costs n n2 dim / 64."""
-        a, b = self._signs(x), self._signs(x2)
-        return _centred_lookup(a, b, self._krawtchouk, self.mean(a), self.mean(b))
-
     def annihilated(self, x: npt.ArrayLike) -> Array:
         """Return parities of degree 0 and 1, those that are not members, and the class mean, shape (n, q)."""
         signs = self._signs(x)
@@ -307,12 +316,9 @@ class SparseParities(CubeParities):
             found.insert(0, np.ones((signs.shape[0], 1)))
         return np.concatenate(found, axis=1)
 
-    def mean(self, x: npt.ArrayLike) -> Array:
-        """Return the class mean phi_k(#{x_i = -1}), shape (n,)."""
-        return np.asarray(self._krawtchouk[np.count_nonzero(self._signs(x) < 0, axis=1)])
-
     @cached_property
-    def _krawtchouk(self) -> Array:
+    def mean_by_weight(self) -> Array:
+        """phi_k(w), the normalised Krawtchouk polynomial."""
         return normalised_krawtchouk(self.dim, self.degree)
 
 
@@ -338,12 +344,3 @@ def normalised_krawtchouk(dim: int, degree: int) -> Array:
             previous, current = current, ((dim - 2 * w) * current - (dim - j + 1) * previous) // (j + 1)
         table[w] = (-current if k != degree and w % 2 else current) / size
     return table
-
-
-def _centred_lookup(x: Array, x2: Array, table: Array, mean: Array, mean2: Array) -> Array:
-    """table[Hamming distance] - mean mean2^T, shape (n, n2)."""
-    from ..kernels.hamming import look_up_distances, pack
-
-    covariance = look_up_distances(pack(x), pack(x2), table)
-    covariance -= mean[:, None] * mean2
-    return covariance

@@ -7,6 +7,7 @@ from .jit import compiled
 
 Signs = NDArray[np.float64]
 Words = NDArray[np.uint64]
+Values = NDArray[np.float64]
 
 
 def pack(signs: Signs) -> Words:
@@ -25,8 +26,10 @@ def pack(signs: Signs) -> Words:
     return np.ascontiguousarray(padded.view(np.uint64).T)
 
 
-def look_up_distances(words: Words, words2: Words, table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``table[distance(i, j)]`` for each pair of packed points, shape (n, n2).
+def look_up_distances(
+    words: Words, words2: Words, table: Values, mean: Values | None = None, mean2: Values | None = None
+) -> Values:
+    """Return ``table[distance(i, j)] - mean[i] mean2[j]`` for each pair of packed points, shape (n, n2).
 
     Parameters
     ----------
@@ -34,21 +37,24 @@ def look_up_distances(words: Words, words2: Words, table: NDArray[np.float64]) -
         From `pack`.
     table : float64 array, shape (d + 1,)
         A value for each Hamming distance 0 .. d.
+    mean, mean2 : float64 arrays, shapes (n,), (n2,), or None
+        Nothing is subtracted where there are none.
 
-    Exact. Costs n n2 w popcounts. Releases the GIL.
+    Exact but for the rounding of that difference. Costs n n2 w popcounts. Releases the GIL.
     """
-    out = np.empty((words.shape[1], words2.shape[1]))
-    _look_up(words, words2, table, out)
+    n, n2 = words.shape[1], words2.shape[1]
+    out = np.empty((n, n2))
+    _look_up(words, words2, table, np.zeros(n) if mean is None else mean, np.zeros(n2) if mean2 is None else mean2, out)
     return out
 
 
 @compiled
-def _look_up(words: Words, words2: Words, table: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def _look_up(words: Words, words2: Words, table: Values, mean: Values, mean2: Values, out: Values) -> None:
     distance = np.empty(words2.shape[1], dtype=np.uint64)
     for i in range(words.shape[1]):
         distances_from(words, i, words2, distance)
         for j in range(words2.shape[1]):
-            out[i, j] = table[np.int64(distance[j])]
+            out[i, j] = table[np.int64(distance[j])] - mean[i] * mean2[j]
 
 
 @compiled

@@ -41,9 +41,12 @@ class InputPairs:
     ----------
     variance_reduction : bool
         Whether what the class covariance annihilates is taken out of the signal.
+    precision : str
+        "double", or "single" for products in float32.
     """
 
     variance_reduction: bool = True
+    precision: str = "double"
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None for a class that says its covariance."""
@@ -73,15 +76,16 @@ class InputPairs:
         """
         begin = time.perf_counter()
         samples: list[PairSums] = []
+        single = self.precision == "single"
         try:
             with progress(settings.progress) as bar:
                 reduction = regression(problem, settings) if self.variance_reduction else None
                 n = settings.max_samples
                 if settings.rtol > 0 and n // 4 >= 2 * ROWS:
-                    samples.append(PairSums(problem, settings, reduction, _PILOT_KEY))
+                    samples.append(PairSums(problem, settings, reduction, _PILOT_KEY, single))
                     n = _planned(samples[-1], settings, bar)
                     samples[-1].tiles.forget()
-                samples.append(PairSums(problem, settings, reduction, _FINAL_KEY))
+                samples.append(PairSums(problem, settings, reduction, _FINAL_KEY, single))
                 _extend(samples[-1], n, f"{n:,} samples", settings, bar)
         except KeyboardInterrupt:
             done = [sums for sums in samples if sums.n >= 4]
@@ -138,8 +142,9 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
         interval = -math.inf, math.inf
     sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
     if resolved:
+        products = ", products in float32" if sums.single else ""
         guarantee = (
-            f"unbiased: U-statistic over {sampled}, score interval; a variance below "
+            f"unbiased: U-statistic over {sampled}{products}, score interval; a variance below "
             f"{format_number(resolution, exponent, 2)} looks like zero to them"
         )
     else:

@@ -6,29 +6,32 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from ..arguments import Array, stream
 from ..classes.base import KnowsCovariance
+from ..classes.parities import CubeParities
 from ..errors import NonFiniteError, ShapeError
 from ..expectation import rows_per_tile
-from ..problem import Factors, Problem
+from ..problem import Problem
 from ..results import exp2
 from ..settings import Settings
 from ..tiles import Travels, ordered_map
 from .hoeffding import Moments, moments
 from .regression import Regression
+from .signal_tiles import Removed, SignalTile
 
 _Key: TypeAlias = tuple[int, int]
 """The number of a tile and its size: only the last tile of a sample is smaller than the others."""
 Pair: TypeAlias = tuple[int, int, int]
 """The numbers i <= j of two tiles, and the size of the second."""
-Made = TypeVar("Made", "_Tile", Array)
+Made = TypeVar("Made", SignalTile, Array)
 
 ROWS = 512
+_TRIANGLE_TILES = 8
+"""Products of three pairs are summed in so many tiles: they cost as much as the pairs of four tiles."""
 _KEPT_BYTES = 2**27
 """What a process keeps of tiles, and again of projections: tiles are cheap to make again, projections are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
@@ -37,82 +40,28 @@ for an orthonormal class, the mean of C_H^2 over the pairs is below this share o
 the pairs that matter are too rare to have been met."""
 
 
-@dataclass(frozen=True)
-class _Tile:
-    """Inputs of one tile and the factors of their signals.
-
-    Those of rank one, and what the regression takes out, are multiplied out into the two sides of one product.
-    """
-
-    x: Array
-    left: Array
-    right: Array
-    factors: list[tuple[Array, Array]]
-    norms: Array
-
-    @classmethod
-    def of(cls, problem: Problem, x: Array, removed: Callable[[Factors], tuple[Array, Array, Array]] | None) -> _Tile:
-        size = x.shape[0]
-        scale = problem.signal_scale(x)[:, None]
-        gradient = problem.tangent_factors(x)
-        signal = [(left, right * scale) for left, right in gradient]
-        plain = [left * right for left, right in signal if left.shape[1] == 1 or right.shape[1] == 1]
-        sides = [*plain], [*plain]
-        if removed is not None:
-            # <s - f b, s' - f' b> = <s, s'> + f (b b') f' - f (b s') - (s b) f'
-            f, projected, gram = removed(signal)
-            sides[0].extend([f, projected])
-            sides[1].extend([f @ gram - projected, -f])
-        empty = np.empty((size, 0))
-        norm_sq = sum(
-            (np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b) for a, b in gradient), start=np.zeros(size)
-        )
-        return cls(
-            x,
-            np.concatenate([empty, *sides[0]], axis=1),
-            np.concatenate([empty, *sides[1]], axis=1),
-            [(a, b) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1],
-            np.stack([norm_sq, scale[:, 0] ** 2 * norm_sq], axis=1),
-        )
-
-    @property
-    def nbytes(self) -> int:
-        arrays = [self.x, self.left, self.right, self.norms, *(side for pair in self.factors for side in pair)]
-        return sum(array.nbytes for array in arrays)
-
-    def tangent_kernel(self, other: _Tile) -> Array:
-        """<s(x), s(x')> for the pairs, in memory of the thread that the next call overwrites."""
-        from ..kernels.pair_sums import multiply_into
-
-        kernel, left, right = _scratch((self.x.shape[0], other.x.shape[0]))
-        np.matmul(self.left, other.right.T, out=kernel)
-        for (a, b), (a2, b2) in zip(self.factors, other.factors, strict=True):
-            multiply_into(kernel, np.matmul(a, a2.T, out=left), np.matmul(b, b2.T, out=right))
-        return kernel
-
-
-_memory = threading.local()
-
-
-def _scratch(shape: tuple[int, int]) -> tuple[Array, Array, Array]:
-    """Three arrays of this shape, the thread's own: fresh memory for each pair would cost as much as the products."""
-    if getattr(_memory, "shape", None) != shape:
-        _memory.shape, _memory.arrays = shape, tuple(np.empty(shape) for _ in range(3))
-    arrays: tuple[Array, Array, Array] = _memory.arrays
-    return arrays
-
-
 class _PairSums(NamedTuple):
     """Sums of the values h of a pair of tiles: over each row, each column, and of h^2, h^4 and C_H^2.
 
-    Of a tile paired with itself also the sum of h_ij h_jk h_ki, and the squared norms ||g||^2, ||s||^2.
+    A tile paired with itself has more.
     """
 
     rows: Array
     columns: Array
     moments: Array
+    own: _OwnSums | None = None
+
+
+class _OwnSums(NamedTuple):
+    """Of a tile paired with itself: the sum of h_ij h_jk h_ki, of what h lacks of float64 and of its square; the norms.
+
+    The norms are ||g||^2 and ||s||^2 at each input. Only the first tiles have their triangles summed.
+    """
+
     triangles: float
-    norms: Array | None
+    lacking: float
+    lacking_squares: float
+    norms: Array
 
 
 class _Kept(Generic[Made]):
@@ -147,17 +96,24 @@ class _Tiles(Travels):
     """
 
     def __init__(
-        self, problem: Problem, regression: Regression | None, seed: np.random.SeedSequence, key: int, rows: int
+        self,
+        problem: Problem,
+        regression: Regression | None,
+        seed: np.random.SeedSequence,
+        key: int,
+        rows: int,
+        single: bool,
     ) -> None:
         super().__init__()
         assert isinstance(problem.hypotheses, KnowsCovariance)
         self.hypotheses: KnowsCovariance = problem.hypotheses
-        self.problem, self.regression, self.seed, self.key, self.rows = problem, regression, seed, key, rows
+        self.problem, self.regression, self.seed, self.key = problem, regression, seed, key
+        self.rows, self.single = rows, single
         self.forget()
 
     def forget(self) -> None:
         """Give the memory back."""
-        self._tiles: _Kept[_Tile] = _Kept(_KEPT_BYTES)
+        self._tiles: _Kept[SignalTile] = _Kept(_KEPT_BYTES)
         self._projections: _Kept[Array] = _Kept(_KEPT_BYTES)
         self._latest = threading.local()
 
@@ -169,27 +125,26 @@ class _Tiles(Travels):
         super().__setstate__(state)
         self.forget()
 
-    def _tile(self, key: _Key) -> _Tile:
-        return self._tiles.get(key, lambda: self._sample(key))
+    def _tile(self, key: _Key) -> SignalTile:
+        return self._tiles.get(key, lambda: self._sample(key, self.single))
 
-    def _sample(self, key: _Key) -> _Tile:
+    def _sample(self, key: _Key, single: bool) -> SignalTile:
         number, size = key
         x = self.problem.inputs.sample(size, stream(self.seed, self.key, number))
+        return SignalTile.of(self.problem, x, self._removed(key, x), single)
+
+    def _removed(self, key: _Key, x: Array) -> Removed | None:
         regression = self.regression
         if regression is None:
-            return _Tile.of(self.problem, x, None)
-        return _Tile.of(
-            self.problem,
-            x,
-            lambda signal: (
-                regression.functions(x),
-                self._projections.get(key, lambda: regression.project(signal)),
-                regression.coefficients.gram,
-            ),
+            return None
+        return lambda signal: (
+            regression.functions(x),
+            self._projections.get(key, lambda: regression.project(signal)),
+            regression.coefficients.gram,
         )
 
-    def _second(self, key: _Key) -> _Tile:
-        latest: tuple[_Key, _Tile] | None = getattr(self._latest, "tile", None)
+    def _second(self, key: _Key) -> SignalTile:
+        latest: tuple[_Key, SignalTile] | None = getattr(self._latest, "tile", None)
         if latest is None or latest[0] != key:
             self._latest.tile = None
             self._latest.tile = latest = key, self._tile(key)
@@ -201,15 +156,47 @@ class _Tiles(Travels):
         i, j, size = pair
         second = self._second((j, size))
         first = second if i == j else self._tile((i, self.rows))
+        if i != j and self._is_on_the_cube and first.has_points and second.has_points:
+            return self._sums_on_the_cube(first, second)
         covariance = self._covariance(first.x, second.x)
         if i == j:
+            covariance = covariance if covariance.flags.writeable else covariance.copy()
             np.fill_diagonal(covariance, 0.0)
-        h = first.tangent_kernel(second)
+        h = first.inner_products(second)
         rows, columns, totals = pair_sums(h, covariance)
-        if i == j:
-            return _PairSums(rows, columns, totals, float(np.vdot(h @ h, h)), first.norms)
-        # A pair in two different tiles counts twice, as (i, j) and (j, i).
-        return _PairSums(rows, columns, 2 * totals, 0.0, None)
+        if not (math.isfinite(totals[2]) or np.isfinite(covariance).all()):
+            raise NonFiniteError(f"`H.covariance` of {self.hypotheses!r} must be finite")
+        if i != j:
+            # A pair in two different tiles counts twice, as (i, j) and (j, i).
+            return _PairSums(rows, columns, 2 * totals)
+        triangles = float(np.vdot(h @ h, h)) if j < _TRIANGLE_TILES else math.nan
+        lacking = np.zeros(1)
+        if self.single:
+            lacking = -h
+            exact = self._sample((j, size), single=False)
+            lacking += exact.inner_products(exact) * covariance
+        own = _OwnSums(triangles, float(lacking.sum()), float(np.vdot(lacking, lacking)), first.norms)
+        return _PairSums(rows, columns, totals, own)
+
+    @property
+    def _is_on_the_cube(self) -> bool:
+        """Whether the class covariance is known to be that of parities, by the Hamming distance."""
+        return getattr(type(self.hypotheses), "covariance", None) is CubeParities.covariance
+
+    def _sums_on_the_cube(self, first: SignalTile, second: SignalTile) -> _PairSums:
+        from ..kernels.hamming import pack
+        from ..kernels.pair_sums import pair_sums_on_the_cube
+
+        hypotheses = self.hypotheses
+        assert isinstance(hypotheses, CubeParities)
+        rows, columns, totals = pair_sums_on_the_cube(
+            *first.without_points(second),
+            first.factors[0][0].shape[1],
+            (pack(first.x), pack(second.x)),
+            hypotheses.mean_by_weight,
+            (hypotheses.mean(first.x), hypotheses.mean(second.x)),
+        )
+        return _PairSums(rows, columns, 2 * totals)
 
     def _covariance(self, x: Array, x2: Array) -> Array:
         covariance = np.asarray(self.hypotheses.covariance(x, x2), dtype=np.float64)
@@ -218,9 +205,7 @@ class _Tiles(Travels):
                 f"`H.covariance` must return shape {(x.shape[0], x2.shape[0])} for {x.shape[0]} and {x2.shape[0]} "
                 f"inputs, got {covariance.shape}"
             )
-        if not np.isfinite(covariance).all():
-            raise NonFiniteError(f"`H.covariance` of {self.hypotheses!r} must be finite")
-        return covariance if covariance.flags.writeable else covariance.copy()
+        return covariance
 
 
 class PairSums:
@@ -234,17 +219,21 @@ class PairSums:
         What is taken out of the signal.
     key : int
         The name of the random streams of the inputs.
+    single : bool
+        Whether products are in float32. What they lack is then estimated from the pairs within tiles, which are
+        multiplied in float64 as well: U stays unbiased.
     """
 
-    def __init__(self, problem: Problem, settings: Settings, regression: Regression | None, key: int) -> None:
-        self.problem, self.settings = problem, settings
+    def __init__(
+        self, problem: Problem, settings: Settings, regression: Regression | None, key: int, single: bool = False
+    ) -> None:
+        self.problem, self.settings, self.single = problem, settings, single
         self.rows = rows_per_tile(problem.row_size, ROWS)
-        self.tiles = _Tiles(problem, regression, settings.seed, key, self.rows)
+        self.tiles = _Tiles(problem, regression, settings.seed, key, self.rows, single)
         self.n = 0
         self.row_sums = np.zeros(0)
         self._moments: list[Array] = []
-        self._norms: list[Array] = []
-        self._triangles: list[tuple[float, int]] = []
+        self._own: list[_OwnSums] = []
 
     def extend(self, n: int, report: Callable[[int], object]) -> None:
         """Add tiles until there are n samples, and report each column. Earlier sizes must be multiples of the tile."""
@@ -263,34 +252,48 @@ class PairSums:
             row_sums[i * self.rows : i * self.rows + part.rows.size] += part.rows
             if i != j:
                 row_sums[self.n :] += part.columns
-            if part.norms is not None:
-                self._norms.append(part.norms)
-                self._triangles.append((part.triangles, size * (size - 1) * (size - 2)))
+            if part.own is not None:
+                self._own.append(part.own)
             self._moments.append(part.moments)
         self.n, self.row_sums = self.n + size, row_sums
 
     @property
     def norms(self) -> Array:
         """||g||^2 and ||s||^2 at the samples, shape (n, 2)."""
-        return np.concatenate(self._norms)
+        return np.concatenate([own.norms for own in self._own])
 
     @property
     def rounding(self) -> float:
         """What rounding of the products may do to U: it matters where all of the signal is annihilated."""
         covariances = math.fsum(moment[2] for moment in self._moments)
         typical = math.sqrt(covariances / (self.n * (self.n - 1)))
-        return 8 * float(np.finfo(np.float64).eps) * typical * float(self.norms[:, 1].mean())
+        double = 8 * float(np.finfo(np.float64).eps) * typical * float(self.norms[:, 1].mean())
+        # Whatever the kernel, a mean over pairs has at most 2/n times the kernel's mean square for its variance.
+        lacking = math.fsum(own.lacking_squares for own in self._own) / self._own_pairs
+        return double + 4 * math.sqrt(2 * lacking / self.n)
+
+    @property
+    def _own_pairs(self) -> int:
+        """Ordered pairs within tiles."""
+        return sum(size * (size - 1) for size in self._sizes)
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [len(own.norms) for own in self._own]
 
     def found(self) -> tuple[Moments, bool]:
         """U with its zetas, and whether an interval can be drawn from them."""
         squares, fourths, covariances = (math.fsum(moment) for moment in zip(*self._moments, strict=True))
         if not math.isfinite(math.fsum(self.row_sums) + fourths):
-            raise NonFiniteError("the products of class covariance and tangent kernel overflow float64; rescale both")
+            raise NonFiniteError("the products of class covariance and tangent kernel overflow; rescale both")
         effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
         resolved = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS
         hypotheses = self.problem.hypotheses
         if getattr(hypotheses, "is_orthonormal", False):
             expected = exp2(-hypotheses.log2_size) - exp2(-2 * hypotheses.log2_size)
             resolved = resolved and covariances / (self.n * (self.n - 1)) >= _SEEN * expected
-        triangles, triples = (math.fsum(column) for column in zip(*self._triangles, strict=True))
-        return moments(self.row_sums, squares, triangles / triples if triples else 0.0), resolved
+        triples = sum(size * (size - 1) * (size - 2) for size in self._sizes[:_TRIANGLE_TILES])
+        triangles = math.fsum(own.triangles for own in self._own[:_TRIANGLE_TILES])
+        found = moments(self.row_sums, squares, triangles / triples if triples else 0.0)
+        lacking = math.fsum(own.lacking for own in self._own) / self._own_pairs
+        return found._replace(value=found.value + lacking), resolved

@@ -23,7 +23,7 @@ from ..arguments import Array, stream
 from ..problem import Factors, Problem
 from ..settings import Settings
 from ..tiles import ordered_map
-from .task_examples import drawn_factors, kernel_within, total_gradients
+from .task_examples import drawn_examples, kernel_within, total_gradients
 
 _PILOT_KEY = 8
 _EXAMPLES = (2, 4, 8, 16, 32, 64)
@@ -114,7 +114,7 @@ def _pilot(problem: Problem, settings: Settings, tasks: int) -> Terms:
 
 
 def _pilot_factors(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Factors:
-    return drawn_factors(problem, _PILOT_TASKS, _PILOT_EXAMPLES, stream(seed, _PILOT_KEY, tile))
+    return drawn_examples(problem, _PILOT_TASKS, _PILOT_EXAMPLES, stream(seed, _PILOT_KEY, tile))[0]
 
 
 def _pilot_total(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Array:

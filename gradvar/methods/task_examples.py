@@ -13,11 +13,11 @@ from ..errors import NonFiniteError
 from ..problem import Factors, Problem
 
 
-def drawn_factors(problem: Problem, m: int, n: int, rng: np.random.Generator) -> Factors:
-    """The factors of u on n examples of each of m random tasks, those of a task in a row."""
+def drawn_examples(problem: Problem, m: int, n: int, rng: np.random.Generator) -> tuple[Factors, Array]:
+    """The factors of u on n examples of each of m random tasks, those of a task in a row, and the norms (m n, 3)."""
     # The method has made sure that it draws examples; asking a protocol takes longer than a small sample does.
     hypotheses = cast(DrawsExamples[object], problem.hypotheses)
-    return problem.example_factors(*draw_examples(hypotheses, m, n, rng))
+    return problem.examples(*draw_examples(hypotheses, m, n, rng))
 
 
 def kernel_within(factors: Factors, m: int) -> Array:

@@ -30,7 +30,7 @@ import numpy as np
 from ..arguments import Array, stream
 from ..classes.base import DrawsExamples
 from ..errors import Interrupted, NotApplicableError, TooLargeError
-from ..expectation import ROUNDING, rows_per_tile
+from ..expectation import ROUNDING, rows_per_tile, sampled_norms
 from ..problem import Problem
 from ..progress import progress
 from ..results import Estimate, format_number
@@ -38,7 +38,7 @@ from ..settings import Settings
 from ..tiles import ordered_map, single_threaded_blas
 from .hoeffding import Moments, moments
 from .task_design import Design, planned
-from .task_examples import drawn_factors, kernel_within, total_gradients
+from .task_examples import drawn_examples, kernel_within, total_gradients
 
 _FINAL_KEY = 9
 _FEWEST_BATCHES, _FEWEST_PAIRS = 32, 10
@@ -106,10 +106,14 @@ class TaskPairs:
 
 
 class _Batches(NamedTuple):
-    """Means over the tasks of some batches: of W_A (batches,), and of the gradients ubar_A (batches, P)."""
+    """Means over the tasks of some batches: of W_A (batches,), and of the gradients ubar_A (batches, P).
+
+    And of ||g||^2, ||s||^2 and ||u||^2 over their examples (batches, 3).
+    """
 
     within: Array
     gradients: Array
+    norms: Array
 
 
 @dataclass(frozen=True)
@@ -126,16 +130,17 @@ class _Tile:
         rows = rows_per_tile(self.problem.row_size, _ROWS)
         some = self.in_a_tile
         batches = min(some, self.design.batches - number * some)
-        within, gradients = np.zeros(batches), np.zeros((batches, 1))
+        within, gradients, norms = np.zeros(batches), np.zeros((batches, 1)), np.zeros((batches, 3))
         together = max(1, rows // (n * some))
         for start in range(0, tasks, together):
             m = batches * min(together, tasks - start)
-            factors = drawn_factors(self.problem, m, n, rng)
+            factors, some_norms = drawn_examples(self.problem, m, n, rng)
+            norms += some_norms.reshape(batches, -1, 3).sum(axis=1)
             kernel = kernel_within(factors, m)
             pairs = kernel.sum(axis=(1, 2)) - np.einsum("tii->t", kernel)
             within += pairs.reshape(batches, -1).sum(axis=1)
             gradients = gradients + total_gradients(factors, batches)
-        return _Batches(within / (tasks * n * (n - 1)), gradients / (tasks * n))
+        return _Batches(within / (tasks * n * (n - 1)), gradients / (tasks * n), norms / (tasks * n))
 
     @property
     def in_a_tile(self) -> int:
@@ -149,7 +154,7 @@ class _Tile:
 
 
 def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: Settings, seconds: float) -> Estimate:
-    within, gradients = (np.concatenate(parts) for parts in zip(*done, strict=True))
+    within, gradients, norms = (np.concatenate(parts) for parts in zip(*done, strict=True))
     m, size = within.size, design.tasks * design.examples
     found, effective, rounding = _statistics(within, gradients)
     resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
@@ -181,6 +186,7 @@ def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: 
         resolved=resolved,
         # By the example: the variance at m batches, in terms of m * size examples.
         zeta=(max(found.zeta1, 0.0) * size, found.zeta2 * size**2) if resolved else None,
+        norms=sampled_norms(norms, settings, exponent, seconds, size) if m > 1 else None,
     )
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gradvar.kernels.pair_sums import multiply_into, pair_sums
+from gradvar.kernels.hamming import pack
+from gradvar.kernels.pair_sums import multiply_into, pair_sums, pair_sums_on_the_cube
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 4), (16, 33)])
@@ -27,3 +28,23 @@ def test_products_are_added_in_place():
     expected = total + left * right
     multiply_into(total, left, right)
     assert_allclose(total, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("shape", "dim", "ones"), [((1, 1), 3, 0), ((7, 4), 64, 1), ((5, 33), 70, 2)])
+def test_sums_on_the_cube(shape: tuple[int, int], dim: int, ones: int, dtype: type[np.floating]):
+    rng = np.random.default_rng(2)
+    (n, n2), table = shape, rng.normal(size=dim + 1)
+    x, x2 = (np.where(rng.random((size, dim)) < 0.3, -1.0, 1.0) for size in shape)
+    kernel, deltas = rng.normal(size=shape), rng.normal(size=shape).astype(dtype)
+    mean, mean2 = rng.normal(size=n), rng.normal(size=n2)
+    products = x @ x2.T
+    covariance = table[((dim - products) / 2).astype(int)] - np.outer(mean, mean2)
+    h = (kernel + (products + ones) * deltas) * covariance
+    rows, columns, moments = pair_sums_on_the_cube(
+        kernel, deltas, dim + ones, (pack(x), pack(x2)), table, (mean, mean2)
+    )
+    # The terms are of order dim, of either sign.
+    assert_allclose(rows, h.sum(axis=1), rtol=1e-12, atol=1e-13 * dim)
+    assert_allclose(columns, h.sum(axis=0), rtol=1e-12, atol=1e-13 * dim)
+    assert_allclose(moments, [(h**2).sum(), (h**4).sum(), (covariance**2).sum()], rtol=1e-12)

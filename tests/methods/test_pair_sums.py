@@ -39,6 +39,53 @@ def test_what_is_kept_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch):
                 assert sums(2600, pool) == kept
 
 
+class Restated:
+    """A class that says its covariance and nothing else: nobody knows that it goes by the distance."""
+
+    def __init__(self, H) -> None:
+        self.H, self.inputs, self.log2_size, self.labels = H, H.inputs, H.log2_size, H.labels
+
+    def covariance(self, x, x2):
+        return self.H.covariance(x, x2)
+
+
+class Doubled(gv.SparseParities):
+    """Parities whose covariance somebody has replaced."""
+
+    def covariance(self, x, x2):
+        return 2 * super().covariance(x, x2)
+
+
+@pytest.mark.parametrize("H", [gv.SparseParities(18, 2), gv.SparseParities(70, 3), gv.Parities(5)], ids=repr)
+@pytest.mark.parametrize("widths", [[6, 1], [6, 4, 1]])
+def test_sums_by_the_distance_are_those_of_the_covariance(H, widths: list[int], monkeypatch: pytest.MonkeyPatch):
+    model, taken = gv.MLP.random([H.dim, *widths], rng=0), []
+    by_distance = pair_sums._Tiles._sums_on_the_cube
+    monkeypatch.setattr(
+        pair_sums._Tiles, "_sums_on_the_cube", lambda self, *tiles: (taken.append(1), by_distance(self, *tiles))[1]
+    )
+
+    def found(hypotheses) -> tuple[float, ...]:
+        sums = PairSums(gv.Problem(hypotheses, model), settings(), None, 1)
+        sums.extend(1300, lambda pairs: None)
+        return tuple(sums.found()[0])
+
+    expected = found(Restated(H))
+    assert not taken
+    # U and the zetas are sums of terms of either sign; all are far above 1e-12 of the largest of these.
+    assert found(H) == pytest.approx(expected, rel=1e-8)
+    assert len(taken) == 3
+
+
+def test_a_covariance_that_was_replaced_is_the_one_that_counts():
+    model, method = gv.MLP.random([12, 6, 1], rng=0), gv.MonteCarlo(variance_reduction=False)
+    estimates = [
+        gv.gradient_variance(kind(12, 2), model, method=method, max_samples=1300, rtol=0, rng=0)
+        for kind in (gv.SparseParities, Doubled)
+    ]
+    assert estimates[1].value == pytest.approx(2 * estimates[0].value, rel=1e-8)
+
+
 def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pytest.MonkeyPatch):
     projected, made = [], []
     project, sample = Regression.project, pair_sums._Tiles._sample
@@ -47,9 +94,9 @@ def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pyt
         projected.append(1)
         return project(self, factors)
 
-    def counting(self, key):
+    def counting(self, key, single):
         made.append(key)
-        return sample(self, key)
+        return sample(self, key, single)
 
     monkeypatch.setattr(Regression, "project", counted)
     monkeypatch.setattr(pair_sums._Tiles, "_sample", counting)
@@ -65,7 +112,7 @@ def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pyt
 def test_threads_do_not_make_the_same_tile_twice(monkeypatch: pytest.MonkeyPatch):
     made = []
     sample = pair_sums._Tiles._sample
-    monkeypatch.setattr(pair_sums._Tiles, "_sample", lambda self, key: (made.append(key), sample(self, key))[1])
+    monkeypatch.setattr(pair_sums._Tiles, "_sample", lambda self, *what: (made.append(what[0]), sample(self, *what))[1])
     with ThreadPoolExecutor(4) as pool:
         sums(8 * 512, pool)
     assert sorted(made) == [(number, 512) for number in range(8)]

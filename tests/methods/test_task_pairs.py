@@ -124,6 +124,12 @@ def test_tasks_in_batches(samples: int, n: int, tasks: int, rows: int, slow_mode
     value, error = u_statistic(pair_values(u))
     assert_allclose(estimate.value, value, rtol=1e-11)
     assert_allclose(estimate.standard_error, error, rtol=1e-9)
+    # The norms come from the same examples; what is independent is a batch.
+    *_, example = estimate.norms
+    of_batches = (u**2).sum(axis=3).mean(axis=(1, 2))
+    assert example.n_samples == estimate.n_samples
+    assert_allclose(example.value, of_batches.mean(), rtol=1e-12)
+    assert_allclose(example.standard_error, of_batches.std(ddof=1) / math.sqrt(len(u)), rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +146,21 @@ def test_close_to_the_exact_number(model, loss: str):
     truth = gv.gradient_variance(H, model, loss, method=TaskEnumeration()).value
     estimate = pairs_of_tasks(H, model, loss, rng=0)
     assert abs(estimate.value - truth) < 4 * estimate.standard_error
+    exact = gv.bound_check(H, model, loss, method=TaskEnumeration(), rng=0)
+    assert exact.gradient_norm_sq.exact
+    for norm, known in zip(estimate.norms, (exact.gradient_norm_sq, exact.signal_norm_sq), strict=False):
+        # a norm that is one number has no error but rounding
+        assert abs(norm.value - known.value) <= 4 * norm.standard_error + 1e-12 * known.value
+
+
+def test_bound_check_has_its_norms_from_the_same_examples():
+    def noise(rng):
+        return lambda n, rng: (rng.standard_normal((n, 3)), np.sign(rng.standard_normal(n)))
+
+    H = gv.TaskClass(noise, 3, labels="signs")
+    check = gv.bound_check(H, gv.MLP.random([3, 4, 1], rng=0), max_samples=2048, rtol=0, rng=0)
+    found = (check.gradient_norm_sq, check.signal_norm_sq, check.example_norm_sq)
+    assert found == check.variance.norms
 
 
 def test_meets_rtol_and_stops_early_where_it_can():

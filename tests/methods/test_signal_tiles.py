@@ -1,0 +1,128 @@
+"""Signals of tiles in float64 and float32, against gradients that are written out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import gradvar as gv
+from gradvar.methods import pair_sums
+from gradvar.methods.signal_tiles import SignalTile
+from gradvar.models.base import products
+
+MLP = gv.MLP.random([12, 5, 4, 1], rng=0)
+
+
+def tiles(model: gv.Model, scale: float = 1.0, single: bool = False) -> tuple[SignalTile, SignalTile]:
+    problem = gv.Problem(gv.SparseParities(12, 2), model)
+    x = scale * problem.inputs.sample(40, np.random.default_rng(0))
+    return SignalTile.of(problem, x[:25], None, single), SignalTile.of(problem, x[25:], None, single)
+
+
+def signals(tile: SignalTile, model: gv.Model) -> np.ndarray:
+    problem = gv.Problem(gv.SparseParities(12, 2), model)
+    return products(problem.signal_factors(tile.x))
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("model", [MLP, gv.Linear(np.ones(12)), gv.Cosine(np.full(12, 0.3))], ids=repr)
+def test_inner_products_are_those_of_the_signals(model: gv.Model, single: bool):
+    first, second = tiles(model, single=single)
+    expected = signals(first, model) @ signals(second, model).T
+    found = first.inner_products(second)
+    assert found.dtype == np.float64
+    # 2 (K + 2) roundings of one sum of K products and of the products of two sums, by Cauchy and Schwarz
+    unit = (np.finfo(np.float32).eps if single else np.finfo(np.float64).eps) / 2
+    roundings = 2 * (12 + 1 + 2)
+    bound = roundings * unit * np.sqrt(np.outer(first.norms[:, 1], second.norms[:, 1]))
+    assert (np.abs(found - expected) <= bound + 1e-15).all()
+
+
+def test_points_of_the_cube_are_multiplied_in_float32_exactly():
+    first, second = tiles(MLP)
+    (points, deltas), *rest = first.factors
+    assert points.dtype == np.float32
+    assert deltas.dtype == np.float64
+    assert all(a.dtype == b.dtype == np.float64 for a, b in rest)
+    assert_allclose(first.inner_products(second), signals(first, MLP) @ signals(second, MLP).T, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0**11, 3.0e9], ids=["halves", "sums beyond 2^24", "large"])
+def test_other_inputs_are_not(scale: float):
+    first, _ = tiles(MLP, scale)
+    assert first.factors[0][0].dtype == np.float64
+
+
+def test_integers_up_to_the_limit_are_exact():
+    """13 columns of 1136 add up to 13 * 1136^2 = 2^24 - 768; 1137 would pass 2^24."""
+    model = gv.MLP.random([12, 5, 1], rng=1)
+    for scale, dtype in ((1136.0, np.float32), (1137.0, np.float64)):
+        first, second = tiles(model, scale)
+        assert first.factors[0][0].dtype == dtype
+        points = np.concatenate([first.x, np.ones((25, 1))], axis=1) @ np.concatenate([second.x, np.ones((15, 1))], 1).T
+        a, a2 = first.factors[0][0], second.factors[0][0]
+        assert np.array_equal(a @ a2.T, points)
+
+
+def test_what_overflows_float32_is_an_error():
+    model = gv.MLP([MLP.weights[0], MLP.weights[1], 1e30 * MLP.weights[2]], MLP.biases)
+    H = gv.SparseParities(12, 2)
+    with pytest.raises(gv.NonFiniteError, match=r'float32.*precision="double"'):
+        gv.gradient_variance(H, model, method=gv.MonteCarlo(precision="single"), max_samples=64, rtol=0, rng=0)
+
+
+def estimate(precision: str, n: int, **settings: object) -> gv.Estimate:
+    H, model = gv.SparseParities(24, 2), gv.MLP.random([24, 8, 1], rng=0)
+    method = gv.MonteCarlo(precision=precision)
+    return gv.gradient_variance(H, model, method=method, max_samples=n, rtol=0, rng=3, **settings)
+
+
+def test_one_tile_in_float32_is_corrected_to_float64():
+    double, single = estimate("double", 500), estimate("single", 500)
+    assert "float32" in single.guarantee
+    assert "float32" not in double.guarantee
+    assert math.isclose(single.value, double.value, rel_tol=1e-13)
+
+
+def test_float32_moves_the_estimate_by_less_than_it_says(monkeypatch: pytest.MonkeyPatch):
+    double, single = estimate("double", 3000), estimate("single", 3000)
+    moved = abs(single.value - double.value)
+    assert 0 < moved <= single.standard_error - double.standard_error
+    assert single.standard_error < 1.01 * double.standard_error
+    # Coarse products, as of a format of eight bits: the correction still holds the interval together.
+    monkeypatch.setattr("gradvar.methods.signal_tiles._in_single", _coarse)
+    coarse = estimate("single", 3000)
+    assert 1e3 * moved < abs(coarse.value - double.value) <= coarse.standard_error - double.standard_error
+
+
+def _coarse(array: np.ndarray) -> np.ndarray:
+    mantissa, exponent = np.frexp(array)
+    return np.ldexp(np.rint(mantissa * 2**8) / 2**8, exponent)
+
+
+def test_tiles_in_float32_have_the_same_bits_for_any_number_of_workers():
+    from concurrent.futures import ThreadPoolExecutor
+
+    values = []
+    for workers in (1, 3):
+        with ThreadPoolExecutor(workers) as pool:
+            values.append(estimate("single", 2100, executor=pool))
+    assert values[0].value == values[1].value
+    assert values[0].interval == values[1].interval
+
+
+def test_triangles_come_from_the_first_tiles(monkeypatch: pytest.MonkeyPatch):
+    few = estimate("double", 3000)
+    monkeypatch.setattr(pair_sums, "_TRIANGLE_TILES", 1)
+    fewer = estimate("double", 3000)
+    assert few.value == fewer.value
+    assert few.interval != fewer.interval
+
+
+@pytest.mark.parametrize("precision", ["half", 64, None])
+def test_another_precision_is_an_error(precision: object):
+    with pytest.raises(ValueError, match=r"`precision` must be"):
+        gv.MonteCarlo(precision=precision)
