@@ -125,17 +125,15 @@ def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progres
 
 
 def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
-    from scipy.special import stdtrit
-
     n, exponent = sums.n, 2 * sums.problem.exponent
     found, resolved = sums.found() if n >= 4 else (Moments(math.nan, 0.0, 0.0, 0.0, n), False)
     if resolved:
         # Pairs that all have one value leave an error of rounding, not none.
         rounding = ROUNDING * abs(found.value) + sums.rounding
         error = math.sqrt(found.variance(n)) + rounding
-        low, high = found.interval(float(stdtrit(found.freedom, 0.5 + settings.confidence / 2)))
+        low, high = found.interval(found.quantile(0.5 + settings.confidence / 2))
         interval = low - rounding, high + rounding
-        upper = found.interval(float(stdtrit(found.freedom, settings.confidence)))[1] + rounding
+        upper = found.interval(found.quantile(settings.confidence))[1] + rounding
         resolution = settings.quantile * math.sqrt(found.noise)
     else:
         error = upper = resolution = math.inf
