@@ -113,8 +113,8 @@ def row(name: str, n: int, seeds: range, rtol: float, reduced: bool, pool: Execu
 
 
 HEADER = (
-    f"| {'problem':28} |     n | seeds | 90%   | 95%   | 99%   | above | below | upper | mean/truth (+-) | error | stated |"
-    f" unresolved |\n|{'-' * 30}|{'-' * 7}|{'-' * 7}|{'-------|' * 6}{'-' * 17}|-------|{'-' * 8}|{'-' * 12}|"
+    f"| {'problem':28} |     n | seeds | 90%   | 95%   | 99%   | above | below | upper | mean/truth (+-) | error |"
+    f" stated | unresolved |\n|{'-' * 30}|{'-' * 7}|{'-' * 7}|{'-------|' * 6}{'-' * 17}|-------|{'-' * 8}|{'-' * 12}|"
 )
 
 

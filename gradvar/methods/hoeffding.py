@@ -109,6 +109,14 @@ class Moments(NamedTuple):
         first, second = end(_unskewed(quantile, skewness)), end(_unskewed(-quantile, skewness))
         return min(first, second), max(first, second)
 
+    def plain_interval(self, quantile: float) -> tuple[float, float]:
+        """The same with the estimated variance for all V: for a kernel that is not positive semi-definite."""
+        error = math.sqrt(self.variance(self.n))
+        return (
+            self.value - _unskewed(quantile, self.skewness) * error,
+            self.value - _unskewed(-quantile, self.skewness) * error,
+        )
+
 
 def _unskewed(quantile: float, skewness: float) -> float:
     """The root t of t + g t^2/3 + g^2 t^3/27 + g/6 = quantile: (1 + g t/3)^3 = 1 + g (quantile - g/6)."""
