@@ -7,15 +7,31 @@ r"""The variance of a U-statistic of order two, estimated from its own pairs, an
 Each expectation has an unbiased estimate in the row sums, the sum of squares and the total. That of zeta_1 may be
 negative.
 
-**The interval.** U +- z (Var U)^(1/2) covers badly where few eigenvalues of the kernel h carry U: U and the estimate
-of zeta_1 are then large together. For a positive semi-definite h with mean V, zeta_1 is V times a Rayleigh quotient
-kappa of h, at most its largest eigenvalue. So the interval consists of the values V that are not rejected with the
-variance they imply,
+**The interval.** U +- z (Var U)^(1/2) covers badly for two reasons.
 
-    (U - V)^2 <= z^2 (4 (n-2) kappa V + 2 zeta_2)/(n (n-1)),
+*Few eigenvalues.* Where few eigenvalues of the kernel h carry U, U and the estimate of zeta_1 are large together. For
+a positive semi-definite h with mean V, zeta_1 is V times a Rayleigh quotient kappa of h, at most its largest
+eigenvalue. So the interval consists of the values V that are not rejected with the variance they imply: its ends solve
 
-two roots of a quadratic. Where U is far from its noise tau = (2 zeta_2/(n (n-1)))^(1/2), kappa is zeta_1/U; where it
-is not, the mean eigenvalue kappa_0 = E[h_ij h_jk h_ki]/zeta_2 takes over: kappa = (zeta_1 + kappa_0 tau)/(U + tau).
+    U - V = t sigma(V),      sigma(V)^2 = (4 (n-2) kappa V + 2 zeta_2)/(n (n-1)),
+
+quadratic equations in V. Where U is far from its noise tau = (2 zeta_2/(n (n-1)))^(1/2), kappa is zeta_1/U; where it
+is not, the mean eigenvalue kappa_0 = E[psi_ij psi_jk psi_ki]/zeta_2 takes over: kappa = (zeta_1 U + kappa_0 tau^2)/
+(U^2 + tau^2). Here psi is h less its projections and its mean: E[h_ij h_jk h_ki] less 3 V zeta_1 + V^3.
+
+*Skewness.* Sigma is estimated from the rows and pairs that make U: too small a U of few large ones comes with too
+small a sigma, and where U has the skewness g, (U - V)/sigma has about -2 g. So t is not +-q, but solves
+
+    t + g t^2/3 + g^2 t^3/27 + g/6 = +-q      (Hall, 1992),      g = (8 m_3 (zeta_1/m_2)^(1/2)/n^2 + 4 M_3/n^4)/sigma^3,
+
+with the central moments m_2, m_3 of the row means and M_3 of the pairs. The root, found by simulation, takes the noise
+out of m_3: it is one where the row means are the projections. And q is Student's quantile with 2/u degrees of freedom
+(Satterthwaite, 1946), u the relative variance of the estimated sigma^2,
+
+    u = (k - 1)/n + (1 - w)^2/e,
+
+with the kurtosis k of the row means, the effective number of pairs e = (sum h^2)^2 / sum h^4 and the share w of zeta_1
+in sigma^2.
 """
 
 from __future__ import annotations
@@ -39,6 +55,10 @@ class Moments(NamedTuple):
         An unbiased estimate of E[h_ij h_jk h_ki].
     n : int
         The number of units.
+    skewness : float
+        An estimate of that of U.
+    uncertainty : float
+        The relative variance of the estimated variance of U.
     """
 
     value: float
@@ -46,6 +66,8 @@ class Moments(NamedTuple):
     zeta2: float
     triangles: float
     n: int
+    skewness: float = 0.0
+    uncertainty: float = 0.0
 
     @property
     def noise(self) -> float:
@@ -62,20 +84,50 @@ class Moments(NamedTuple):
         ordered = self.n * (self.n - 1)
         return max(4 * (self.n - 2) * self.zeta1 / ordered + self.noise, self.noise / 4)
 
+    def quantile(self, probability: float) -> float:
+        """Student's, with the degrees of freedom of the estimated variance."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(2 / self.uncertainty if self.uncertainty > 0 else math.inf, probability))
+
     def interval(self, quantile: float, other_variance: float = 0.0) -> tuple[float, float]:
         """The values that are not rejected at this quantile; `other_variance` is added to that of U."""
-        tau = math.sqrt(self.noise)
-        mean_eigenvalue = max(self.triangles, 0.0) / self.zeta2 if self.zeta2 > 0 else 0.0
-        size = max(self.value, 0.0) + tau
-        kappa = (max(self.zeta1, 0.0) + mean_eigenvalue * tau) / size if size > 0 else 0.0
-        shift = 2 * quantile**2 * kappa * (self.n - 2) / (self.n * (self.n - 1))
-        square = shift * (2 * self.value + shift) + quantile**2 * (self.noise + other_variance)
-        half = math.sqrt(max(square, 0.0))
-        return self.value + shift - half, self.value + shift + half
+        value, ordered = max(self.value, 0.0), self.n * (self.n - 1)
+        triangles = max(self.triangles - 3 * value * max(self.zeta1, 0.0) - value**3, 0.0)
+        mean_eigenvalue = triangles / self.zeta2 if self.zeta2 > 0 else 0.0
+        size = value**2 + self.noise
+        kappa = max(self.zeta1 * value + mean_eigenvalue * self.noise, 0.0) / size if size > 0 else 0.0
+        slope, constant = 4 * (self.n - 2) * kappa / ordered, self.noise + other_variance
+
+        own = self.variance(self.n)
+        skewness = self.skewness * (own / (own + other_variance)) ** 1.5 if own > 0 else 0.0
+
+        def end(t: float) -> float:
+            square = (t * slope) ** 2 / 4 + slope * self.value + constant
+            return self.value + t * t * slope / 2 - t * math.sqrt(max(square, 0.0))
+
+        first, second = end(_unskewed(quantile, skewness)), end(_unskewed(-quantile, skewness))
+        return min(first, second), max(first, second)
+
+    def plain_interval(self, quantile: float) -> tuple[float, float]:
+        """The same with the estimated variance for all V: for a kernel that is not positive semi-definite."""
+        error = math.sqrt(self.variance(self.n))
+        return (
+            self.value - _unskewed(quantile, self.skewness) * error,
+            self.value - _unskewed(-quantile, self.skewness) * error,
+        )
 
 
-def moments(row_sums: Array, squares: float, triangles: float) -> Moments:
-    """Return U and its zetas.
+def _unskewed(quantile: float, skewness: float) -> float:
+    """The root t of t + g t^2/3 + g^2 t^3/27 + g/6 = quantile: (1 + g t/3)^3 = 1 + g (quantile - g/6)."""
+    g = skewness
+    return 3 * (math.cbrt(1 + g * (quantile - g / 6)) - 1) / g if abs(g) > 1e-6 else quantile
+
+
+def moments(
+    row_sums: Array, squares: float, triangles: float, cubes: float = math.nan, effective: float = math.inf
+) -> Moments:
+    """Return U, its zetas, and what its interval needs.
 
     Parameters
     ----------
@@ -83,8 +135,10 @@ def moments(row_sums: Array, squares: float, triangles: float) -> Moments:
         sum_{j != i} h_ij, n >= 4.
     squares : float
         sum_{i != j} h_ij^2.
-    triangles : float
-        An unbiased estimate of E[h_ij h_jk h_ki].
+    triangles, cubes : float
+        Unbiased estimates of E[h_ij h_jk h_ki] and of E[h_ij^3]; without the latter, pairs are not skewed.
+    effective : float
+        The effective number of pairs i < j, (sum h^2)^2 / sum h^4.
     """
     n = row_sums.size
     ordered = n * (n - 1)
@@ -94,4 +148,19 @@ def moments(row_sums: Array, squares: float, triangles: float) -> Moments:
     square = quadruples / (ordered * (n - 2) * (n - 3))
     zeta1 = triples / (ordered * (n - 2)) - square
     zeta2 = max(squares / ordered - square, 0.0)
-    return Moments(total / ordered, zeta1, zeta2, triangles, n)
+    found = Moments(total / ordered, zeta1, zeta2, triangles, n)
+    variance = found.variance(n)
+    if not variance > 0:
+        return found
+    error, value, share = math.sqrt(variance), found.value, 1 - found.noise / variance
+    means = (row_sums / (n - 1) - value) / error
+    second, third, fourth = (math.fsum(means**power) / n for power in (2, 3, 4))
+    skewness = kurtosis = 0.0
+    if second > 0:
+        skewness = 8 * third / n**2 * math.sqrt(max(zeta1, 0.0) / variance / second)
+        kurtosis = fourth / second**2
+    if not math.isnan(cubes):
+        skewness += 4 * (cubes - 3 * value * squares / ordered + 2 * value**3) / ordered**2 / error**3
+    return found._replace(
+        skewness=skewness, uncertainty=max(kurtosis - 1, 0.0) / n + (1 - share) ** 2 / max(effective, 1.0)
+    )

@@ -132,9 +132,9 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
         # Pairs that all have one value leave an error of rounding, not none.
         rounding = ROUNDING * abs(found.value) + sums.rounding
         error = math.sqrt(found.variance(n)) + rounding
-        low, high = found.interval(settings.quantile)
+        low, high = found.interval(found.quantile(0.5 + settings.confidence / 2))
         interval = low - rounding, high + rounding
-        upper = found.interval(settings.one_sided_quantile)[1] + rounding
+        upper = found.interval(found.quantile(settings.confidence))[1] + rounding
         resolution = settings.quantile * math.sqrt(found.noise)
     else:
         error = upper = resolution = math.inf

@@ -53,12 +53,13 @@ class _PairSums(NamedTuple):
 
 
 class _OwnSums(NamedTuple):
-    """Of a tile paired with itself: the sum of h_ij h_jk h_ki, of what h lacks of float64 and of its square; the norms.
+    """Of a tile paired with itself: sums of h_ij h_jk h_ki, of h^3, of what h lacks of float64, of its square; norms.
 
     The norms are ||g||^2 and ||s||^2 at each input. Only the first tiles have their triangles summed.
     """
 
     triangles: float
+    cubes: float
     lacking: float
     lacking_squares: float
     norms: Array
@@ -175,7 +176,9 @@ class _Tiles(Travels):
             lacking = -h
             exact = self._sample((j, size), single=False)
             lacking += exact.inner_products(exact) * covariance
-        own = _OwnSums(triangles, float(lacking.sum()), float(np.vdot(lacking, lacking)), first.norms)
+        own = _OwnSums(
+            triangles, float(np.vdot(h, h * h)), float(lacking.sum()), float(np.vdot(lacking, lacking)), first.norms
+        )
         return _PairSums(rows, columns, totals, own)
 
     @property
@@ -294,6 +297,7 @@ class PairSums:
             resolved = resolved and covariances / (self.n * (self.n - 1)) >= _SEEN * expected
         triples = sum(size * (size - 1) * (size - 2) for size in self._sizes[:_TRIANGLE_TILES])
         triangles = math.fsum(own.triangles for own in self._own[:_TRIANGLE_TILES])
-        found = moments(self.row_sums, squares, triangles / triples if triples else 0.0)
+        cubes = math.fsum(own.cubes for own in self._own) / self._own_pairs
+        found = moments(self.row_sums, squares, triangles / triples if triples else 0.0, cubes, effective)
         lacking = math.fsum(own.lacking for own in self._own) / self._own_pairs
         return found._replace(value=found.value + lacking), resolved

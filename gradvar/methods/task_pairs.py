@@ -9,7 +9,8 @@ E W_A = E_A ||grad F_A||^2 and, for two tasks drawn independently, E <ubar_A, ub
     U = mean over pairs A != B of h_AB,      h_AB = (W_A + W_B)/2 - <ubar_A, ubar_B>,
 
 is an unbiased estimate of Var = E_A ||grad F_A - E_A' grad F_A'||^2: a U-statistic of order two over independent
-tasks. It is not clamped. Its standard error is Hoeffding's (`methods/hoeffding.py`).
+tasks. It is not clamped. Its standard error is Hoeffding's, its interval the one with the estimated variance for all
+values (`methods/hoeffding.py`): h is not positive semi-definite, and W_A varies where Var is zero, too.
 
 Tasks are drawn in batches, of which the means of W_A and ubar_A are kept: batches are independent and take the place
 of tasks in h_AB, which leaves out the pairs within a batch (one in 256) and makes the cost linear in the tasks.
@@ -50,9 +51,9 @@ _MOST_PARAMETERS, _ROWS = 2**23, 1024
 class TaskPairs:
     """Estimate the gradient variance over tasks by pairs of examples within tasks and between tasks.
 
-    Unbiased; the interval is normal with the standard error of Hoeffding's decomposition; the value and the lower end
-    may be negative. The samples resolve nothing, and the result says so, where there are fewer than 32 batches of
-    tasks or few pairs of them carry the sum.
+    Unbiased; the interval has the standard error of Hoeffding's decomposition and knows of skewed tasks; the value and
+    the lower end may be negative. The samples resolve nothing, and the result says so, where there are fewer than 32
+    batches of tasks or few pairs of them carry the sum.
 
     Costs one gradient for each example, and n products of the widths of the model with n <= 64 examples of each task
     (n P for models without tangent factors); keeps 256 gradients (64 of large models).
@@ -156,13 +157,14 @@ def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: 
     found, effective, rounding = _statistics(within, gradients)
     resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
     error = math.sqrt(found.variance(m)) + rounding if resolved else math.inf
-    half = settings.quantile * error
+    low, high = found.plain_interval(found.quantile(0.5 + settings.confidence / 2)) if resolved else (-error, error)
+    upper = found.plain_interval(found.quantile(settings.confidence))[1] if resolved else error
     exponent = 2 * problem.exponent
     resolution = settings.quantile * math.sqrt(found.noise) if resolved else math.inf
     sampled = f"{m * design.tasks:,} sampled tasks, {design.examples} examples of each"
     if resolved:
         guarantee = (
-            f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}, normal interval; a "
+            f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}; a "
             f"variance below {format_number(resolution, exponent, 2)} looks like zero to them"
         )
     else:
@@ -170,9 +172,9 @@ def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: 
     return Estimate(
         mantissa=found.value,
         exponent=exponent,
-        mantissa_interval=(found.value - half, found.value + half),
+        mantissa_interval=(low - rounding, high + rounding),
         mantissa_error=error,
-        mantissa_upper=found.value + settings.one_sided_quantile * error,
+        mantissa_upper=upper + rounding,
         mantissa_resolution=resolution,
         exact=False,
         method="monte-carlo (pairs of tasks)",
@@ -198,8 +200,11 @@ def _statistics(within: Array, gradients: Array) -> tuple[Moments, float, float]
         gradients = gradients - centre
         h = (within[:, None] + within) / 2 - gradients @ gradients.T
         np.fill_diagonal(h, 0.0)
-        rows, squares, fourths = h.sum(axis=1), float(np.vdot(h, h)), float(np.vdot(h * h, h * h))
-    value = math.fsum(rows) / (m * (m - 1)) if m > 1 else math.nan
-    found = moments(rows, squares, 0.0) if m >= 4 else Moments(value, 0.0, 0.0, 0.0, m)
+        rows, square = h.sum(axis=1), h * h
+        squares, cubes, fourths = (float(np.vdot(square, other)) for other in (np.ones_like(h), h, square))
     effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
+    value = math.fsum(rows) / (m * (m - 1)) if m > 1 else math.nan
+    found = Moments(value, 0.0, 0.0, 0.0, m)
+    if m >= 4:
+        found = moments(rows, squares, 0.0, cubes / (m * (m - 1)), effective)
     return found, effective, ROUNDING * (abs(value) + shift)
