@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"gradvar: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
-        print(f"gradvar: {interrupt or 'interrupted'}", file=sys.stderr)
+        print(f"gradvar: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
 
 

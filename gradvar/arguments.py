@@ -80,6 +80,14 @@ def inputs_of(x: npt.ArrayLike, dim: int, owner: str) -> Array:
     return array
 
 
+def functions_of(f: npt.ArrayLike, points: int, owner: str) -> Array:
+    """Return the values `f` of functions at all points as a float64 array (points, q), or raise an error."""
+    values = np.asarray(f, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] != points:
+        raise ShapeError(f"`f` must have shape ({points}, q) for {owner}, got {values.shape}")
+    return values
+
+
 def seed_sequence(rng: SeedLike) -> np.random.SeedSequence:
     """Turn the `rng` argument into the root of all random streams of a call.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -209,6 +210,15 @@ def norms_sq(factors: Factors) -> Array:
     for left, right in factors:
         total += np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)
     return total
+
+
+def component_blocks(factors: Factors, together: int) -> Iterator[tuple[Array, Array]]:
+    """The components of the gradients that factors stand for, as products of one column with at most so many."""
+    for left, right in factors:
+        few, many = (left, right) if left.shape[1] <= right.shape[1] else (right, left)
+        for i in range(few.shape[1]):
+            for start in range(0, many.shape[1], together):
+                yield few[:, i], many[:, start : start + together]
 
 
 def _real(what: str, values: npt.ArrayLike) -> Array:

@@ -70,3 +70,12 @@ def test_every_example_of_the_help_parses():
     assert len(lines) >= 4
     for words in lines:
         assert _parser().parse_args(words).command == "check"
+
+
+def test_ctrl_c_before_there_is_an_estimate_says_so(capsys, monkeypatch):
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gv, "bound_check", interrupted)
+    assert main(["check", "parities"]) == 130
+    assert capsys.readouterr().err == "gradvar: interrupted\n"

@@ -23,7 +23,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, generator, integer
+from ..arguments import Array, SeedLike, functions_of, generator, integer
 from ..errors import ShapeError, TooLargeError
 from ..inputs.cyclic import CyclicGroup, Residues
 from ..primes import primitive_root
@@ -128,10 +128,8 @@ class CyclicOrbit(Combinators):
         """
         from scipy import fft
 
-        values = np.asarray(f, dtype=np.float64)
         points, first = self.inputs.n_points, self.inputs.first
-        if values.ndim != 2 or values.shape[0] != points:
-            raise ShapeError(f"`f` must have shape ({points}, q) for {self!r}, got {values.shape}")
+        values = functions_of(f, points, repr(self))
         transform = fft.rfft(values[self._powers - first], axis=0, overwrite_x=True)
         np.conjugate(transform, out=transform)
         transform *= (self._transform / points)[:, None]

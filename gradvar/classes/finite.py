@@ -10,7 +10,7 @@ from typing import SupportsIndex, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, finite, generator, inputs_of, integer
+from ..arguments import Array, SeedLike, finite, functions_of, generator, inputs_of, integer
 from ..errors import ShapeError
 from ..inputs import FinitePoints
 from .combinators import Combinators
@@ -139,11 +139,7 @@ class FiniteClass(KnownByGram, Combinators):
 
     def project(self, f: npt.ArrayLike) -> Array:
         """Return E_x[h(x) f(x)] for every member, shape (m, q), for f of shape (n_points, q). Costs m n q."""
-        n = self.inputs.n_points
-        values = np.asarray(f, dtype=np.float64)
-        if values.ndim != 2 or values.shape[0] != n:
-            raise ShapeError(f"`f` must have shape ({n}, q) for {self!r}, got {values.shape}")
-        return project(self._stored, values)
+        return project(self._stored, functions_of(f, self.inputs.n_points, repr(self)))
 
     @cached_property
     def _gram(self) -> Gram:

@@ -85,6 +85,16 @@ class LinearPeriodic(Combinators):
         wave = "" if self.wave.name == "cosine" else f", wave={self.wave.name!r}"
         return f"LinearPeriodic(dim={self.dim}, radius={self.radius:g}{wave})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LinearPeriodic) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[int, float, Wave]:
+        return self.dim, self.radius, self.wave
+
     @property
     def description(self) -> str:
         """The class in words."""

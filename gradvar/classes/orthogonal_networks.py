@@ -314,6 +314,8 @@ class OrthogonalNetworks(Combinators):
         if v.ndim != 2 or v.shape[1] != self.dim:
             raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
         chosen = v.astype(np.bool_)
+        if not (chosen == v).all():
+            raise ValueError(f"`members` must be rows of True and False for {self!r}, got other values than 0 and 1")
         counts = np.count_nonzero(chosen, axis=1)
         if (counts != self.degree).any():
             row = int(np.argmax(counts != self.degree))

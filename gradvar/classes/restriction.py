@@ -8,8 +8,8 @@ from functools import cached_property, partial
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, inputs_of
-from ..errors import NotApplicableError, ShapeError
+from ..arguments import Array, functions_of, inputs_of
+from ..errors import NotApplicableError
 from .combinators import Combinators, Members, Target
 from .gram import FormulaGram, Gram, KnownByGram, OrthonormalGram, TableGram, UnknownGram
 from .selection import Selection, key
@@ -106,10 +106,7 @@ class Restriction(KnownByGram, Selection[Combinators], Combinators):
         n = self.inputs.n_points
         if n is None:
             raise NotApplicableError(f"the inputs of {self!r} are infinitely many and cannot be summed over")
-        values = np.asarray(f, dtype=np.float64)
-        if values.ndim != 2 or values.shape[0] != n:
-            raise ShapeError(f"`f` must have shape ({n}, q) for {self!r}, got {values.shape}")
-        return project(self._values, values)
+        return project(self._values, functions_of(f, n, repr(self)))
 
     @cached_property
     def _values(self) -> Table:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +24,7 @@ from ..classes.gram import KnownByGram
 from ..classes.parities import CubeParities, Parities
 from ..errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
-from ..problem import Factors, Problem
+from ..problem import Factors, Problem, component_blocks
 from ..results import Estimate
 from ..settings import Settings
 from ..tiles import ordered_map
@@ -189,7 +188,7 @@ def _by_projection(problem: Problem, settings: Settings) -> _Found:
     norm_sq = math.fsum(
         weights @ (np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)) for left, right in factors
     )
-    blocks = _component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
+    blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
     variances, seconds = [], []
     with closing(ordered_map(partial(_moments, hypotheses), blocks, settings.executor)) as results:
         for variance, second in results:
@@ -225,15 +224,6 @@ def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tu
     second = float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0]
     projections = projections - projections.mean(axis=0)
     return float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0], second
-
-
-def _component_blocks(factors: Factors, together: int) -> Iterator[tuple[Array, Array]]:
-    """The signal's components as products of one column with some columns."""
-    for left, right in factors:
-        few, many = (left, right) if left.shape[1] <= right.shape[1] else (right, left)
-        for i in range(few.shape[1]):
-            for start in range(0, many.shape[1], together):
-                yield few[:, i], many[:, start : start + together]
 
 
 def _signal_factors(problem: Problem, settings: Settings) -> Factors:

@@ -21,7 +21,7 @@ from ..arguments import Array
 from ..classes.base import TabulatesTasks
 from ..errors import NonFiniteError, NotApplicableError, TooLargeError
 from ..expectation import ROUNDING, rows_per_tile
-from ..problem import Factors, Problem, norms_sq
+from ..problem import Factors, Problem, component_blocks, norms_sq
 from ..results import Estimate
 from ..settings import Settings
 from ..tiles import ordered_map
@@ -91,7 +91,7 @@ class TaskEnumeration:
             largest = float(max((p @ ((np.abs(a) + np.abs(b)) ** 2 * norms_sq(factors))).max() for p, _ in table))
         together = max(1, _BLOCK // max(points, len(members)))
         with closing(
-            ordered_map(partial(_moments, table, a, b), _component_blocks(factors, together), settings.executor)
+            ordered_map(partial(_moments, table, a, b), component_blocks(factors, together), settings.executor)
         ) as results:
             parts = list(results)
         variance, second_moment = (math.fsum(part[i] for part in parts) for i in (0, 1))
@@ -160,17 +160,10 @@ def _at_points(problem: Problem, bounds: tuple[int, int]) -> tuple[Factors, Arra
     return problem.tangent_factors(x), a, b
 
 
-def _component_blocks(factors: Factors, together: int) -> Iterator[Array]:
-    """The components of g(x) at all inputs, some columns at a time."""
-    for left, right in factors:
-        few, many = (left, right) if left.shape[1] <= right.shape[1] else (right, left)
-        for i in range(few.shape[1]):
-            for start in range(0, many.shape[1], together):
-                yield few[:, i, None] * many[:, start : start + together]
-
-
-def _moments(table: _Table, a: Array, b: Array, g: Array) -> tuple[float, float]:
+def _moments(table: _Table, a: Array, b: Array, components: tuple[Array, Array]) -> tuple[float, float]:
     """E_A ||c_A - mean||^2 and E_A ||c_A||^2 over these components."""
+    one, some = components
+    g = one[:, None] * some
     plain, labelled = a[:, None] * g, b[:, None] * g
     c = np.concatenate([p @ plain + py @ labelled for p, py in table])
     with np.errstate(over="ignore", invalid="ignore"):  # said of the whole sum

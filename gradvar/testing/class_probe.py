@@ -120,10 +120,6 @@ class ClassProbe:
         """Return m members as the class describes them."""
         return offered(self.H, "sample")(m, self.stream(key))
 
-    def draw_values(self, m: int, x: Array, key: int) -> Array:
-        """Return the values (m, n) of m drawn members, made sure of."""
-        return self.given_values(self.draw(m, key), m, x)
-
     def given_values(self, members: object, m: int, x: Array) -> Array:
         """Return the values (m, n) of these members, made sure of."""
         # Copies: what a class does to its arguments is the business of the check "evaluate-pure".

@@ -306,3 +306,15 @@ def test_a_covariance_is_off_by_as_much_as_is_said(wave: str, radius: float, nor
     assert least <= error <= most
     assert error <= H.covariance_error
     assert (H.covariance_error > 50) == (wave != "triangle")
+
+
+def test_equal_classes_have_equal_members():
+    H = gv.LinearPeriodic(3, 2, "square")
+    assert gv.LinearPeriodic(3, 2.0, wave="square") == H
+    assert hash(H) == hash(gv.LinearPeriodic(3, 2.0, wave="square"))
+    for other in (gv.LinearPeriodic(4, 2, "square"), gv.LinearPeriodic(3, 1, "square"), gv.LinearPeriodic(3, 2)):
+        assert other != H
+    assert H.member([2, 0, 0]) == gv.LinearPeriodic(3, 2.0, "square").member([2.0, 0, 0])
+    psi = as_wave("triangle").function
+    assert gv.LinearPeriodic(3, 2, psi) == gv.LinearPeriodic(3, 2, psi)
+    assert gv.LinearPeriodic(3, 2, psi) != gv.LinearPeriodic(3, 2, "triangle")
