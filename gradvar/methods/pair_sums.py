@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,13 +20,11 @@ from ..results import exp2
 from ..settings import Settings
 from ..tiles import Travels, ordered_map
 from .hoeffding import Moments, moments
+from .kept import Kept, Key
 from .regression import Regression
 
-_Key: TypeAlias = tuple[int, int]
-"""The number of a tile and its size: only the last tile of a sample is smaller than the others."""
 Pair: TypeAlias = tuple[int, int, int]
 """The numbers i <= j of two tiles, and the size of the second."""
-Made = TypeVar("Made", "_Tile", Array)
 
 ROWS = 512
 _KEPT_BYTES = 2**27
@@ -115,32 +113,8 @@ class _PairSums(NamedTuple):
     norms: Array | None
 
 
-class _Kept(Generic[Made]):
-    """What has been made for each tile, by one thread while others wait: kept until so many bytes are full.
-
-    The rest is made again whenever it is asked for.
-    """
-
-    def __init__(self, nbytes: int) -> None:
-        self._nbytes, self._full = nbytes, False
-        self._made: dict[_Key, Made] = {}
-        self._locks: dict[_Key, threading.Lock] = {}
-
-    def get(self, key: _Key, make: Callable[[], Made]) -> Made:
-        if self._full and key not in self._made:
-            return make()
-        with self._locks.setdefault(key, threading.Lock()):
-            kept = self._made.get(key)
-            if kept is None:
-                kept = make()
-                self._full = kept.nbytes * (len(self._made) + 1) > self._nbytes
-                if not self._full:
-                    self._made[key] = kept
-            return kept
-
-
 class _Tiles(Travels):
-    """The tiles of one sample: each a pure function of its number and size.
+    """The tiles of one sample: each a pure function of its number and size, its key: only the last may be smaller.
 
     The first ones are kept, and the last one that each thread made, which is the second of its next pairs as well.
     What is kept does not travel to other processes: they make their own.
@@ -157,8 +131,8 @@ class _Tiles(Travels):
 
     def forget(self) -> None:
         """Give the memory back."""
-        self._tiles: _Kept[_Tile] = _Kept(_KEPT_BYTES)
-        self._projections: _Kept[Array] = _Kept(_KEPT_BYTES)
+        self._tiles: Kept[_Tile] = Kept(_KEPT_BYTES)
+        self._projections: Kept[Array] = Kept(_KEPT_BYTES)
         self._latest = threading.local()
 
     def __getstate__(self) -> dict[str, object]:
@@ -169,10 +143,10 @@ class _Tiles(Travels):
         super().__setstate__(state)
         self.forget()
 
-    def _tile(self, key: _Key) -> _Tile:
+    def _tile(self, key: Key) -> _Tile:
         return self._tiles.get(key, lambda: self._sample(key))
 
-    def _sample(self, key: _Key) -> _Tile:
+    def _sample(self, key: Key) -> _Tile:
         number, size = key
         x = self.problem.inputs.sample(size, stream(self.seed, self.key, number))
         regression = self.regression
@@ -188,8 +162,8 @@ class _Tiles(Travels):
             ),
         )
 
-    def _second(self, key: _Key) -> _Tile:
-        latest: tuple[_Key, _Tile] | None = getattr(self._latest, "tile", None)
+    def _second(self, key: Key) -> _Tile:
+        latest: tuple[Key, _Tile] | None = getattr(self._latest, "tile", None)
         if latest is None or latest[0] != key:
             self._latest.tile = None
             self._latest.tile = latest = key, self._tile(key)
