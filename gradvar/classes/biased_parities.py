@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import xlogy
 
 from ..arguments import Array, SeedLike, inputs_of, integer, number
+from ..bits import pack
 from ..errors import ShapeError
 from ..inputs import Hypercube
 from .biased_gram import log2_norm_of_all, log2_norm_of_degree
@@ -154,11 +155,11 @@ class BiasedParities(Combinators):
 
     def inner_products(self, members: npt.ArrayLike, members2: npt.ArrayLike) -> Array:
         """Return E_x[h_S h_T], shape (m, m2): [S = T] where normalised, else mu^{|S xor T|}. Costs m m2 dim / 64."""
-        from ..kernels.hamming import look_up_distances, pack
+        from ..kernels.hamming import look_up_distances
 
-        rows, rows2 = (np.where(self._sets(given), -1.0, 1.0) for given in (members, members2))
         base = 0.0 if self.normalised else self.bias
-        return look_up_distances(pack(rows), pack(rows2), base ** np.arange(self.dim + 1.0))
+        table = base ** np.arange(self.dim + 1.0)
+        return look_up_distances(pack(self._sets(members)), pack(self._sets(members2)), table)
 
     def members(self) -> npt.NDArray[np.bool_]:
         """Return all members as rows v, v_i = [i in S], shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
@@ -283,15 +284,16 @@ class BiasedParities(Combinators):
     def _second_moment(self, x: Array, x2: Array) -> Array:
         """E_h h(x) h(x') of normalised members."""
         from ..kernels.elementary_symmetric import symmetric_means_of_pairs
-        from ..kernels.hamming import look_up_distances, pack
+        from ..kernels.hamming import look_up_distances
 
         minus, minus2 = (np.count_nonzero(signs < 0, axis=1).astype(np.int64) for signs in (x, x2))
+        words, words2 = pack(x < 0), pack(x2 < 0)
         if self.degree is not None:
             both = self._plus**2, self._plus**-2, -1.0
-            return symmetric_means_of_pairs(pack(x), pack(x2), minus, minus2, self.dim, np.array(both), self.degree)
+            return symmetric_means_of_pairs(words, words2, minus, minus2, self.dim, np.array(both), self.degree)
         first = np.zeros(self.dim + 1)
         first[0] = 1.0
-        equal = look_up_distances(pack(x), pack(x2), first)
+        equal = look_up_distances(words, words2, first)
         rows, columns = np.nonzero(equal)
         equal[rows, columns] = self._inverse_weight(minus[rows])
         return equal

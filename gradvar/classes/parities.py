@@ -12,12 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array, SeedLike, generator, inputs_of, integer
+from ..bits import pack
 from ..errors import ShapeError, TooLargeError
 from ..inputs import Hypercube
 from .combinators import Combinators
 
 _PROOF = "E chi_S chi_T = E chi_(S xor T) = [S = T] on the uniform cube"
 _MOST_LISTED = 2**20
+_IN_CACHE = 2**15
+"""Words of bits that members and inputs are combined in at a time: 256 KiB."""
 
 
 class CubeParities(Combinators, ABC):
@@ -76,10 +79,10 @@ class CubeParities(Combinators, ABC):
 
         Exact up to rounding; costs n n2 dim / 64. See `mean_by_weight`.
         """
-        from ..kernels.hamming import look_up_distances, pack
+        from ..kernels.hamming import look_up_distances
 
         a, b = self._signs(x), self._signs(x2)
-        return look_up_distances(pack(a), pack(b), self.mean_by_weight, self.mean(a), self.mean(b))
+        return look_up_distances(pack(a < 0), pack(b < 0), self.mean_by_weight, self.mean(a), self.mean(b))
 
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact: 1/|H|, underflowing to 0.0.
@@ -111,15 +114,25 @@ class CubeParities(Combinators, ABC):
         Returns
         -------
         ndarray, shape (m, n)
-            Values in {-1, +1}, exact. Costs m n dim.
+            Values in {-1, +1}, exact. Costs m n dim / 64.
         """
         v = np.asarray(members)
         if v.ndim != 2 or v.shape[1] != self.dim:
             raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
         if v.dtype != np.bool_ and not ((v == 0) | (v == 1)).all():
             raise ValueError(f"`members` must be rows of True and False for {self!r}, got other values than 0 and 1")
-        negative = (self._signs(x) < 0).astype(np.float64)
-        return np.asarray(1.0 - 2.0 * np.mod(v.astype(np.float64) @ negative.T, 2.0))
+        chosen, negative = pack(v.astype(np.bool_)), pack(self._signs(x) < 0)
+        values = np.empty((v.shape[0], negative.shape[1]))
+        rows = max(1, _IN_CACHE // max(1, negative.shape[1]))
+        for start in range(0, v.shape[0], rows):
+            some = chosen[:, start : start + rows, None]
+            odd = some[0] & negative[0]
+            for i in range(1, len(negative)):
+                odd ^= some[i] & negative[i]
+            values[start : start + rows] = np.bitwise_count(odd) & 1
+        values *= -2.0
+        values += 1.0
+        return values
 
     def project(self, f: npt.ArrayLike) -> Array:
         """Return E_x[h(x) f(x)] for every member, by a Walsh-Hadamard transform.

@@ -13,7 +13,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .hamming import Words, distances_from
+from ..bits import Words
+from .hamming import distances_from
 from .jit import compiled
 
 Counts = NDArray[np.int64]

@@ -3,27 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bits import Words
 from .jit import compiled
 
-Signs = NDArray[np.float64]
-Words = NDArray[np.uint64]
 Values = NDArray[np.float64]
-
-
-def pack(signs: Signs) -> Words:
-    """Pack points of the cube into bits, 1 for a negative coordinate.
-
-    Parameters
-    ----------
-    signs : float64 array, shape (n, d)
-        Coordinates -1 and +1.
-
-    Returns the words, shape (ceil(d / 64), n): one word of every point is contiguous, which is what pairs read.
-    """
-    bits = np.packbits(signs < 0, axis=1)
-    padded = np.zeros((signs.shape[0], -(-bits.shape[1] // 8) * 8), dtype=np.uint8)
-    padded[:, : bits.shape[1]] = bits
-    return np.ascontiguousarray(padded.view(np.uint64).T)
 
 
 def look_up_distances(
@@ -34,7 +17,7 @@ def look_up_distances(
     Parameters
     ----------
     words, words2 : uint64 arrays, shapes (w, n), (w, n2)
-        From `pack`.
+        Points packed into bits, 1 for a negative coordinate, by `bits.pack`.
     table : float64 array, shape (d + 1,)
         A value for each Hamming distance 0 .. d.
     mean, mean2 : float64 arrays, shapes (n,), (n2,), or None

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .hamming import Words, distances_from
+from ..bits import Words
+from .hamming import distances_from
 from .jit import compiled
 
 Matrix = NDArray[np.float64]
@@ -51,7 +52,7 @@ def pair_sums_on_the_cube(
     width : int
         The inner product of a point with itself, with as many ones as follow it.
     words : two uint64 arrays, shapes (w, n), (w, n2)
-        The points, from `hamming.pack`.
+        The points packed into bits, 1 for a negative coordinate, by `bits.pack`.
     table : float64 array, shape (dim + 1,)
         A value for each distance.
     means : two float64 arrays, shapes (n,), (n2,)

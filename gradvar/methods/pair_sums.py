@@ -6,11 +6,12 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from ..arguments import Array, stream
+from ..bits import pack
 from ..classes.base import KnowsCovariance
 from ..classes.parities import CubeParities
 from ..errors import NonFiniteError, ShapeError
@@ -20,14 +21,12 @@ from ..results import exp2
 from ..settings import Settings
 from ..tiles import Travels, ordered_map
 from .hoeffding import Moments, moments
+from .kept import Kept, Key
 from .regression import Regression
 from .signal_tiles import Removed, SignalTile
 
-_Key: TypeAlias = tuple[int, int]
-"""The number of a tile and its size: only the last tile of a sample is smaller than the others."""
 Pair: TypeAlias = tuple[int, int, int]
 """The numbers i <= j of two tiles, and the size of the second."""
-Made = TypeVar("Made", SignalTile, Array)
 
 ROWS = 512
 _TRIANGLE_TILES = 8
@@ -65,32 +64,8 @@ class _OwnSums(NamedTuple):
     norms: Array
 
 
-class _Kept(Generic[Made]):
-    """What has been made for each tile, by one thread while others wait: kept until so many bytes are full.
-
-    The rest is made again whenever it is asked for.
-    """
-
-    def __init__(self, nbytes: int) -> None:
-        self._nbytes, self._full = nbytes, False
-        self._made: dict[_Key, Made] = {}
-        self._locks: dict[_Key, threading.Lock] = {}
-
-    def get(self, key: _Key, make: Callable[[], Made]) -> Made:
-        if self._full and key not in self._made:
-            return make()
-        with self._locks.setdefault(key, threading.Lock()):
-            kept = self._made.get(key)
-            if kept is None:
-                kept = make()
-                self._full = kept.nbytes * (len(self._made) + 1) > self._nbytes
-                if not self._full:
-                    self._made[key] = kept
-            return kept
-
-
 class _Tiles(Travels):
-    """The tiles of one sample: each a pure function of its number and size.
+    """The tiles of one sample: each a pure function of its number and size, its key: only the last may be smaller.
 
     The first ones are kept, and the last one that each thread made, which is the second of its next pairs as well.
     What is kept does not travel to other processes: they make their own.
@@ -114,8 +89,8 @@ class _Tiles(Travels):
 
     def forget(self) -> None:
         """Give the memory back."""
-        self._tiles: _Kept[SignalTile] = _Kept(_KEPT_BYTES)
-        self._projections: _Kept[Array] = _Kept(_KEPT_BYTES)
+        self._tiles: Kept[SignalTile] = Kept(_KEPT_BYTES)
+        self._projections: Kept[Array] = Kept(_KEPT_BYTES)
         self._latest = threading.local()
 
     def __getstate__(self) -> dict[str, object]:
@@ -126,15 +101,15 @@ class _Tiles(Travels):
         super().__setstate__(state)
         self.forget()
 
-    def _tile(self, key: _Key) -> SignalTile:
+    def _tile(self, key: Key) -> SignalTile:
         return self._tiles.get(key, lambda: self._sample(key, self.single))
 
-    def _sample(self, key: _Key, single: bool) -> SignalTile:
+    def _sample(self, key: Key, single: bool) -> SignalTile:
         number, size = key
         x = self.problem.inputs.sample(size, stream(self.seed, self.key, number))
         return SignalTile.of(self.problem, x, self._removed(key, x), single)
 
-    def _removed(self, key: _Key, x: Array) -> Removed | None:
+    def _removed(self, key: Key, x: Array) -> Removed | None:
         regression = self.regression
         if regression is None:
             return None
@@ -144,8 +119,8 @@ class _Tiles(Travels):
             regression.coefficients.gram,
         )
 
-    def _second(self, key: _Key) -> SignalTile:
-        latest: tuple[_Key, SignalTile] | None = getattr(self._latest, "tile", None)
+    def _second(self, key: Key) -> SignalTile:
+        latest: tuple[Key, SignalTile] | None = getattr(self._latest, "tile", None)
         if latest is None or latest[0] != key:
             self._latest.tile = None
             self._latest.tile = latest = key, self._tile(key)
@@ -187,7 +162,6 @@ class _Tiles(Travels):
         return getattr(type(self.hypotheses), "covariance", None) is CubeParities.covariance
 
     def _sums_on_the_cube(self, first: SignalTile, second: SignalTile) -> _PairSums:
-        from ..kernels.hamming import pack
         from ..kernels.pair_sums import pair_sums_on_the_cube
 
         hypotheses = self.hypotheses
@@ -195,7 +169,7 @@ class _Tiles(Travels):
         rows, columns, totals = pair_sums_on_the_cube(
             *first.without_points(second),
             first.factors[0][0].shape[1],
-            (pack(first.x), pack(second.x)),
+            (pack(first.x < 0), pack(second.x < 0)),
             hypotheses.mean_by_weight,
             (hypotheses.mean(first.x), hypotheses.mean(second.x)),
         )

@@ -8,6 +8,8 @@ where <c_a, c_a>^ is the mean over pairs of different blocks of inputs of <c_a o
 unbiased estimate of Var(H, F, w): the sample covariance of the members is unbiased for the class covariance. On
 finitely many inputs, no more than `max_samples`, c_a is summed over all of them instead.
 
+The gradients are made for one chunk of members after another, in all blocks (`member_gradients.py`).
+
 The signal s(x) may be replaced by r random projections of it, a Rademacher vector for each side of every tangent
 factor, which leaves inner products unbiased: then the cost does not grow with the number of parameters.
 
@@ -19,6 +21,7 @@ it); the members, and the projections, by their main effects. That of the member
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -28,25 +31,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arguments import Array, stream
+from ..arguments import Array
 from ..classes.base import Samples
-from ..errors import Interrupted, NonFiniteError, NotApplicableError, ShapeError
-from ..expectation import ROUNDING, rows_per_tile, sampled_norms
+from ..errors import Interrupted, NonFiniteError, NotApplicableError
+from ..expectation import ROUNDING, sampled_norms
 from ..problem import Problem
 from ..progress import Progress, progress
 from ..results import Estimate, format_number
 from ..settings import Settings
-from ..tiles import Travels, ordered_map, single_threaded_blas
+from ..tiles import ordered_map, shares_memory
 from .hoeffding import Moments, moments
+from .member_gradients import MemberGradients, Sums, Task
 
-Sketch = list[tuple[Array, Array]]
-
-_INPUTS, _MEMBERS, _PROJECTIONS = 0, 1, 2
 _PILOT_KEY, _FINAL_KEY = 6, 7
-_BLOCKS, _REPORTED = 64, 8
+_REPORTED = 8
 _FIRST = 2048
-_CHUNK = 2**24
-"""Numbers in the gradients of one chunk of members, over all blocks: 128 MiB."""
 _FEWEST_BLOCKS, _FEWEST_MEMBERS = 8, 10
 """No interval is drawn from fewer blocks, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
 
@@ -96,9 +95,11 @@ class SampledMembers:
             with progress(settings.progress) as bar:
 
                 def run(key: int, n: int, enumerated: bool = False) -> _Found:
-                    sample = _Run(problem, settings, key, self.n_members, self.n_projections, n, enumerated)
-                    runs.append(sample)
-                    return sample.found(bar, finish)
+                    gradients = MemberGradients(
+                        problem, settings.seed, key, self.n_members, self.n_projections, n, enumerated
+                    )
+                    runs.append(_Run(gradients, settings, bar, finish))
+                    return runs[-1].found()
 
                 points, n = problem.inputs.n_points, settings.max_samples
                 if points is not None and points <= n:
@@ -193,122 +194,86 @@ class _Found(NamedTuple):
         return self.value - half, self.value + half
 
 
-@dataclass(frozen=True)
-class _Task:
-    """One block of inputs and the members of one chunk."""
-
-    block: int
-    first: int
-    last: int
-
-
-class _Run(Travels):
-    """One sample of inputs, members and projections; called with a task, it gives its mean of (h - hbar) s.
-
-    Members and projections do not travel to other processes: they draw the same ones.
-    """
+class _Run:
+    """One sample: its estimate, and the estimate so far."""
 
     def __init__(
-        self,
-        problem: Problem,
-        settings: Settings,
-        key: int,
-        n_members: int,
-        n_projections: int | None,
-        n: int,
-        enumerated: bool,
+        self, gradients: MemberGradients, settings: Settings, bar: Progress, finish: Callable[[_Found], Estimate]
     ) -> None:
-        super().__init__()
-        self.problem, self.key, self.enumerated = problem, key, enumerated
-        self.settings = settings
-        self.seed = settings.seed
-        self.n_blocks = min(_BLOCKS, n)
-        self.size = math.ceil(n / self.n_blocks) if enumerated else n // self.n_blocks
-        self.n = n if enumerated else self.size * self.n_blocks
-        self.m, self.n_projections = n_members, n_projections
-        self._first: list[tuple[Array, Array]] = []
-        """What the blocks finished so far gave for the first chunk of members."""
-        self._draw()
+        self.gradients, self.settings, self.bar, self.finish = gradients, settings, bar, finish
+        self._norms: list[Array] = []
+        """||g||^2 and ||s||^2 at the inputs of the blocks finished so far."""
+        self._parts = np.empty((0, 0))
+        """The gradients of one chunk of members at all blocks, shape (blocks, members q)."""
+        self._sums: list[Sums] = []
+        """What the chunks finished so far add up to."""
 
-    @single_threaded_blas()
-    def _draw(self) -> None:
-        hypotheses = self.problem.hypotheses
-        assert isinstance(hypotheses, Samples)
-        self.members = hypotheses.sample(self.m, stream(self.seed, self.key, _MEMBERS))
-        factors = self.problem.signal_factors(self.problem.inputs.sample(1, np.random.default_rng(0)))
-        widths = [(left.shape[1], right.shape[1]) for left, right in factors]
-        self.q = sum(left * right for left, right in widths)
-        self.sketch: Sketch | None = None
-        if self.n_projections is not None and self.n_projections < self.q:
-            self.q = self.n_projections
-            rng = stream(self.seed, self.key, _PROJECTIONS)
-            # A quarter power for each side: products of the two are over the root of q.
-            self.sketch = [
-                (_rademacher(rng, left, self.q) / self.q**0.25, _rademacher(rng, right, self.q) / self.q**0.25)
-                for left, right in widths
-            ]
-
-    def __getstate__(self) -> dict[str, object]:
-        # The executor and what the workers gave stay where they are.
-        left = ("settings", "members", "sketch", "_first")
-        return {name: value for name, value in self.__dict__.items() if name not in left}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        super().__setstate__(state)
-        self._draw()
-
-    def found(self, bar: Progress, finish: Callable[[_Found], Estimate]) -> _Found:
+    def found(self) -> _Found:
         """U and its variances, from all blocks for one chunk of members after another."""
-        blocks, m = self.n_blocks, self.m
-        chunk = max(1, min(m, _CHUNK // (blocks * self.q)))
-        starts = range(0, m, chunk)
-        tasks = [_Task(block, start, min(start + chunk, m)) for start in starts for block in range(blocks)]
-        kernel = np.zeros((blocks, blocks))
-        by_member, by_projection = np.empty((2, m)), np.zeros((2, self.q))
-        bar.stage(f"{self.n:,} inputs, {m:,} members", len(tasks))
+        gradients, blocks = self.gradients, self.gradients.n_blocks
+        starts, pieces = range(0, gradients.m, gradients.chunk), range(len(gradients.pieces))
+        memory = np.empty((blocks, gradients.chunk * max(map(gradients.components, pieces))))
+        work = blocks * len(starts) * len(pieces)
+        self.bar.stage(f"{gradients.n:,} inputs, {gradients.m:,} members", work)
+        for first in starts:
+            found = []
+            for piece in pieces:
+                found.append(self._from_all_blocks(first, piece, memory))
+                if len(found) == len(pieces):
+                    self._sums.append(Sums.of_pieces(found))
+                self.bar.advance((blocks - 1) % _REPORTED + 1, self._estimate)
+        self._parts = np.empty((0, 0))
+        gradients.forget()
+        return self._summed(Sums.of_members(self._sums))
 
-        def estimate() -> Estimate | None:
-            found = self.so_far()
-            return None if found is None else finish(found)
-
-        with closing(ordered_map(self, tasks, self.settings.executor)) as results:
-            for start in starts:
-                done = self._first if start == 0 else []
-                for block in range(1, blocks + 1):
-                    done.append(next(results))
-                    if block % _REPORTED == 0 or block == blocks:
-                        bar.advance((block - 1) % _REPORTED + 1, estimate)
-                parts = np.array([part for part, _ in done])
-                if self.enumerated:
-                    squares = parts.sum(axis=0) ** 2
-                    by_member[:, start : start + chunk] = squares.sum(axis=1)
-                    by_projection += squares.sum(axis=0)
-                    continue
-                products, by_member[:, start : start + chunk], sums = _products(parts)
-                kernel += products
-                by_projection += sums
-        return self._summed(kernel, by_member, by_projection)
+    def _from_all_blocks(self, first: int, piece: int, memory: Array) -> Sums:
+        """The sums from a piece of the gradients of a chunk of members."""
+        gradients, executor = self.gradients, self.settings.executor
+        last = min(first + gradients.chunk, gradients.m)
+        parts = self._parts = gradients.out = memory[:, : (last - first) * gradients.components(piece)]
+        tasks = (Task(block, first, last, piece) for block in range(len(parts)))
+        with closing(ordered_map(gradients, tasks, executor)) as results:
+            for block, (part, norms) in enumerate(results, 1):
+                if not np.may_share_memory(part, memory):  # it comes from another process
+                    parts[block - 1] = part
+                if first == piece == 0:
+                    self._norms.append(norms)
+                if block % _REPORTED == 0 and block < len(parts):
+                    self.bar.advance(_REPORTED, self._estimate)
+        sums = functools.partial(gradients.sums, parts, piece)
+        here = executor if shares_memory(executor) else None  # gradients do not travel
+        with closing(ordered_map(sums, gradients.groups(parts, piece), here)) as found:
+            return Sums.of_members(list(found))
 
     def so_far(self) -> _Found | None:
-        """The same from the blocks finished so far, for the first chunk of members; None where these are too few."""
-        if self.enumerated or len(self._first) < 4:
-            return None
-        return self._summed(*_products(np.array([part for part, _ in self._first])))
+        """The same for the chunks of members finished so far, or for the first from the blocks finished so far.
 
-    def _summed(self, kernel: Array, by_member: Array, by_projection: Array) -> _Found:
+        None where these blocks are too few, or a chunk needs more than its first piece.
+        """
+        gradients, parts = self.gradients, self._parts[: len(self._norms)]
+        if self._sums:
+            return self._summed(Sums.of_members(self._sums))
+        if gradients.enumerated or len(parts) < 4 or len(gradients.pieces) > 1:
+            return None
+        return self._summed(Sums.of_members([gradients.sums(parts, 0, first) for first in gradients.groups(parts, 0)]))
+
+    def _estimate(self) -> Estimate | None:
+        found = self.so_far()
+        return None if found is None else self.finish(found)
+
+    def _summed(self, sums: Sums) -> _Found:
         """U from the sums over some of the members, each the mean of what it adds to U, and over some blocks."""
+        gradients, (kernel, by_member, by_projection) = self.gradients, sums
         m, blocks = by_member.shape[1], kernel.shape[0]
         if not (np.isfinite(kernel).all() and np.isfinite(by_member).all()):
             raise NonFiniteError("the squares of the members' gradients overflow float64; rescale labels or weights")
         # Members are centred at the mean of all, of which m stand for the rest.
-        kernel, by_member, by_projection = (
-            sums * (self.m / m) / (self.m - 1) for sums in (kernel, by_member, by_projection)
-        )
+        kernel, by_member, by_projection = (values * (gradients.m / m) / (gradients.m - 1) for values in sums)
         mean = by_member.mean(axis=0)
         spread = float((mean**2).sum())
         effective = float(np.abs(mean).sum()) ** 2 / spread if spread > 0 else 0.0
         found = None
-        if not self.enumerated:
+        if not gradients.enumerated:
             np.fill_diagonal(kernel, 0.0)
             triples = blocks * (blocks - 1) * (blocks - 2)
             triangles = float(np.vdot(kernel @ kernel, kernel)) / triples
@@ -317,78 +282,13 @@ class _Run(Travels):
             value=math.fsum(mean) if found is None else found.value,
             blocks=found,
             members=m * _covariance(by_member),
-            projections=0.0 if self.sketch is None else self.q * _covariance(by_projection),
-            n=self.n if self.enumerated else self.size * blocks,
+            projections=gradients.q * _covariance(by_projection) if gradients.projected else 0.0,
+            n=gradients.n if gradients.enumerated else gradients.size * blocks,
             m=m,
-            q=None if self.sketch is None else self.q,
+            q=gradients.q if gradients.projected else None,
             effective_members=effective,
-            norms=np.concatenate([norms for _, norms in self._first]),
+            norms=np.concatenate(self._norms),
         )
-
-    def __call__(self, task: _Task) -> tuple[Array, Array]:
-        """The mean over a block of (h - hbar) s for the members of a chunk, shape (last - first, q), and its norms.
-
-        The norms ||g||^2, ||s||^2 at the inputs, shape (n, 2), come with the first chunk; else there are none.
-        """
-        rng = stream(self.seed, self.key, _INPUTS, task.block)
-        begin, end = task.block * self.size, min((task.block + 1) * self.size, self.n)
-        rows = rows_per_tile(self.problem.row_size + self.q + self.m, 1024)
-        total, norms = np.zeros((task.last - task.first, self.q)), [np.empty((0, 2))]
-        for start in range(begin, end, rows):
-            stop = min(start + rows, end)
-            if self.enumerated:
-                x, weights = self.problem.inputs.points(start, stop), self.problem.inputs.weights(start, stop)
-            else:
-                x, weights = self.problem.inputs.sample(stop - start, rng), np.full(stop - start, 1 / self.size)
-            total += (self._labels(x)[task.first : task.last] * weights) @ self._features(x)
-            if task.first == 0:
-                norms.append(self.problem.norms(x))
-        return total, np.concatenate(norms)
-
-    def _features(self, x: Array) -> Array:
-        """The signal's components, or its projections, shape (n, q)."""
-        factors = self.problem.signal_factors(x)
-        if self.sketch is None:
-            n = x.shape[0]
-            return np.concatenate([(a[:, :, None] * b[:, None, :]).reshape(n, -1) for a, b in factors], axis=1)
-        total = np.zeros((x.shape[0], self.q))
-        for (a, b), (u, v) in zip(factors, self.sketch, strict=True):
-            total += (a @ u) * (b @ v)
-        return total
-
-    def _labels(self, x: Array) -> Array:
-        """h(x) - hbar(x), shape (m, n)."""
-        hypotheses = self.problem.hypotheses
-        assert isinstance(hypotheses, Samples)
-        values = np.asarray(hypotheses.evaluate(self.members, x), dtype=np.float64)
-        if values.shape != (self.m, x.shape[0]):
-            raise ShapeError(
-                f"`H.evaluate` must return shape {(self.m, x.shape[0])} for {self.m} members and {x.shape[0]} "
-                f"inputs, got {values.shape}"
-            )
-        if not np.isfinite(values).all():
-            raise NonFiniteError(f"`H.evaluate` of {hypotheses!r} must be finite")
-        return np.asarray(values - values.mean(axis=0))
-
-
-def _products(parts: Array) -> tuple[Array, Array, Array]:
-    """Of the gradients of some members at some blocks, shape (blocks, members, q): the inner products of blocks.
-
-    And, from each half of the blocks, the means over its pairs of blocks of the squares, summed for each member and for
-    each of the q components, shapes (2, members) and (2, q).
-    """
-    blocks = len(parts)
-    flat = parts.reshape(blocks, -1)
-    by_member, by_projection = [], []
-    for some in (parts[: blocks // 2], parts[blocks // 2 :]):
-        pairs = (some.sum(axis=0) ** 2 - (some**2).sum(axis=0)) / (len(some) * (len(some) - 1))
-        by_member.append(pairs.sum(axis=1))
-        by_projection.append(pairs.sum(axis=0))
-    return flat @ flat.T, np.array(by_member), np.array(by_projection)
-
-
-def _rademacher(rng: np.random.Generator, rows: int, columns: int) -> Array:
-    return np.asarray(rng.integers(0, 2, size=(rows, columns)) * 2.0 - 1.0, dtype=np.float64)
 
 
 def _covariance(halves: Array) -> float:

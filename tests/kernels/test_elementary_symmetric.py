@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from gradvar.bits import pack
 from gradvar.kernels.elementary_symmetric import symmetric_means, symmetric_means_of_pairs
-from gradvar.kernels.hamming import pack
 
 UNIT = Fraction(1, 2**53)
 
@@ -102,7 +102,7 @@ def test_pairs_of_points_have_the_mean_of_their_counts(dim: int, degree: int, mu
     x[0], x2[0], x2[1], x[1] = -1, 1, -1, x2[4]
     minus, minus2 = (x < 0).sum(axis=1), (x2 < 0).sum(axis=1)
     values = np.array(pair_values(mu))
-    found = symmetric_means_of_pairs(pack(x), pack(x2), minus, minus2, dim, values, degree)
+    found = symmetric_means_of_pairs(pack(x < 0), pack(x2 < 0), minus, minus2, dim, values, degree)
     different = (x[:, None] != x2).sum(axis=2)
     both = ((x[:, None] < 0) & (x2 < 0)).sum(axis=2)
     counts = np.stack([dim - both - different, both, different], axis=2).reshape(-1, 3)
@@ -116,7 +116,9 @@ def test_counts_that_share_a_place_in_the_cache_are_told_apart():
         row[:minus] = -1
     zero = np.zeros(1, dtype=np.int64)
     minus = (x < 0).sum(axis=1)
-    found = symmetric_means_of_pairs(pack(np.ones((1, 600))), pack(x), zero, minus, 600, np.array([0.5, 2.0, -1.0]), 2)
+    found = symmetric_means_of_pairs(
+        pack(np.zeros((1, 600), dtype=np.bool_)), pack(x < 0), zero, minus, 600, np.array([0.5, 2.0, -1.0]), 2
+    )
     counts = np.stack([600 - minus, 0 * minus, minus], axis=1)
     assert_array_equal(found[0], symmetric_means(counts, np.array([0.5, 2.0, -1.0]), 2))
     assert len(set(found[0].tolist())) == 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gradvar.kernels.hamming import pack
+from gradvar.bits import pack
 from gradvar.kernels.pair_sums import multiply_into, pair_sums, pair_sums_on_the_cube
 
 
@@ -42,7 +42,7 @@ def test_sums_on_the_cube(shape: tuple[int, int], dim: int, ones: int, dtype: ty
     covariance = table[((dim - products) / 2).astype(int)] - np.outer(mean, mean2)
     h = (kernel + (products + ones) * deltas) * covariance
     rows, columns, moments = pair_sums_on_the_cube(
-        kernel, deltas, dim + ones, (pack(x), pack(x2)), table, (mean, mean2)
+        kernel, deltas, dim + ones, (pack(x < 0), pack(x2 < 0)), table, (mean, mean2)
     )
     # The terms are of order dim, of either sign.
     assert_allclose(rows, h.sum(axis=1), rtol=1e-12, atol=1e-13 * dim)

@@ -11,9 +11,9 @@ import pytest
 
 import gradvar as gv
 from gradvar.methods import pair_sums
+from gradvar.methods.member_gradients import MemberGradients
 from gradvar.methods.pair_sums import PairSums
 from gradvar.methods.regression import Regression, regression
-from gradvar.methods.sampled_members import _Run
 from gradvar.settings import Settings
 
 PROBLEM = gv.Problem(gv.SparseParities(16, 3), gv.MLP.random([16, 6, 1], rng=0))
@@ -141,7 +141,8 @@ def test_another_process_fits_the_same_coefficients():
 
 
 def test_members_and_projections_are_drawn_again_and_not_sent():
-    run = _Run(gv.Problem(gv.SparseParities(400, 1), gv.Linear(np.ones(400))), settings(), 7, 512, 16, 64, False)
+    problem = gv.Problem(gv.SparseParities(400, 1), gv.Linear(np.ones(400)))
+    run = MemberGradients(problem, settings().seed, 7, 512, 16, 64, False)
     there = pickle.loads(pickle.dumps(run))
     assert there is not run
     assert np.array_equal(there.members, run.members)

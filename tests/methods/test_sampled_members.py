@@ -153,7 +153,7 @@ def test_same_seed_same_bits_for_any_workers():
 def test_members_in_chunks_give_the_same_value(monkeypatch: pytest.MonkeyPatch):
     H, model = gv.SparseParities(12, 1), gv.MLP.random([12, 8, 1], rng=0)
     whole = monte_carlo(H, model, max_samples=512, rtol=0, rng=3)
-    monkeypatch.setattr("gradvar.methods.sampled_members._CHUNK", 64 * 113 * 10)
+    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * 113 * 10)
     parts = monte_carlo(H, model, max_samples=512, rtol=0, rng=3)
     assert parts.value == pytest.approx(whole.value, rel=1e-12)
     assert parts.standard_error == pytest.approx(whole.standard_error, rel=1e-9)
@@ -219,7 +219,7 @@ def test_the_estimate_so_far_is_unbiased_with_an_interval_that_holds(monkeypatch
     # 16 of 64 blocks and 24 of 96 members, and the mean of 100 runs: 4 standard errors are a false alarm in 16 000
     H, model = gv.SparseParities(9, 1), gv.MLP.random([9, 6, 1], rng=0)
     truth, seeds = gv.gradient_variance(H, model).value, 100
-    monkeypatch.setattr("gradvar.methods.sampled_members._CHUNK", 64 * 67 * 24)
+    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * 67 * 24)
     firsts = []
     with ThreadPoolExecutor(1) as pool:
         for seed in range(seeds):
