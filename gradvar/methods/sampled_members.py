@@ -33,7 +33,7 @@ import numpy as np
 
 from ..arguments import Array
 from ..classes.base import Samples
-from ..errors import Interrupted, NonFiniteError, NotApplicableError
+from ..errors import NonFiniteError, NotApplicableError, handing_back
 from ..expectation import ROUNDING, sampled_norms
 from ..problem import Problem
 from ..progress import Progress, progress
@@ -82,8 +82,9 @@ class SampledMembers:
 
         Raises
         ------
-        Interrupted
-            On Ctrl-C, with the estimate from the blocks of inputs that were finished, or the pilot's.
+        Interrupted, WorkersLostError
+            On Ctrl-C, or where the executor's workers die, with the estimate from the blocks of inputs that were
+            finished, or the pilot's.
         """
         begin = time.perf_counter()
         runs: list[_Run] = []
@@ -91,32 +92,29 @@ class SampledMembers:
         def finish(found: _Found) -> Estimate:
             return _finish(found, problem, settings, time.perf_counter() - begin)
 
-        try:
-            with progress(settings.progress) as bar:
-
-                def run(key: int, n: int, enumerated: bool = False) -> _Found:
-                    gradients = MemberGradients(
-                        problem, settings.seed, key, self.n_members, self.n_projections, n, enumerated
-                    )
-                    runs.append(_Run(gradients, settings, bar, finish))
-                    return runs[-1].found()
-
-                points, n = problem.inputs.n_points, settings.max_samples
-                if points is not None and points <= n:
-                    return finish(run(_FINAL_KEY, points, True))
-                if settings.rtol > 0 and n // 4 >= _FIRST:
-                    n = _FIRST
-                    while True:
-                        found = run(_PILOT_KEY, n)
-                        enough = found.is_enough(max(settings.rtol, 0.25), settings.quantile)
-                        if enough or 2 * n > settings.max_samples // 4:
-                            break
-                        n *= 2
-                    n = found.samples_for(0.8 * settings.rtol, settings.quantile, settings.max_samples)
-                return finish(run(_FINAL_KEY, n))
-        except KeyboardInterrupt:
+        def so_far() -> Estimate | None:
             parts = [part for part in (sample.so_far() for sample in runs) if part is not None]
-            raise Interrupted(finish(max(parts, key=lambda part: part.n)) if parts else None) from None
+            return finish(max(parts, key=lambda part: part.n)) if parts else None
+
+        def run(key: int, n: int, enumerated: bool = False) -> _Found:
+            gradients = MemberGradients(problem, settings.seed, key, self.n_members, self.n_projections, n, enumerated)
+            runs.append(_Run(gradients, settings, bar, finish))
+            return runs[-1].found()
+
+        with handing_back(so_far), progress(settings.progress) as bar:
+            points, n = problem.inputs.n_points, settings.max_samples
+            if points is not None and points <= n:
+                return finish(run(_FINAL_KEY, points, True))
+            if settings.rtol > 0 and n // 4 >= _FIRST:
+                n = _FIRST
+                while True:
+                    found = run(_PILOT_KEY, n)
+                    enough = found.is_enough(max(settings.rtol, 0.25), settings.quantile)
+                    if enough or 2 * n > settings.max_samples // 4:
+                        break
+                    n *= 2
+                n = found.samples_for(0.8 * settings.rtol, settings.quantile, settings.max_samples)
+            return finish(run(_FINAL_KEY, n))
 
 
 class _Found(NamedTuple):
