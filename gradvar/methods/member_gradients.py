@@ -92,7 +92,7 @@ class Sums(NamedTuple):
     def of_pieces(cls, parts: Sequence[Sums]) -> Sums:
         """Those of several pieces of the gradients of the same members."""
         kernels, by_member, by_projection = zip(*parts, strict=True)
-        return cls(sum(kernels), sum(by_member), sum(by_projection))
+        return cls(sum(kernels), sum(by_member), np.concatenate(by_projection, axis=1))
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class MemberGradients(Travels):
         self._draw()
         fit = _CHUNK // (self.n_blocks * self.q)
         self.chunk = min(m, fit or _FEW)
-        most = self.q if fit or self.projected else max(1, _CHUNK // (self.n_blocks * self.chunk))
+        most = self.q if fit else max(1, _CHUNK // (self.n_blocks * self.chunk))
         self.pieces = _pieces(self.widths, most)
         """Components of the gradient that are held together, in all blocks."""
         width = problem.row_size + m + (self.q if self.projected else 0)

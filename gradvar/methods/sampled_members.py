@@ -83,8 +83,8 @@ class SampledMembers:
         Raises
         ------
         Interrupted, WorkersLostError
-            On Ctrl-C, or where the executor's workers die, with the estimate from the blocks of inputs that were
-            finished, or the pilot's.
+            On Ctrl-C, or where the executor's workers die, with the estimate from the members that were finished, at
+            first from the first chunk of them and the blocks of inputs that were finished; or the pilot's.
         """
         begin = time.perf_counter()
         runs: list[_Run] = []

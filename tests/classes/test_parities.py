@@ -155,3 +155,16 @@ def test_coordinates_are_no_description_of_a_member():
     with pytest.raises(ValueError, match=r"`members` must be rows of True and False for Parities\(dim=2\), got other"):
         gv.Parities(2).evaluate([[0, 2]], [[1, -1]])
     assert gv.Parities(2).evaluate([[0, 1]], [[1, -1]]).tolist() == [[-1.0]]
+
+
+@pytest.mark.parametrize("dim", [1, 63, 64, 65, 130])
+def test_values_are_products_of_coordinates_whatever_fits_in_a_word(dim: int, monkeypatch: pytest.MonkeyPatch):
+    # eight words at a time: fewer than one member has at 20 inputs, and two members at 3 inputs do not fill them
+    monkeypatch.setattr("gradvar.classes.parities._IN_CACHE", 8)
+    rng = np.random.default_rng(dim)
+    for n in (0, 1, 3, 20):
+        x, members = rng.choice([-1.0, 1.0], size=(n, dim)), rng.integers(0, 2, size=(7, dim))
+        expected = np.where(members[:, None, :] == 1, x, 1.0).prod(axis=2)
+        for given in (members, members.astype(np.bool_), members.astype(np.float64), members.tolist()):
+            assert_array_equal(gv.Parities(dim).evaluate(given, x), expected)
+    assert gv.Parities(dim).evaluate(np.zeros((0, dim)), x).shape == (0, 20)

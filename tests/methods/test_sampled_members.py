@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import gradvar as gv
+from gradvar.methods.member_gradients import MemberGradients
 
 
 class Silent:
@@ -150,13 +151,18 @@ def test_same_seed_same_bits_for_any_workers():
 
 
 @pytest.mark.large
-def test_members_in_chunks_give_the_same_value(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("numbers", [64 * 113 * 10, 64 * 100, 64 * 7])
+def test_members_in_chunks_and_pieces_give_the_same_value(numbers: int, monkeypatch: pytest.MonkeyPatch):
     H, model = gv.SparseParities(12, 1), gv.MLP.random([12, 8, 1], rng=0)
     whole = monte_carlo(H, model, max_samples=512, rtol=0, rng=3)
-    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * 113 * 10)
+    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", numbers)
     parts = monte_carlo(H, model, max_samples=512, rtol=0, rng=3)
     assert parts.value == pytest.approx(whole.value, rel=1e-12)
     assert parts.standard_error == pytest.approx(whole.standard_error, rel=1e-9)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert monte_carlo(H, model, max_samples=512, rtol=0, rng=3, executor=pool).value == pytest.approx(
+            whole.value, rel=1e-12
+        )
 
 
 def test_few_blocks_resolve_nothing():
@@ -249,3 +255,30 @@ def test_ctrl_c_hands_back_the_blocks_that_were_finished():
     assert estimate is not None
     assert 4 * 20 <= estimate.n_samples <= 40 * 20
     assert estimate.resolved
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("dim", [30, 9])
+def test_ctrl_c_later_hands_back_the_members_that_were_finished(dim: int, monkeypatch: pytest.MonkeyPatch):
+    # sampled inputs and all of them; the third chunk of 20 members is interrupted
+    H, model = gv.SparseParities(dim, 1), gv.MLP.random([dim, 6, 1], rng=0)
+    chunks: list[int] = []
+    sums = MemberGradients.sums
+
+    def interrupted(self, parts, piece, first):
+        chunks.append(len(chunks))
+        if len(chunks) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return sums(self, parts, piece, first)
+
+    monkeypatch.setattr(MemberGradients, "sums", interrupted)
+    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * model.n_parameters * 20)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(gv.Interrupted) as caught:
+        monte_carlo(H, model, m=64, max_samples=1280, rtol=0, rng=0, executor=pool)
+    estimate = caught.value.estimate
+    assert estimate is not None
+    assert estimate.resolved
+    assert "40 sampled members" in estimate.guarantee
+    assert estimate.n_samples == (1280 if dim == 30 else 0)
+    truth = gv.gradient_variance(H, model).value
+    assert abs(estimate.value - truth) < 4 * estimate.standard_error
