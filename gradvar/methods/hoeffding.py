@@ -16,8 +16,11 @@ eigenvalue. So the interval consists of the values V that are not rejected with 
     U - V = t sigma(V),      sigma(V)^2 = (4 (n-2) kappa V + 2 zeta_2)/(n (n-1)),
 
 quadratic equations in V. Where U is far from its noise tau = (2 zeta_2/(n (n-1)))^(1/2), kappa is zeta_1/U; where it
-is not, the mean eigenvalue kappa_0 = E[psi_ij psi_jk psi_ki]/zeta_2 takes over: kappa = (zeta_1 U + kappa_0 tau^2)/
-(U^2 + tau^2). Here psi is h less its projections and its mean: E[h_ij h_jk h_ki] less 3 V zeta_1 + V^3.
+is not, the mean eigenvalue kappa_0 = E[psi_ij psi_jk psi_ki]/zeta_2 takes over:
+
+    kappa = (zeta_1 U^(1/2) + kappa_0 tau^(3/2))/(U^(3/2) + tau^(3/2)),
+
+the power by simulation. Here psi is h less its projections and its mean: E[h_ij h_jk h_ki] less 3 V zeta_1 + V^3.
 
 Few eigenvalues skew U as well, by G = (8 E[psi_ij psi_jk psi_ki]/n^3 + 24 kappa^2 V/n^2)/sigma^3, at most 8^(1/2) as in
 a chi-square. The likeliest values of U under V then reach further up, and the t of the lower end is larger by
@@ -100,8 +103,9 @@ class Moments(NamedTuple):
         value, ordered = max(self.value, 0.0), self.n * (self.n - 1)
         triangles = max(self.triangles - 3 * value * max(self.zeta1, 0.0) - value**3, 0.0)
         mean_eigenvalue = triangles / self.zeta2 if self.zeta2 > 0 else 0.0
-        size = value**2 + self.noise
-        kappa = max(self.zeta1 * value + mean_eigenvalue * self.noise, 0.0) / size if size > 0 else 0.0
+        size = value**1.5 + self.noise**0.75
+        linear = self.zeta1 * value**0.5 + mean_eigenvalue * self.noise**0.75
+        kappa = max(linear, 0.0) / size if size > 0 else 0.0
         slope, constant = 4 * (self.n - 2) * kappa / ordered, self.noise + other_variance
 
         own = self.variance(self.n)

@@ -57,7 +57,8 @@ def test_ends_are_on_the_edge_of_rejection(value: float, zeta1: float, triangles
     found, q = Moments(value, zeta1, 3.0, triangles, 20, skewness), 2.1
     positive, noise = max(value, 0), 2 * 3.0 / 380
     eigenvalue = max(triangles - 3 * positive * max(zeta1, 0) - positive**3, 0) / 3.0
-    kappa = max(zeta1 * positive + eigenvalue * noise, 0) / (positive**2 + noise)
+    tau = math.sqrt(noise)
+    kappa = max(zeta1 * positive**0.5 + eigenvalue * tau**1.5, 0) / (positive**1.5 + tau**1.5)
     own = noise + 4 * 18 * max(zeta1, 0) / 380
     g = skewness * (own / (own + 0.2)) ** 1.5
     third = 8 * 3.0 * eigenvalue / 20**3 + 24 * kappa**2 * positive / 20**2
@@ -117,8 +118,8 @@ def test_coverage_for_kernels_of_few_eigenvalues(eigenvalues: list[float], stren
             low, high = found.interval(z)
             hits[i] += low <= truth <= high
     # 4000 runs know a coverage to .5 points. One eigenvalue among a hundred small ones is the hardest of these.
-    assert (hits / runs > np.array([0.88, 0.93, 0.965])).all()
-    assert (hits / runs < np.array([0.945, 0.975, 0.998])).all()
+    assert (hits / runs > np.array([0.88, 0.935, 0.98])).all()
+    assert (hits / runs < np.array([0.94, 0.97, 0.996])).all()
 
 
 def test_coverage_for_a_heavy_tailed_kernel():
