@@ -16,8 +16,16 @@ eigenvalue. So the interval consists of the values V that are not rejected with 
     U - V = t sigma(V),      sigma(V)^2 = (4 (n-2) kappa V + 2 zeta_2)/(n (n-1)),
 
 quadratic equations in V. Where U is far from its noise tau = (2 zeta_2/(n (n-1)))^(1/2), kappa is zeta_1/U; where it
-is not, the mean eigenvalue kappa_0 = E[psi_ij psi_jk psi_ki]/zeta_2 takes over: kappa = (zeta_1 U + kappa_0 tau^2)/
-(U^2 + tau^2). Here psi is h less its projections and its mean: E[h_ij h_jk h_ki] less 3 V zeta_1 + V^3.
+is not, the mean eigenvalue kappa_0 = E[psi_ij psi_jk psi_ki]/zeta_2 takes over:
+
+    kappa = (zeta_1 U^(1/2) + kappa_0 tau^(3/2))/(U^(3/2) + tau^(3/2)),
+
+the power by simulation. Here psi is h less its projections and its mean: E[h_ij h_jk h_ki] less 3 V zeta_1 + V^3.
+
+Few eigenvalues skew U as well, by G = (8 E[psi_ij psi_jk psi_ki]/n^3 + 24 kappa^2 V/n^2)/sigma^3, at most 8^(1/2) as in
+a chi-square. The likeliest values of U under V then reach further up, and the t of the lower end is larger by
+G (q^2 - 3)/6, to first order, where that is positive. They reach less far down, too, but the upper end stays: below the
+least U that some V allows there would be no end.
 
 *Skewness.* Sigma is estimated from the rows and pairs that make U: too small a U of few large ones comes with too
 small a sigma, and where U has the skewness g, (U - V)/sigma has about -2 g. So t is not +-q, but solves
@@ -95,8 +103,9 @@ class Moments(NamedTuple):
         value, ordered = max(self.value, 0.0), self.n * (self.n - 1)
         triangles = max(self.triangles - 3 * value * max(self.zeta1, 0.0) - value**3, 0.0)
         mean_eigenvalue = triangles / self.zeta2 if self.zeta2 > 0 else 0.0
-        size = value**2 + self.noise
-        kappa = max(self.zeta1 * value + mean_eigenvalue * self.noise, 0.0) / size if size > 0 else 0.0
+        size = value**1.5 + self.noise**0.75
+        linear = self.zeta1 * value**0.5 + mean_eigenvalue * self.noise**0.75
+        kappa = max(linear, 0.0) / size if size > 0 else 0.0
         slope, constant = 4 * (self.n - 2) * kappa / ordered, self.noise + other_variance
 
         own = self.variance(self.n)
@@ -106,7 +115,10 @@ class Moments(NamedTuple):
             square = (t * slope) ** 2 / 4 + slope * self.value + constant
             return self.value + t * t * slope / 2 - t * math.sqrt(max(square, 0.0))
 
-        first, second = end(_unskewed(quantile, skewness)), end(_unskewed(-quantile, skewness))
+        cube = (slope * value + constant) ** 1.5
+        chi = (8 * triangles / self.n**3 + 24 * kappa**2 * value / self.n**2) / cube if cube > 0 else 0.0
+        further = min(chi, math.sqrt(8)) * max(quantile**2 - 3, 0.0) / 6
+        first, second = end(_unskewed(quantile, skewness) + further), end(_unskewed(-quantile, skewness))
         return min(first, second), max(first, second)
 
     def plain_interval(self, quantile: float) -> tuple[float, float]:

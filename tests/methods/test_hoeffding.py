@@ -54,14 +54,19 @@ def test_equal_pairs_are_certain_and_not_skewed():
 @pytest.mark.parametrize("triangles", [-1.0, 0.0, 0.7, 9.0])
 @pytest.mark.parametrize("skewness", [-0.4, 0.0, 0.4])
 def test_ends_are_on_the_edge_of_rejection(value: float, zeta1: float, triangles: float, skewness: float):
-    found, q = Moments(value, zeta1, 3.0, triangles, 20, skewness), 1.7
+    found, q = Moments(value, zeta1, 3.0, triangles, 20, skewness), 2.1
     positive, noise = max(value, 0), 2 * 3.0 / 380
     eigenvalue = max(triangles - 3 * positive * max(zeta1, 0) - positive**3, 0) / 3.0
-    kappa = max(zeta1 * positive + eigenvalue * noise, 0) / (positive**2 + noise)
+    tau = math.sqrt(noise)
+    kappa = max(zeta1 * positive**0.5 + eigenvalue * tau**1.5, 0) / (positive**1.5 + tau**1.5)
     own = noise + 4 * 18 * max(zeta1, 0) / 380
     g = skewness * (own / (own + 0.2)) ** 1.5
-    for end, edge in zip(found.interval(q, other_variance=0.2), (q, -q), strict=True):
-        t = (value - end) / math.sqrt(4 * 18 * kappa * end / 380 + noise + 0.2)
+    third = 8 * 3.0 * eigenvalue / 20**3 + 24 * kappa**2 * positive / 20**2
+    chi = third / (4 * 18 * kappa * positive / 380 + noise + 0.2) ** 1.5
+    assert 0 <= chi < math.sqrt(8)
+    shifts = chi * (q**2 - 3) / 6, 0
+    for end, edge, shift in zip(found.interval(q, other_variance=0.2), (q, -q), shifts, strict=True):
+        t = (value - end) / math.sqrt(4 * 18 * kappa * end / 380 + noise + 0.2) - shift
         assert_allclose(t + g * t**2 / 3 + g**2 * t**3 / 27 + g / 6, edge, rtol=1e-10)
 
 
@@ -113,8 +118,8 @@ def test_coverage_for_kernels_of_few_eigenvalues(eigenvalues: list[float], stren
             low, high = found.interval(z)
             hits[i] += low <= truth <= high
     # 4000 runs know a coverage to .5 points. One eigenvalue among a hundred small ones is the hardest of these.
-    assert (hits / runs > np.array([0.88, 0.93, 0.965])).all()
-    assert (hits / runs < np.array([0.945, 0.975, 0.998])).all()
+    assert (hits / runs > np.array([0.88, 0.935, 0.98])).all()
+    assert (hits / runs < np.array([0.94, 0.97, 0.996])).all()
 
 
 def test_coverage_for_a_heavy_tailed_kernel():
