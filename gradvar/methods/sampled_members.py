@@ -39,7 +39,7 @@ from ..problem import Problem
 from ..progress import Progress, progress
 from ..results import Estimate, format_number
 from ..settings import Settings
-from ..tiles import ordered_map, shares_memory
+from ..tiles import ordered_map, shares_memory, single_threaded_blas
 from .hoeffding import Moments, moments
 from .member_gradients import MemberGradients, Sums, Task
 
@@ -101,7 +101,8 @@ class SampledMembers:
             runs.append(_Run(gradients, settings, bar, finish))
             return runs[-1].found()
 
-        with handing_back(so_far), progress(settings.progress) as bar:
+        # Held for all maps together: to find the BLAS libraries of a large process takes longer than a small map.
+        with handing_back(so_far), single_threaded_blas(), progress(settings.progress) as bar:
             points, n = problem.inputs.n_points, settings.max_samples
             if points is not None and points <= n:
                 return finish(run(_FINAL_KEY, points, True))
