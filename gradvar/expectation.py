@@ -180,7 +180,7 @@ def sampled_norms(
     names = "mean of ||dp/dw||^2", "mean of ||s||^2", "mean of ||u||^2"
     return tuple(
         scaled(sampled_mean(column, settings, name, "expectation", seconds, each), exponent)
-        for column, name in zip(norms.T, names, strict=False)
+        for column, name in zip(norms.T, names[: norms.shape[1]], strict=True)
     )
 
 

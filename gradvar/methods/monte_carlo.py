@@ -44,7 +44,7 @@ class MonteCarlo:
     n_projections : int or None
         Random projections that stand for the gradient there, where it has more components; None for all of it.
     precision : {"double", "single"}
-        Of the products over pairs of inputs. Those in float32 take about two thirds of the time; what they lack of
+        Of the products over pairs of inputs. Those in float32 take 5 to 20% less time; what they lack of
         float64 is estimated on the pairs within tiles, so that the estimate stays unbiased, and what that leaves is in
         the interval.
 

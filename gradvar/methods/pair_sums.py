@@ -140,20 +140,17 @@ class _Tiles(Travels):
             np.fill_diagonal(covariance, 0.0)
         h = first.inner_products(second)
         rows, columns, totals = pair_sums(h, covariance)
-        if not (math.isfinite(totals[2]) or np.isfinite(covariance).all()):
-            raise NonFiniteError(f"`H.covariance` of {self.hypotheses!r} must be finite")
         if i != j:
             # A pair in two different tiles counts twice, as (i, j) and (j, i).
             return _PairSums(rows, columns, 2 * totals)
         triangles = float(np.vdot(h @ h, h)) if j < _TRIANGLE_TILES else math.nan
-        lacking = np.zeros(1)
+        cubes, lacking = float(np.vdot(h, h * h)), np.zeros(1)
         if self.single:
             lacking = -h
             exact = self._sample((j, size), single=False)
+            # From here on h is the memory of these products.
             lacking += exact.inner_products(exact) * covariance
-        own = _OwnSums(
-            triangles, float(np.vdot(h, h * h)), float(lacking.sum()), float(np.vdot(lacking, lacking)), first.norms
-        )
+        own = _OwnSums(triangles, cubes, float(lacking.sum()), float(np.vdot(lacking, lacking)), first.norms)
         return _PairSums(rows, columns, totals, own)
 
     @property
@@ -182,6 +179,8 @@ class _Tiles(Travels):
                 f"`H.covariance` must return shape {(x.shape[0], x2.shape[0])} for {x.shape[0]} and {x2.shape[0]} "
                 f"inputs, got {covariance.shape}"
             )
+        if not np.isfinite(covariance).all():
+            raise NonFiniteError(f"`H.covariance` of {self.hypotheses!r} must be finite")
         return covariance
 
 

@@ -85,6 +85,10 @@ def test_one_tile_in_float32_is_corrected_to_float64():
     assert "float32" in single.guarantee
     assert "float32" not in double.guarantee
     assert math.isclose(single.value, double.value, rel_tol=1e-13)
+    # The interval rests on squares, cubes and triangles as well, here in float32.
+    width = double.interval[1] - double.interval[0]
+    assert np.allclose(single.interval, double.interval, rtol=0, atol=1e-2 * width)
+    assert abs(single.upper - double.upper) < 1e-2 * width
 
 
 def test_float32_moves_the_estimate_by_less_than_it_says(monkeypatch: pytest.MonkeyPatch):
