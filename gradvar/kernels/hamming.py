@@ -37,7 +37,7 @@ def _look_up(words: Words, words2: Words, table: Values, mean: Values, mean2: Va
     for i in range(words.shape[1]):
         distances_from(words, i, words2, distance)
         for j in range(words2.shape[1]):
-            out[i, j] = table[np.int64(distance[j])] - mean[i] * mean2[j]
+            out[i, j] = table[distance[j]] - mean[i] * mean2[j]
 
 
 @compiled
@@ -46,9 +46,8 @@ def distances_from(words: Words, i: int, words2: Words, distance: Words) -> None
     pairs = np.uint64(0x5555555555555555)
     fours = np.uint64(0x3333333333333333)
     bytes_ = np.uint64(0x0F0F0F0F0F0F0F0F)
-    last = np.uint64(0x7F)
-    one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
-    eight, sixteen, half = np.uint64(8), np.uint64(16), np.uint64(32)
+    ones = np.uint64(0x0101010101010101)
+    one, two, four, last = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
     distance[:] = np.uint64(0)
     for w in range(words.shape[0]):
         word = words[w, i]
@@ -57,6 +56,5 @@ def distances_from(words: Words, i: int, words2: Words, distance: Words) -> None
             v = v - ((v >> one) & pairs)
             v = (v & fours) + ((v >> two) & fours)
             v = (v + (v >> four)) & bytes_
-            v = v + (v >> eight)
-            v = v + (v >> sixteen)
-            distance[j] += (v + (v >> half)) & last
+            # Compilers know this way to count bits and take the processor's own instruction for it.
+            distance[j] += (v * ones) >> last

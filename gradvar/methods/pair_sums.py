@@ -6,12 +6,11 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 
 from ..arguments import Array, stream
-from ..bits import pack
 from ..classes.base import KnowsCovariance
 from ..classes.parities import CubeParities
 from ..errors import NonFiniteError, ShapeError
@@ -29,8 +28,8 @@ Pair: TypeAlias = tuple[int, int, int]
 """The numbers i <= j of two tiles, and the size of the second."""
 
 ROWS = 512
-_TRIANGLE_TILES = 8
-"""Products of three pairs are summed in so many tiles: they cost as much as the pairs of four tiles."""
+_STUDIED = 8
+"""Products of three pairs, and what float32 lacks, are summed in so many tiles: they cost as much as four others."""
 _KEPT_BYTES = 2**27
 """What a process keeps of tiles, and again of projections: tiles are cheap to make again, projections are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
@@ -42,26 +41,23 @@ the pairs that matter are too rare to have been met."""
 class _PairSums(NamedTuple):
     """Sums of the values h of a pair of tiles: over each row, each column, and of h^2, h^4 and C_H^2.
 
-    A tile paired with itself has more.
+    A tile paired with itself has ||g||^2 and ||s||^2 at each input as well, and its study if it is one of the first.
     """
 
     rows: Array
     columns: Array
     moments: Array
-    own: _OwnSums | None = None
+    norms: Array | None = None
+    study: _Study | None = None
 
 
-class _OwnSums(NamedTuple):
-    """Of a tile paired with itself: sums of h_ij h_jk h_ki, of h^3, of what h lacks of float64, of its square; norms.
-
-    The norms are ||g||^2 and ||s||^2 at each input. Only the first tiles have their triangles summed.
-    """
+class _Study(NamedTuple):
+    """Of the pairs within a tile: sums of h_ij h_jk h_ki, of h^3, of what h lacks of float64, and of its square."""
 
     triangles: float
     cubes: float
     lacking: float
     lacking_squares: float
-    norms: Array
 
 
 class _Tiles(Travels):
@@ -127,60 +123,62 @@ class _Tiles(Travels):
         return latest[1]
 
     def __call__(self, pair: Pair) -> _PairSums:
-        from ..kernels.pair_sums import pair_sums
-
         i, j, size = pair
         second = self._second((j, size))
-        first = second if i == j else self._tile((i, self.rows))
-        if i != j and self._is_on_the_cube and first.has_points and second.has_points:
-            return self._sums_on_the_cube(first, second)
-        covariance = self._covariance(first.x, second.x)
-        if i == j:
-            covariance = covariance if covariance.flags.writeable else covariance.copy()
-            np.fill_diagonal(covariance, 0.0)
-        h = first.inner_products(second)
-        rows, columns, totals = pair_sums(h, covariance)
         if i != j:
+            rows, columns, moments = self._sums(self._tile((i, self.rows)), second)
             # A pair in two different tiles counts twice, as (i, j) and (j, i).
-            return _PairSums(rows, columns, 2 * totals)
-        triangles = float(np.vdot(h @ h, h)) if j < _TRIANGLE_TILES else math.nan
-        cubes, lacking = float(np.vdot(h, h * h)), np.zeros(1)
-        if self.single:
-            lacking = -h
-            exact = self._sample((j, size), single=False)
-            # From here on h is the memory of these products.
-            lacking += exact.inner_products(exact) * covariance
-        own = _OwnSums(triangles, cubes, float(lacking.sum()), float(np.vdot(lacking, lacking)), first.norms)
-        return _PairSums(rows, columns, totals, own)
+            return _PairSums(rows, columns, 2 * moments)
+        if j >= _STUDIED:
+            return _PairSums(*self._sums(second, second), second.norms)
+        return self._studied((j, size), second)
+
+    def _sums(self, first: SignalTile, second: SignalTile) -> tuple[Array, Array, Array]:
+        from ..kernels.pair_sums import pair_sums, pair_sums_on_the_cube
+
+        if self._is_on_the_cube and first.has_points and second.has_points:
+            table = cast(CubeParities, self.hypotheses).mean_by_weight
+            width = first.factors[0][0].shape[1]
+            products = first.without_points(second)
+            return pair_sums_on_the_cube(*products, width, first.words, second.words, table, first is second)
+        return pair_sums(first.inner_products(second), self._covariance(first, second))
 
     @property
     def _is_on_the_cube(self) -> bool:
         """Whether the class covariance is known to be that of parities, by the Hamming distance."""
-        return getattr(type(self.hypotheses), "covariance", None) is CubeParities.covariance
-
-    def _sums_on_the_cube(self, first: SignalTile, second: SignalTile) -> _PairSums:
-        from ..kernels.pair_sums import pair_sums_on_the_cube
-
-        hypotheses = self.hypotheses
-        assert isinstance(hypotheses, CubeParities)
-        rows, columns, totals = pair_sums_on_the_cube(
-            *first.without_points(second),
-            first.factors[0][0].shape[1],
-            (pack(first.x < 0), pack(second.x < 0)),
-            hypotheses.mean_by_weight,
-            (hypotheses.mean(first.x), hypotheses.mean(second.x)),
+        kind = type(self.hypotheses)
+        return issubclass(kind, CubeParities) and all(
+            getattr(kind, name) is getattr(CubeParities, name) for name in ("covariance", "mean")
         )
-        return _PairSums(rows, columns, 2 * totals)
 
-    def _covariance(self, x: Array, x2: Array) -> Array:
-        covariance = np.asarray(self.hypotheses.covariance(x, x2), dtype=np.float64)
-        if covariance.shape != (x.shape[0], x2.shape[0]):
+    def _studied(self, key: Key, tile: SignalTile) -> _PairSums:
+        from ..kernels.pair_sums import pair_sums
+
+        covariance, h = self._covariance(tile, tile), tile.inner_products(tile)
+        sums = pair_sums(h, covariance)
+        # h is symmetric, and a product with its own transpose takes half the operations.
+        triangles, cubes, lacking = float(np.vdot(h @ h.T, h)), float(np.vdot(h, h * h)), np.zeros(1)
+        if self.single:
+            lacking = -h
+            exact = self._sample(key, single=False)
+            # From here on h is the memory of these products.
+            lacking += exact.inner_products(exact) * covariance
+        study = _Study(triangles, cubes, float(lacking.sum()), float(np.vdot(lacking, lacking)))
+        return _PairSums(*sums, tile.norms, study)
+
+    def _covariance(self, first: SignalTile, second: SignalTile) -> Array:
+        """C_H at the pairs, and 0 at those of an input with itself."""
+        covariance = np.asarray(self.hypotheses.covariance(first.x, second.x), dtype=np.float64)
+        if covariance.shape != (first.x.shape[0], second.x.shape[0]):
             raise ShapeError(
-                f"`H.covariance` must return shape {(x.shape[0], x2.shape[0])} for {x.shape[0]} and {x2.shape[0]} "
-                f"inputs, got {covariance.shape}"
+                f"`H.covariance` must return shape {(first.x.shape[0], second.x.shape[0])} for {first.x.shape[0]} "
+                f"and {second.x.shape[0]} inputs, got {covariance.shape}"
             )
         if not np.isfinite(covariance).all():
             raise NonFiniteError(f"`H.covariance` of {self.hypotheses!r} must be finite")
+        if first is second:
+            covariance = covariance if covariance.flags.writeable else covariance.copy()
+            np.fill_diagonal(covariance, 0.0)
         return covariance
 
 
@@ -209,7 +207,8 @@ class PairSums:
         self.n = 0
         self.row_sums = np.zeros(0)
         self._moments: list[Array] = []
-        self._own: list[_OwnSums] = []
+        self._norms: list[Array] = []
+        self._studies: list[_Study] = []
 
     def extend(self, n: int, report: Callable[[int], object]) -> None:
         """Add tiles until there are n samples, and report each column. Earlier sizes must be multiples of the tile."""
@@ -228,15 +227,17 @@ class PairSums:
             row_sums[i * self.rows : i * self.rows + part.rows.size] += part.rows
             if i != j:
                 row_sums[self.n :] += part.columns
-            if part.own is not None:
-                self._own.append(part.own)
+            if part.norms is not None:
+                self._norms.append(part.norms)
+            if part.study is not None:
+                self._studies.append(part.study)
             self._moments.append(part.moments)
         self.n, self.row_sums = self.n + size, row_sums
 
     @property
     def norms(self) -> Array:
         """||g||^2 and ||s||^2 at the samples, shape (n, 2)."""
-        return np.concatenate([own.norms for own in self._own])
+        return np.concatenate(self._norms)
 
     @property
     def rounding(self) -> float:
@@ -245,17 +246,12 @@ class PairSums:
         typical = math.sqrt(covariances / (self.n * (self.n - 1)))
         double = 8 * float(np.finfo(np.float64).eps) * typical * float(self.norms[:, 1].mean())
         # Whatever the kernel, a mean over pairs has at most 2/n times the kernel's mean square for its variance.
-        lacking = math.fsum(own.lacking_squares for own in self._own) / self._own_pairs
-        return double + 4 * math.sqrt(2 * lacking / self.n)
+        lacking = math.fsum(study.lacking_squares for study in self._studies) / self._studied(2)
+        return double + 4 * math.sqrt(2 * lacking / min(self.n, _STUDIED * self.rows))
 
-    @property
-    def _own_pairs(self) -> int:
-        """Ordered pairs within tiles."""
-        return sum(size * (size - 1) for size in self._sizes)
-
-    @property
-    def _sizes(self) -> list[int]:
-        return [len(own.norms) for own in self._own]
+    def _studied(self, k: int) -> int:
+        """The number of ordered k-tuples of different samples within one of the studied tiles."""
+        return sum(math.perm(len(norms), k) for norms in self._norms[:_STUDIED])
 
     def found(self) -> tuple[Moments, bool]:
         """U with its zetas, and whether an interval can be drawn from them."""
@@ -268,9 +264,7 @@ class PairSums:
         if getattr(hypotheses, "is_orthonormal", False):
             expected = exp2(-hypotheses.log2_size) - exp2(-2 * hypotheses.log2_size)
             resolved = resolved and covariances / (self.n * (self.n - 1)) >= _SEEN * expected
-        triples = sum(size * (size - 1) * (size - 2) for size in self._sizes[:_TRIANGLE_TILES])
-        triangles = math.fsum(own.triangles for own in self._own[:_TRIANGLE_TILES])
-        cubes = math.fsum(own.cubes for own in self._own) / self._own_pairs
-        found = moments(self.row_sums, squares, triangles / triples if triples else 0.0, cubes, effective)
-        lacking = math.fsum(own.lacking for own in self._own) / self._own_pairs
-        return found._replace(value=found.value + lacking), resolved
+        triangles, cubes, lacking, _ = (math.fsum(values) for values in zip(*self._studies, strict=True))
+        triangles = triangles / self._studied(3) if self._studied(3) else 0.0
+        found = moments(self.row_sums, squares, triangles, cubes / self._studied(2), effective)
+        return found._replace(value=found.value + lacking / self._studied(2)), resolved

@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array
+from ..bits import Words, pack
 from ..errors import NonFiniteError
 from ..problem import Factors, Problem
 
@@ -93,10 +95,19 @@ class SignalTile:
         """<s(x), s(x')> for the pairs, in float64 memory of the thread that its next call overwrites."""
         return self._added(other, self.factors, other.factors)
 
-    def without_points(self, other: SignalTile) -> tuple[Array, _Stored]:
-        """The terms K, D of <s(x), s(x')> = K + <(x, 1, ...), (x', 1, ...)> D for tiles that have points."""
-        kernel = self._added(other, self.factors[1:], other.factors[1:])
+    def without_points(self, other: SignalTile) -> tuple[_Stored, _Stored]:
+        """The terms K, D of <s(x), s(x')> = K + <(x, 1, ...), (x', 1, ...)> D for tiles that have points.
+
+        In memory of the thread that its next call overwrites.
+        """
+        others = self.factors[1:], other.factors[1:]
+        kernel = self._added(other, *others) if others[0] else _product("left", self.left, other.right)
         return kernel, _product("right", self.factors[0][1], other.factors[0][1])
+
+    @cached_property
+    def words(self) -> Words:
+        """The inputs packed into bits, 1 for a negative coordinate."""
+        return pack(self.x < 0)
 
     def _added(
         self, other: SignalTile, factors: list[tuple[_Stored, _Stored]], factors2: list[tuple[_Stored, _Stored]]

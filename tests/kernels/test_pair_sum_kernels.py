@@ -30,20 +30,26 @@ def test_products_are_added_in_place():
     assert_allclose(total, expected, rtol=1e-15)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(("shape", "dim", "ones"), [((1, 1), 3, 0), ((7, 4), 64, 1), ((5, 33), 70, 2)])
-def test_sums_on_the_cube(shape: tuple[int, int], dim: int, ones: int, dtype: type[np.floating]):
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("dtypes", [(np.float64, np.float64), (np.float64, np.float32), (np.float32, np.float32)])
+@pytest.mark.parametrize(
+    ("shape", "dim", "ones"), [((1, 1), 3, 0), ((7, 4), 64, 1), ((5, 33), 70, 2), ((515, 3), 9, 1), ((2, 1030), 9, 0)]
+)
+def test_sums_on_the_cube(
+    shape: tuple[int, int], dim: int, ones: int, dtypes: tuple[type[np.floating], type[np.floating]], own: bool
+):
     rng = np.random.default_rng(2)
-    (n, n2), table = shape, rng.normal(size=dim + 1)
+    table = rng.normal(size=dim + 1)
     x, x2 = (np.where(rng.random((size, dim)) < 0.3, -1.0, 1.0) for size in shape)
-    kernel, deltas = rng.normal(size=shape), rng.normal(size=shape).astype(dtype)
-    mean, mean2 = rng.normal(size=n), rng.normal(size=n2)
+    x2 = x if own else x2
+    kernel, deltas = (rng.normal(size=(len(x), len(x2))).astype(dtype) for dtype in dtypes)
     products = x @ x2.T
+    mean, mean2 = (table[(points < 0).sum(axis=1)] for points in (x, x2))
     covariance = table[((dim - products) / 2).astype(int)] - np.outer(mean, mean2)
+    if own:
+        np.fill_diagonal(covariance, 0.0)
     h = (kernel + (products + ones) * deltas) * covariance
-    rows, columns, moments = pair_sums_on_the_cube(
-        kernel, deltas, dim + ones, (pack(x < 0), pack(x2 < 0)), table, (mean, mean2)
-    )
+    rows, columns, moments = pair_sums_on_the_cube(kernel, deltas, dim + ones, pack(x < 0), pack(x2 < 0), table, own)
     # The terms are of order dim, of either sign.
     assert_allclose(rows, h.sum(axis=1), rtol=1e-12, atol=1e-13 * dim)
     assert_allclose(columns, h.sum(axis=0), rtol=1e-12, atol=1e-13 * dim)
