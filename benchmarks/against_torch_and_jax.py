@@ -1,6 +1,6 @@
 """Monte Carlo against what a user of PyTorch or JAX would write by hand, side by side in one run.
 
-    python benchmarks/against_torch_and_jax.py [pairs] [pairs-single] [accuracy] [members] [workers]
+    python benchmarks/against_torch_and_jax.py [pairs] [pairs-single] [accuracy] [members] [members-single] [workers]
 
 - pairs: the sum over all pairs of n = 16 384 inputs of class covariance x tangent kernel, SparseParities(64, 3), MLP
   64-128-1: torch.func's per-example gradients, materialised; the layer-wise contraction jitted by JAX; float64 all.
@@ -10,6 +10,7 @@
   extrapolated from the error that its runs have.
 - members: the gradients E_x[h s] of 256 sampled members on 32 768 inputs, in float64: torch.func, vmap over members,
   the fastest of several sizes of batches; gradvar's whole gradients; and its random projections.
+- members-single: the same in float32.
 - workers: two workers against one, the same bits.
 
 Each candidate runs in a process of its own, alternately, so that peak memory is its own; a time is the best of the
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -76,15 +78,22 @@ def covariance_table() -> np.ndarray:
     return normalised_krawtchouk(DIM, 3)
 
 
-def pairs_torch(single: bool = False) -> dict[str, object]:
+def torch_network(single: bool) -> tuple[Any, dict[str, Any]]:
+    """The same network as a module of torch, and its parameters."""
     import torch
-    from torch.func import functional_call, grad, vmap
 
     model, dtype = network(), torch.float32 if single else torch.float64
     net = torch.nn.Sequential(torch.nn.Linear(DIM, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, 1)).to(dtype)
     for layer, w, b in zip((net[0], net[2]), model.weights, model.biases, strict=True):
         layer.weight.data, layer.bias.data = torch.tensor(np.array(w), dtype=dtype), torch.tensor(b, dtype=dtype)
-    parameters = {k: v.detach() for k, v in net.named_parameters()}
+    return net, {k: v.detach() for k, v in net.named_parameters()}
+
+
+def pairs_torch(single: bool = False) -> dict[str, object]:
+    import torch
+    from torch.func import functional_call, grad, vmap
+
+    (net, parameters), dtype = torch_network(single), torch.float32 if single else torch.float64
     per_example = vmap(grad(lambda p, x: functional_call(net, p, (x[None],)).squeeze()), in_dims=(None, 0))
     table = torch.tensor(covariance_table(), dtype=dtype)
     x = torch.tensor(inputs(N), dtype=dtype)
@@ -160,11 +169,7 @@ def accuracy_torch() -> dict[str, object]:
     from torch.func import functional_call, vjp, vmap
 
     truth = gv.gradient_variance(gv.SparseParities(DIM, 2), network()).value
-    model = network()
-    net = torch.nn.Sequential(torch.nn.Linear(DIM, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, 1)).double()
-    for layer, w, b in zip((net[0], net[2]), model.weights, model.biases, strict=True):
-        layer.weight.data, layer.bias.data = torch.tensor(np.array(w)), torch.tensor(np.array(b))
-    parameters = {k: v.detach() for k, v in net.named_parameters()}
+    net, parameters = torch_network(single=False)
     members, n = 64, 65_536
 
     def gradients(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -211,25 +216,18 @@ class Drawn:
         return self.H.evaluate(members, x)
 
 
-def members_gradvar(n_projections: int | None = None) -> dict[str, object]:
-    method = gv.MonteCarlo(n_members=MEMBERS, n_projections=n_projections)
+def members_gradvar(n_projections: int | None = None, single: bool = False) -> dict[str, object]:
+    precision = "single" if single else "double"
+    method = gv.MonteCarlo(n_members=MEMBERS, n_projections=n_projections, precision=precision)
     run = lambda: gv.gradient_variance(Drawn(), network(), method=method, max_samples=MANY, rtol=0, rng=0).value  # noqa: E731
     return timed(run)
 
 
-def members_sketched() -> dict[str, object]:
-    return members_gradvar(512)
-
-
-def members_torch() -> dict[str, object]:
+def members_torch(single: bool = False) -> dict[str, object]:
     import torch
     from torch.func import functional_call, vjp, vmap
 
-    model = network()
-    net = torch.nn.Sequential(torch.nn.Linear(DIM, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, 1)).double()
-    for layer, w, b in zip((net[0], net[2]), model.weights, model.biases, strict=True):
-        layer.weight.data, layer.bias.data = torch.tensor(np.array(w)), torch.tensor(np.array(b))
-    parameters = {k: v.detach() for k, v in net.named_parameters()}
+    (net, parameters), dtype = torch_network(single), torch.float32 if single else torch.float64
     H = gv.SparseParities(DIM, 3)
     drawn = H.sample(MEMBERS, 0)
 
@@ -240,8 +238,8 @@ def members_torch() -> dict[str, object]:
         total = 0.0
         for start in range(0, MANY, rows):
             x = H.inputs.sample(rows, np.random.default_rng(start))
-            labels = torch.tensor(H.evaluate(drawn, x))
-            back = pull_back(torch.tensor(x))
+            labels = torch.tensor(H.evaluate(drawn, x), dtype=dtype)
+            back = pull_back(torch.tensor(x, dtype=dtype))
             parts = vmap(back, chunk_size=chunk)(labels / MANY)[0]
             total = total + torch.cat([g.reshape(MEMBERS, -1) for g in parts.values()], dim=1)
         return float((total**2).sum())
@@ -278,7 +276,16 @@ CANDIDATES: dict[str, dict[str, Callable[[], dict[str, object]]]] = {
         "torch, gradients": lambda: pairs_torch(True),
     },
     "accuracy": {"gradvar": accuracy_gradvar, "torch, sampled members": accuracy_torch},
-    "members": {"gradvar": members_gradvar, "gradvar, projections": members_sketched, "torch, vmap": members_torch},
+    "members": {
+        "gradvar": members_gradvar,
+        "gradvar, projections": lambda: members_gradvar(512),
+        "torch, vmap": members_torch,
+    },
+    "members-single": {
+        "gradvar": lambda: members_gradvar(single=True),
+        "gradvar, projections": lambda: members_gradvar(512, single=True),
+        "torch, vmap": lambda: members_torch(True),
+    },
     "workers": {"2 workers": lambda: workers(2), "1 worker": lambda: workers(1)},
 }
 

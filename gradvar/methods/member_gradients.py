@@ -7,6 +7,8 @@ For each tangent factor (A, B) of the signal, s_ij(x) = A_i(x) B_j(x), the mean 
 Labels are multiplied into the narrower of A and B, a few members at a time and in cache, and one product with the wider
 side sums over the inputs: the gradients of single inputs are never made, and a chunk of members costs nothing that the
 others have cost already but the labels and factors, which a process keeps as far as its memory for them goes.
+
+In float32, these gradients are made in float64 as well at a few blocks, for what inner products lack.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from ..expectation import rows_per_tile
 from ..problem import Factors, Problem, norms_sq
 from ..tiles import Travels, single_threaded_blas
 from .kept import Kept
+from .signal_tiles import Stored, in_single
 
 _INPUTS, _MEMBERS, _PROJECTIONS = 0, 1, 2
 _BLOCKS = 64
@@ -36,20 +39,21 @@ _FEW = 4
 """Members in a chunk, where not even the gradient of one of them fits: it is made in pieces."""
 _KEPT_BYTES = 2**27
 """What a process keeps of labels and factors, where there are several chunks."""
-_IN_CACHE = 2**17
-"""Numbers that are worked on at a time: 1 MiB."""
+_IN_CACHE = 2**20
+"""Bytes that are worked on at a time."""
 _GROUP = 2**21
 """Numbers in the gradients of members whose products are one task."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One block of inputs, the members of one chunk, and a piece of their gradients."""
+    """One block of inputs, the members of one chunk, and a piece of their gradients; whether in float64 after all."""
 
     block: int
     first: int
     last: int
     piece: int
+    exact: bool = False
 
 
 class _Cell(NamedTuple):
@@ -106,7 +110,7 @@ class _Tile:
     values: npt.NDArray[np.float64] | npt.NDArray[np.int8]
     mean: Array
     weights: Array
-    factors: Factors
+    factors: list[tuple[Stored, Stored]]
     norms: Array
 
     @property
@@ -114,11 +118,11 @@ class _Tile:
         arrays = [self.mean, self.weights, self.norms, *(side for pair in self.factors for side in pair)]
         return self.values.nbytes + sum(array.nbytes for array in arrays)
 
-    def labels(self, first: int, last: int) -> Array:
-        """(h - hbar) times the weights for some of the members, shape (last - first, n)."""
+    def labels(self, first: int, last: int) -> Stored:
+        """(h - hbar) times the weights for some of the members, shape (last - first, n), as precise as the factors."""
         labels: Array = self.values[first:last] - self.mean
         labels *= self.weights
-        return labels
+        return labels.astype(self.factors[0][0].dtype, copy=False)
 
 
 class MemberGradients(Travels):
@@ -142,6 +146,8 @@ class MemberGradients(Travels):
         Inputs; n_blocks divides those that are sampled.
     enumerated : bool
         Whether they are all inputs.
+    single : bool
+        Whether gradients are made in float32.
     """
 
     def __init__(
@@ -153,9 +159,11 @@ class MemberGradients(Travels):
         n_projections: int | None,
         n: int,
         enumerated: bool,
+        single: bool = False,
     ) -> None:
         super().__init__()
         self.problem, self.seed, self.key, self.m, self.enumerated = problem, seed, key, m, enumerated
+        self.dtype = np.dtype(np.float32 if single else np.float64)
         self.n_projections = n_projections
         self.n_blocks = min(_BLOCKS, n)
         self.size = math.ceil(n / self.n_blocks) if enumerated else n // self.n_blocks
@@ -193,7 +201,7 @@ class MemberGradients(Travels):
 
     def forget(self) -> None:
         """Give the memory back."""
-        self.out = np.empty((0, 0))
+        self.out = np.empty((0, 0), self.dtype)
         """Where the gradients of a chunk are written in this process, shape (blocks, members q), if there is any."""
         once = self.chunk == self.m and len(self.pieces) == 1
         self._tiles: Kept[_Tile] = Kept(0 if once else _KEPT_BYTES)
@@ -216,18 +224,26 @@ class MemberGradients(Travels):
         are not kept.
         """
         members = task.last - task.first
-        out = self.out[task.block] if len(self.out) else np.empty(members * self.components(task.piece))
+        if len(self.out) and not task.exact:
+            out = self.out[task.block]
+        else:
+            out = np.empty(members * self.components(task.piece), np.float64 if task.exact else self.dtype)
         norms, size = [np.empty((0, 2))], self._size(task.block)
         if size == 0:
             out[:] = 0.0
         for start in range(0, size, self._rows):
-            tile = self._tiles.get((task.block, start), functools.partial(self._tile, task.block, start))
+            if task.exact:
+                tile = self._tile(task.block, start)
+            else:
+                tile = self._tiles.get(
+                    (task.block, start), functools.partial(self._tile, task.block, start, self.dtype)
+                )
             labels = tile.labels(task.first, task.last)
             for cell, total in zip(self.pieces[task.piece], self._by_cell(out, task.piece), strict=True):
                 narrow, wide = tile.factors[cell.factor]
                 total = total.reshape(members, *cell.shape)
                 _multiply(total, labels, narrow[cell.rows], wide[:, cell.columns], add=start > 0)
-            if task.first == task.piece == 0:
+            if task.first == task.piece == 0 and not task.exact:
                 norms.append(tile.norms)
         return out, np.concatenate(norms)
 
@@ -258,7 +274,7 @@ class MemberGradients(Travels):
         """The inputs in a block: fewer in the last ones, where all are taken."""
         return max(0, min(self.size, self.n - block * self.size))
 
-    def _tile(self, block: int, start: int) -> _Tile:
+    def _tile(self, block: int, start: int, dtype: npt.DTypeLike = np.float64) -> _Tile:
         """The inputs of a block from number `start` on: a function of these two numbers."""
         stop = min(start + self._rows, self._size(block))
         if self.enumerated:
@@ -269,13 +285,15 @@ class MemberGradients(Travels):
             weights = np.full(stop - start, 1 / self.size)
         gradient, scale = self.problem.tangent_factors(x), self.problem.signal_scale(x)
         norm_sq, values = norms_sq(gradient), self._values(x)
+        sides = self._sides([(left, right * scale[:, None]) for left, right in gradient])
+        kept = in_single if dtype == np.float32 else np.asarray
         with np.errstate(invalid="ignore"):
             small = values.astype(np.int8)
         return _Tile(
             values=small if np.array_equal(small, values) else values,
             mean=values.mean(axis=0),
             weights=weights,
-            factors=self._sides([(left, right * scale[:, None]) for left, right in gradient]),
+            factors=[(kept(a), kept(b)) for a, b in sides],
             norms=np.stack([norm_sq, scale**2 * norm_sq], axis=1),
         )
 
@@ -326,12 +344,12 @@ def _pieces(widths: list[tuple[int, int]], most: int) -> list[list[_Cell]]:
     return pieces
 
 
-def _multiply(total: Array, labels: Array, narrow: Array, wide: Array, add: bool) -> None:
+def _multiply(total: Stored, labels: Stored, narrow: Stored, wide: Stored, add: bool) -> None:
     """Write sum_n labels[a, n] narrow[i, n] wide[n, j] into `total`, shape (members, r, s), or add it."""
     n = labels.shape[1]
-    rows = max(1, _IN_CACHE // n)
+    rows = max(1, _IN_CACHE // (n * labels.itemsize))
     some = max(1, rows // len(narrow))
-    memory = np.empty((some, min(rows, len(narrow)), n))
+    memory = np.empty((some, min(rows, len(narrow)), n), labels.dtype)
     for a in range(0, len(labels), some):
         for i in range(0, len(narrow), rows):
             left, right = labels[a : a + some, None], narrow[None, i : i + rows]
@@ -349,12 +367,12 @@ def _sums(cells: list[Array], projected: bool, enumerated: bool) -> Sums:
     blocks, members, width = cells[0].shape
     kernel, by_member = np.zeros((blocks, blocks)), np.zeros((2, members))
     by_projection = np.zeros((2, width if projected else 0))
-    columns = max(1, _IN_CACHE // blocks)
+    columns = max(1, _IN_CACHE // (8 * blocks))
     for cell in cells:
         some = max(1, columns // cell.shape[2])
         for a in range(0, members, some):
             for j in range(0, cell.shape[2], columns):
-                part = cell[:, a : a + some, j : j + columns]
+                part = cell[:, a : a + some, j : j + columns].astype(np.float64, copy=False)
                 if enumerated:
                     squares = np.array([part.sum(axis=0) ** 2] * 2)
                 else:

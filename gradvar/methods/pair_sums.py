@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple, TypeAlias, cast
 
@@ -214,10 +214,21 @@ class PairSums:
         """Add tiles until there are n samples, and report each column. Earlier sizes must be multiples of the tile."""
         columns = range(self.n // self.rows, math.ceil(n / self.rows))
         sizes = {j: min(self.rows, n - j * self.rows) for j in columns}
-        pairs: Iterable[Pair] = ((i, j, sizes[j]) for j in columns for i in range(j + 1))
-        with closing(ordered_map(self.tiles, pairs, self.settings.executor)) as results:
+
+        def pairs() -> Iterator[Pair]:
+            yield columns.start, columns.start, sizes[columns.start]
             for j in columns:
-                self._add_column(j, [next(results) for _ in range(j + 1)])
+                # One worker makes the tile of the next column while the others pair those that are made.
+                if j + 1 in sizes:
+                    yield j + 1, j + 1, sizes[j + 1]
+                yield from ((i, j, sizes[j]) for i in range(j))
+
+        with closing(ordered_map(self.tiles, pairs(), self.settings.executor)) as results:
+            own = next(results)
+            for j in columns:
+                following = next(results) if j + 1 in sizes else own
+                self._add_column(j, [*(next(results) for _ in range(j)), own])
+                own = following
                 report(j + 1)
 
     def _add_column(self, j: int, parts: list[_PairSums]) -> None:

@@ -46,6 +46,8 @@ from .member_gradients import MemberGradients, Sums, Task
 _PILOT_KEY, _FINAL_KEY = 6, 7
 _REPORTED = 8
 _FIRST = 2048
+_EXACT = 4
+"""Blocks at which gradients in float32 are made in float64 as well."""
 _FEWEST_BLOCKS, _FEWEST_MEMBERS = 8, 10
 """No interval is drawn from fewer blocks, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
 
@@ -60,10 +62,13 @@ class SampledMembers:
         Members that are drawn.
     n_projections : int or None
         Random projections of the signal where it has more components than that; None for the whole signal.
+    precision : str
+        "double", or "single" for gradients in float32 at sampled inputs.
     """
 
     n_members: int = 512
     n_projections: int | None = 512
+    precision: str = "double"
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None for a class whose members can be drawn and evaluated."""
@@ -97,7 +102,8 @@ class SampledMembers:
             return finish(max(parts, key=lambda part: part.n)) if parts else None
 
         def run(key: int, n: int, enumerated: bool = False) -> _Found:
-            gradients = MemberGradients(problem, settings.seed, key, self.n_members, self.n_projections, n, enumerated)
+            m, q, single = self.n_members, self.n_projections, self.precision == "single" and not enumerated
+            gradients = MemberGradients(problem, settings.seed, key, m, q, n, enumerated, single)
             runs.append(_Run(gradients, settings, bar, finish))
             return runs[-1].found()
 
@@ -133,6 +139,8 @@ class _Found(NamedTuple):
     q: int | None
     effective_members: float
     norms: Array
+    rounding: float
+    """What products in float32 may do to U."""
 
     @property
     def inputs(self) -> float:
@@ -206,12 +214,14 @@ class _Run:
         """The gradients of one chunk of members at all blocks, shape (blocks, members q)."""
         self._sums: list[Sums] = []
         """What the chunks finished so far add up to."""
+        self._lacking = np.zeros((0, 0))
+        """What the inner products of some blocks, summed over all members, lack of float64."""
 
     def found(self) -> _Found:
         """U and its variances, from all blocks for one chunk of members after another."""
         gradients, blocks = self.gradients, self.gradients.n_blocks
         starts, pieces = range(0, gradients.m, gradients.chunk), range(len(gradients.pieces))
-        memory = np.empty((blocks, gradients.chunk * max(map(gradients.components, pieces))))
+        memory = np.empty((blocks, gradients.chunk * max(map(gradients.components, pieces))), gradients.dtype)
         work = blocks * len(starts) * len(pieces)
         self.bar.stage(f"{gradients.n:,} inputs, {gradients.m:,} members", work)
         for first in starts:
@@ -230,6 +240,7 @@ class _Run:
         gradients, executor = self.gradients, self.settings.executor
         last = min(first + gradients.chunk, gradients.m)
         parts = self._parts = gradients.out = memory[:, : (last - first) * gradients.components(piece)]
+        exact = self._exact(first, last, piece)
         tasks = (Task(block, first, last, piece) for block in range(len(parts)))
         with closing(ordered_map(gradients, tasks, executor)) as results:
             for block, (part, norms) in enumerate(results, 1):
@@ -237,12 +248,24 @@ class _Run:
                     parts[block - 1] = part
                 if first == piece == 0:
                     self._norms.append(norms)
+                if block == len(exact):
+                    some = parts[:block].astype(np.float64)
+                    lacking = (exact @ exact.T - some @ some.T) * (gradients.m / (last - first))
+                    self._lacking = self._lacking + lacking if piece else lacking
                 if block % _REPORTED == 0 and block < len(parts):
                     self.bar.advance(_REPORTED, self._estimate)
         sums = functools.partial(gradients.sums, parts, piece)
         here = executor if shares_memory(executor) else None  # gradients do not travel
         with closing(ordered_map(sums, gradients.groups(parts, piece), here)) as found:
             return Sums.of_members(list(found))
+
+    def _exact(self, first: int, last: int, piece: int) -> Array:
+        """The gradients of the first chunk of members at some blocks in float64, where the others are in float32."""
+        gradients = self.gradients
+        some = min(_EXACT, gradients.n_blocks) if gradients.dtype == np.float32 and first == 0 else 0
+        tasks = (Task(block, first, last, piece, exact=True) for block in range(some))
+        with closing(ordered_map(gradients, tasks, self.settings.executor)) as results:
+            return np.array([part for part, _ in results])
 
     def so_far(self) -> _Found | None:
         """The same for the chunks of members finished so far, or for the first from the blocks finished so far.
@@ -265,18 +288,26 @@ class _Run:
         gradients, (kernel, by_member, by_projection) = self.gradients, sums
         m, blocks = by_member.shape[1], kernel.shape[0]
         if not (np.isfinite(kernel).all() and np.isfinite(by_member).all()):
-            raise NonFiniteError("the squares of the members' gradients overflow float64; rescale labels or weights")
+            raise NonFiniteError(
+                f"the squares of the members' gradients overflow {gradients.dtype}; rescale labels or weights"
+            )
         # Members are centred at the mean of all, of which m stand for the rest.
         kernel, by_member, by_projection = (values * (gradients.m / m) / (gradients.m - 1) for values in sums)
         mean = by_member.mean(axis=0)
         spread = float((mean**2).sum())
         effective = float(np.abs(mean).sum()) ** 2 / spread if spread > 0 else 0.0
-        found = None
+        found, rounding = None, 0.0
         if not gradients.enumerated:
             np.fill_diagonal(kernel, 0.0)
             triples = blocks * (blocks - 1) * (blocks - 2)
             triangles = float(np.vdot(kernel @ kernel, kernel)) / triples
             found = moments(kernel.sum(axis=1), float((kernel**2).sum()), triangles)
+            if len(self._lacking):
+                pairs = self._lacking[np.triu_indices(len(self._lacking), 1)] / (gradients.m - 1)
+                found = found._replace(value=found.value + float(pairs.mean()))
+                # A mean over pairs of b blocks has at most 2/b times their mean square for its variance, and the
+                # first of the chunks as much again times b/2.
+                rounding = 4 * math.sqrt((2 / len(self._lacking) + 1) * float((pairs**2).mean()))
         return _Found(
             value=math.fsum(mean) if found is None else found.value,
             blocks=found,
@@ -287,6 +318,7 @@ class _Run:
             q=gradients.q if gradients.projected else None,
             effective_members=effective,
             norms=np.concatenate(self._norms),
+            rounding=rounding,
         )
 
 
@@ -300,9 +332,10 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
     exponent, variance = 2 * problem.exponent, found.variance
     by = "" if found.q is None else f", {found.q:,} random projections of the gradient"
     at = f"all {found.n:,} inputs" if found.blocks is None else f"{found.n:,} sampled inputs"
-    sampled = f"{found.m:,} sampled members, {at}{by}"
+    products = ", products in float32" if found.rounding > 0 else ""
+    sampled = f"{found.m:,} sampled members, {at}{by}{products}"
     if found.resolved:
-        rounding = ROUNDING * abs(found.value)
+        rounding = ROUNDING * abs(found.value) + found.rounding
         error = math.sqrt(variance) + rounding
         low, high = found.interval(settings.confidence)
         interval = low - rounding, high + rounding

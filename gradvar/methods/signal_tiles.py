@@ -20,7 +20,7 @@ from ..bits import Words, pack
 from ..errors import NonFiniteError
 from ..problem import Factors, Problem
 
-_Stored: TypeAlias = npt.NDArray[np.floating]
+Stored: TypeAlias = npt.NDArray[np.floating]
 Removed: TypeAlias = Callable[[Factors], tuple[Array, Array, Array]]
 """From the signal's factors: the functions f that are taken out, <s, b> and <b, b'> of their coefficients b."""
 
@@ -50,9 +50,9 @@ class SignalTile:
     """
 
     x: Array
-    left: _Stored
-    right: _Stored
-    factors: list[tuple[_Stored, _Stored]]
+    left: Stored
+    right: Stored
+    factors: list[tuple[Stored, Stored]]
     norms: Array
     has_points: bool
 
@@ -74,7 +74,7 @@ class SignalTile:
         norm_sq = sum(
             (np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b) for a, b in gradient), start=np.zeros(size)
         )
-        kept = _in_single if single else _in_single_if_exact
+        kept = in_single if single else _in_single_if_exact
         factors = [(kept(a), kept(b)) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1]
         return cls(
             x,
@@ -95,7 +95,7 @@ class SignalTile:
         """<s(x), s(x')> for the pairs, in float64 memory of the thread that its next call overwrites."""
         return self._added(other, self.factors, other.factors)
 
-    def without_points(self, other: SignalTile) -> tuple[_Stored, _Stored]:
+    def without_points(self, other: SignalTile) -> tuple[Stored, Stored]:
         """The terms K, D of <s(x), s(x')> = K + <(x, 1, ...), (x', 1, ...)> D for tiles that have points.
 
         In memory of the thread that its next call overwrites.
@@ -110,7 +110,7 @@ class SignalTile:
         return pack(self.x < 0)
 
     def _added(
-        self, other: SignalTile, factors: list[tuple[_Stored, _Stored]], factors2: list[tuple[_Stored, _Stored]]
+        self, other: SignalTile, factors: list[tuple[Stored, Stored]], factors2: list[tuple[Stored, Stored]]
     ) -> Array:
         from ..kernels.pair_sums import multiply_into
 
@@ -140,17 +140,18 @@ class _Memory(threading.local):
 _memory = _Memory()
 
 
-def _product(name: str, a: _Stored, b: _Stored) -> _Stored:
-    out: _Stored = _memory.array(name, (a.shape[0], b.shape[0]), np.result_type(a, b))
+def _product(name: str, a: Stored, b: Stored) -> Stored:
+    out: Stored = _memory.array(name, (a.shape[0], b.shape[0]), np.result_type(a, b))
     return np.matmul(a, b.T, out=out)
 
 
-def _are_points(array: _Stored, x: Array) -> bool:
+def _are_points(array: Stored, x: Array) -> bool:
     """Whether the columns are those of x, and then ones."""
     return np.array_equal(array[:, : x.shape[1]], x) and bool((array[:, x.shape[1] :] == 1).all())
 
 
-def _in_single(array: Array) -> _Stored:
+def in_single(array: Array) -> npt.NDArray[np.float32]:
+    """The array in float32, if products of its rows with themselves do not overflow there."""
     if _largest_product(array) > _MOST:
         raise NonFiniteError(
             'the products of signals overflow float32; rescale labels or weights, or take precision="double"'
@@ -158,7 +159,7 @@ def _in_single(array: Array) -> _Stored:
     return array.astype(np.float32)
 
 
-def _in_single_if_exact(array: Array) -> _Stored:
+def _in_single_if_exact(array: Array) -> Stored:
     """In float32 if all sums of products with such an array are integers that float32 holds."""
     if _largest_product(array) <= _EXACT and (array == np.rint(array)).all():
         return array.astype(np.float32)

@@ -30,8 +30,8 @@ class Silent:
         return self.H.evaluate(members, x)
 
 
-def monte_carlo(H, model, loss="square", m=64, q=None, **settings) -> gv.Estimate:
-    method = gv.MonteCarlo(n_members=m, n_projections=q)
+def monte_carlo(H, model, loss="square", m=64, q=None, precision="double", **settings) -> gv.Estimate:
+    method = gv.MonteCarlo(n_members=m, n_projections=q, precision=precision)
     estimate = gv.gradient_variance(Silent(H), model, loss, method=method, **settings)
     assert not estimate.exact
     assert estimate.method == "monte-carlo (sampled members)"
@@ -148,6 +148,55 @@ def test_same_seed_same_bits_for_any_workers():
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         assert monte_carlo(H, model, executor=pool, **settings).value == alone.value
     assert monte_carlo(H, model, **{**settings, "rng": 4}).value != alone.value
+
+
+@pytest.mark.parametrize("q", [None, 30])
+@pytest.mark.parametrize("numbers", [2**24, 64 * 129 * 7, 64 * 100])
+def test_float32_moves_the_estimate_by_less_than_it_says(q, numbers: int, monkeypatch: pytest.MonkeyPatch):
+    """All members at once; in chunks; and in pieces."""
+    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", numbers)
+    H, model = gv.SparseParities(14, 1), gv.MLP.random([14, 8, 1], rng=0)
+    settings = {"m": 24, "q": q, "max_samples": 640, "rtol": 0, "rng": 3}
+    double, single = (monte_carlo(H, model, precision=precision, **settings) for precision in ("double", "single"))
+    assert "float32" in single.guarantee
+    assert "float32" not in double.guarantee
+    assert 0 < abs(single.value - double.value) <= single.standard_error - double.standard_error
+    assert single.standard_error < 1.0001 * double.standard_error
+    for workers in (1, 3):
+        with ThreadPoolExecutor(workers) as pool:
+            again = monte_carlo(H, model, precision="single", executor=pool, **settings)
+        assert (again.value, again.interval) == (single.value, single.interval)
+
+
+def _cut_short(array: np.ndarray) -> np.ndarray:
+    mantissa, exponent = np.frexp(array)
+    return np.ldexp(np.trunc(mantissa * 2**5) / 2**5, exponent).astype(np.float32)
+
+
+def test_what_coarse_products_lack_is_added(monkeypatch: pytest.MonkeyPatch):
+    """Signals cut short to five bits are too small: the estimate would be, too."""
+    H, model = gv.SparseParities(14, 1), gv.MLP.random([14, 8, 1], rng=0)
+    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * 129 * 7)
+    monkeypatch.setattr("gradvar.methods.member_gradients.in_single", _cut_short)
+    seeds = 100
+
+    def moved() -> tuple[np.ndarray, list[bool]]:
+        differences, allowed = [], []
+        for seed in range(seeds):
+            double, coarse = (
+                monte_carlo(H, model, m=24, max_samples=640, rtol=0, rng=seed, precision=precision)
+                for precision in ("double", "single")
+            )
+            differences.append(coarse.value - double.value)
+            allowed.append(abs(differences[-1]) <= coarse.standard_error - double.standard_error)
+        return np.array(differences), allowed
+
+    differences, allowed = moved()
+    assert abs(differences.mean()) <= 4 * differences.std(ddof=1) / math.sqrt(seeds)
+    assert all(allowed)
+    monkeypatch.setattr("gradvar.methods.sampled_members._EXACT", 0)
+    differences, _ = moved()
+    assert differences.mean() < -8 * differences.std(ddof=1) / math.sqrt(seeds)
 
 
 @pytest.mark.large

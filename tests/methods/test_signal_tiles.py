@@ -97,7 +97,7 @@ def test_float32_moves_the_estimate_by_less_than_it_says(monkeypatch: pytest.Mon
     assert 0 < moved <= single.standard_error - double.standard_error
     assert single.standard_error < 1.01 * double.standard_error
     # Coarse products, as of a format of eight bits: the correction still holds the interval together.
-    monkeypatch.setattr("gradvar.methods.signal_tiles._in_single", _coarse)
+    monkeypatch.setattr("gradvar.methods.signal_tiles.in_single", _coarse)
     coarse = estimate("single", 3000)
     assert 1e3 * moved < abs(coarse.value - double.value) <= coarse.standard_error - double.standard_error
 
