@@ -48,6 +48,7 @@ import math
 from typing import NamedTuple
 
 from ..arguments import Array
+from .main_effects import NONE, MainEffects
 
 
 class Moments(NamedTuple):
@@ -98,18 +99,19 @@ class Moments(NamedTuple):
 
         return float(stdtrit(2 / self.uncertainty if self.uncertainty > 0 else math.inf, probability))
 
-    def interval(self, quantile: float, other_variance: float = 0.0) -> tuple[float, float]:
-        """The values that are not rejected at this quantile; `other_variance` is added to that of U."""
+    def interval(self, quantile: float, others: MainEffects = NONE) -> tuple[float, float]:
+        """The values that are not rejected at this quantile; the variance of `others` is added to that of U."""
         value, ordered = max(self.value, 0.0), self.n * (self.n - 1)
         triangles = max(self.triangles - 3 * value * max(self.zeta1, 0.0) - value**3, 0.0)
         mean_eigenvalue = triangles / self.zeta2 if self.zeta2 > 0 else 0.0
         size = value**1.5 + self.noise**0.75
         linear = self.zeta1 * value**0.5 + mean_eigenvalue * self.noise**0.75
         kappa = max(linear, 0.0) / size if size > 0 else 0.0
-        slope, constant = 4 * (self.n - 2) * kappa / ordered, self.noise + other_variance
+        slope, constant = 4 * (self.n - 2) * kappa / ordered, self.noise + others.variance
 
         own = self.variance(self.n)
-        skewness = self.skewness * (own / (own + other_variance)) ** 1.5 if own > 0 else 0.0
+        third = self.skewness * own**1.5 + others.third
+        skewness = third / (own + others.variance) ** 1.5 if own + others.variance > 0 else 0.0
 
         def end(t: float) -> float:
             square = (t * slope) ** 2 / 4 + slope * self.value + constant
@@ -123,11 +125,12 @@ class Moments(NamedTuple):
 
     def plain_interval(self, quantile: float) -> tuple[float, float]:
         """The same with the estimated variance for all V: for a kernel that is not positive semi-definite."""
-        error = math.sqrt(self.variance(self.n))
-        return (
-            self.value - _unskewed(quantile, self.skewness) * error,
-            self.value - _unskewed(-quantile, self.skewness) * error,
-        )
+        return plain_interval(self.value, math.sqrt(self.variance(self.n)), self.skewness, quantile)
+
+
+def plain_interval(value: float, error: float, skewness: float, quantile: float) -> tuple[float, float]:
+    """The values whose test by Hall's transformation of (value - V)/error does not reject them."""
+    return value - _unskewed(quantile, skewness) * error, value - _unskewed(-quantile, skewness) * error
 
 
 def _unskewed(quantile: float, skewness: float) -> float:

@@ -15,8 +15,11 @@ factor, which leaves inner products unbiased: then the cost does not grow with t
 
 Three things are random, and each is in the interval: the inputs, by Hoeffding's decomposition over the blocks with
 members and projections held fixed (so that what is due to inputs together with members or projections is part of
-it); the members, and the projections, by their main effects. That of the members is the covariance over a of
-<c_a, c_a>^ from one half of the blocks and from the other; so for the projections.
+it); the members, and the projections, by their main effects (`main_effects.py`), from <c_a, c_a>^ by one half of the
+blocks and by the other. Where few members carry U, these errors are skewed, and so is the interval.
+
+With gradients in float32, what inner products lack of float64 is estimated from the pairs of a few blocks and the first
+chunk of members, and added.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ from ..progress import Progress, progress
 from ..results import Estimate, format_number
 from ..settings import Settings
 from ..tiles import ordered_map, shares_memory, single_threaded_blas
-from .hoeffding import Moments, moments
+from .hoeffding import Moments, moments, plain_interval
+from .main_effects import NONE, MainEffects
 from .member_gradients import MemberGradients, Sums, Task
 
 _PILOT_KEY, _FINAL_KEY = 6, 7
@@ -132,8 +136,8 @@ class _Found(NamedTuple):
 
     value: float
     blocks: Moments | None
-    members: float
-    projections: float
+    members: MainEffects
+    projections: MainEffects
     n: int
     m: int
     q: int | None
@@ -148,13 +152,13 @@ class _Found(NamedTuple):
         return 0.0 if self.blocks is None else self.blocks.balanced_variance
 
     @property
-    def others(self) -> float:
-        """The variance due to members and projections."""
-        return max(self.members, 0.0) + max(self.projections, 0.0)
+    def others(self) -> MainEffects:
+        """What is due to members and projections."""
+        return self.members.and_of(self.projections)
 
     @property
     def variance(self) -> float:
-        return self.inputs + self.others
+        return self.inputs + self.others.variance
 
     @property
     def resolved(self) -> bool:
@@ -176,7 +180,8 @@ class _Found(NamedTuple):
     def samples_for(self, share: float, quantile: float, most: int) -> int:
         """Inputs at which the half width is that share of the value, or they add little to the other two errors."""
         goal = (share * max(self.value, 0.0) / quantile) ** 2
-        allowed = max(goal - self.others, self.others / 4)
+        others = self.others.variance
+        allowed = max(goal - others, others / 4)
         zeta1, zeta2 = self.zeta
         n = _FIRST
         while n < most and 4 * zeta1 / n + 2 * zeta2 / n**2 > allowed:
@@ -187,18 +192,14 @@ class _Found(NamedTuple):
         """The score interval over blocks, with Student's quantile: variances from few units are uncertain."""
         from scipy.special import stdtrit
 
-        parts = [
-            (self.inputs, 63 if self.blocks is None else self.blocks.n - 1),
-            (max(self.members, 0.0), self.m - 1),
-            (max(self.projections, 0.0), (self.q or 2) - 1),
-        ]
-        curvature = sum(part**2 / freedom for part, freedom in parts)
-        freedom = self.variance**2 / curvature if curvature > 0 else 1.0  # Welch and Satterthwaite
-        quantile = float(stdtrit(freedom, 0.5 + confidence / 2))
+        others, variance = self.others, self.variance
+        # Welch and Satterthwaite: half the variance of the estimated variance.
+        curvature = others.spread / 2 + (0.0 if self.blocks is None else self.inputs**2 / (self.blocks.n - 1))
+        quantile = float(stdtrit(variance**2 / curvature if curvature > 0 else 1.0, 0.5 + confidence / 2))
         if self.blocks is not None:
-            return self.blocks.interval(quantile, self.others)
-        half = quantile * math.sqrt(self.others)
-        return self.value - half, self.value + half
+            return self.blocks.interval(quantile, others)
+        skewness = others.third / variance**1.5 if variance > 0 else 0.0
+        return plain_interval(self.value, math.sqrt(variance), skewness, quantile)
 
 
 class _Run:
@@ -311,8 +312,8 @@ class _Run:
         return _Found(
             value=math.fsum(mean) if found is None else found.value,
             blocks=found,
-            members=m * _covariance(by_member),
-            projections=gradients.q * _covariance(by_projection) if gradients.projected else 0.0,
+            members=MainEffects.of(by_member),
+            projections=MainEffects.of(by_projection) if gradients.projected else NONE,
             n=gradients.n if gradients.enumerated else gradients.size * blocks,
             m=m,
             q=gradients.q if gradients.projected else None,
@@ -320,12 +321,6 @@ class _Run:
             norms=np.concatenate(self._norms),
             rounding=rounding,
         )
-
-
-def _covariance(halves: Array) -> float:
-    """The covariance of two rows."""
-    first, second = halves - halves.mean(axis=1, keepdims=True)
-    return float(np.vdot(first, second)) / int(halves.shape[1] - 1)
 
 
 def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float) -> Estimate:
@@ -342,7 +337,7 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
         upper = found.interval(2 * settings.confidence - 1)[1] + rounding if settings.confidence > 0.5 else high
         # What the members' and the projections' randomness adds falls with the variance itself.
         resolution = 0.0 if found.blocks is None else settings.quantile * math.sqrt(found.blocks.noise)
-        share = f"{max(found.members, 0.0) / variance:.0%}" if variance > 0 else "none"
+        share = f"{max(found.members.variance, 0.0) / variance:.0%}" if variance > 0 else "none"
         guarantee = f"unbiased: {sampled}; {share} of the squared error is the members' randomness"
         if found.blocks is not None:
             guarantee += f"; a variance below {format_number(resolution, exponent, 2)} looks like zero to them"

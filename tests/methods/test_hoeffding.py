@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from gradvar.methods.hoeffding import Moments, moments
+from gradvar.methods.main_effects import MainEffects
 from gradvar.testing import reference
 
 
@@ -52,20 +53,22 @@ def test_equal_pairs_are_certain_and_not_skewed():
 @pytest.mark.parametrize("value", [-0.3, 0.0, 0.5, 4.0])
 @pytest.mark.parametrize("zeta1", [-0.1, 0.0, 2.0])
 @pytest.mark.parametrize("triangles", [-1.0, 0.0, 0.7, 9.0])
-@pytest.mark.parametrize("skewness", [-0.4, 0.0, 0.4])
-def test_ends_are_on_the_edge_of_rejection(value: float, zeta1: float, triangles: float, skewness: float):
+@pytest.mark.parametrize(("skewness", "of_others"), [(-0.4, 0.0), (0.0, 0.0), (0.4, 0.0), (0.4, -0.03), (0.0, 0.05)])
+def test_ends_are_on_the_edge_of_rejection(
+    value: float, zeta1: float, triangles: float, skewness: float, of_others: float
+):
     found, q = Moments(value, zeta1, 3.0, triangles, 20, skewness), 2.1
     positive, noise = max(value, 0), 2 * 3.0 / 380
     eigenvalue = max(triangles - 3 * positive * max(zeta1, 0) - positive**3, 0) / 3.0
     tau = math.sqrt(noise)
     kappa = max(zeta1 * positive**0.5 + eigenvalue * tau**1.5, 0) / (positive**1.5 + tau**1.5)
     own = noise + 4 * 18 * max(zeta1, 0) / 380
-    g = skewness * (own / (own + 0.2)) ** 1.5
+    g = (skewness * own**1.5 + of_others) / (own + 0.2) ** 1.5
     third = 8 * 3.0 * eigenvalue / 20**3 + 24 * kappa**2 * positive / 20**2
     chi = third / (4 * 18 * kappa * positive / 380 + noise + 0.2) ** 1.5
     assert 0 <= chi < math.sqrt(8)
     shifts = chi * (q**2 - 3) / 6, 0
-    for end, edge, shift in zip(found.interval(q, other_variance=0.2), (q, -q), shifts, strict=True):
+    for end, edge, shift in zip(found.interval(q, MainEffects(0.2, of_others, 0.0)), (q, -q), shifts, strict=True):
         t = (value - end) / math.sqrt(4 * 18 * kappa * end / 380 + noise + 0.2) - shift
         assert_allclose(t + g * t**2 / 3 + g**2 * t**3 / 27 + g / 6, edge, rtol=1e-10)
 

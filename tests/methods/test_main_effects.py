@@ -1,0 +1,42 @@
+"""What draws add to the error of a sum: against sums of known variance and third cumulant."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.testing import assert_allclose
+
+from gradvar.methods.main_effects import NONE, MainEffects
+
+
+def test_exponential_draws_known_by_halves_that_err():
+    """A sum of n exponential terms has variance n and third cumulant 2 n; four standard errors are allowed."""
+    n, seeds, rng = 40, 20_000, np.random.default_rng(0)
+    found = []
+    for _ in range(seeds):
+        terms = rng.exponential(size=n)
+        # Errors that grow with the term itself, and a mean that the halves share.
+        found.append(MainEffects.of(3.0 + terms + 0.5 * terms * rng.standard_normal((2, n))))
+    variance, third, spread = np.array(found).T
+    assert abs(variance.mean() - n) <= 4 * variance.std() / math.sqrt(seeds)
+    # E[s (e'^2 + e''^2)/2] = .25 E[s t^2] is in it as well, with s = t - 1: .25 (6 - 2)
+    assert abs(third.mean() - n * (2 + 1)) <= 4 * third.std() / math.sqrt(seeds)
+    # The estimated variance's own variance, known here to 5%; n estimates it a few percent too small.
+    assert 0.85 < spread.mean() / variance.var() < 1.1
+
+
+def test_all_inputs_make_both_halves_one():
+    terms = np.random.default_rng(1).exponential(size=12)
+    variance, third, spread = MainEffects.of(np.stack([terms, terms]))
+    x = terms - terms.mean()
+    assert_allclose(variance, 12 * x.var(ddof=1))
+    assert_allclose(third, 12 * (x**3).sum() * 12 / (11 * 10))
+    assert_allclose(spread, 12 * (x**2).var())
+
+
+def test_a_negative_variance_counts_as_zero_in_sums_only():
+    one, other = MainEffects(-2.0, 1.0, 3.0), MainEffects(5.0, -4.0, 1.0)
+    assert one.and_of(other) == MainEffects(5.0, -3.0, 4.0)
+    assert NONE.and_of(NONE) == NONE
+    assert one.variance == -2.0
