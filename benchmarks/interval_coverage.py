@@ -7,6 +7,7 @@ stated errors compare with it.
 
     python benchmarks/interval_coverage.py --seeds 300 --sizes 200 1000 5000
     python benchmarks/interval_coverage.py --seeds 300 --sizes 16384 --rtol 0.2      # as many as a pilot finds enough
+    python benchmarks/interval_coverage.py --seeds 300 --sizes 4000 --members 512    # as if no covariance were known
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from dataclasses import replace
 import numpy as np
 
 import gradvar as gv
+from gradvar.classes.base import Samples
 from gradvar.methods.input_pairs import _FINAL_KEY, InputPairs, _estimate
 from gradvar.methods.pair_sums import PairSums
 from gradvar.methods.regression import regression
+from gradvar.methods.sampled_members import SampledMembers
 from gradvar.settings import Settings
 
 LEVELS = (0.90, 0.95, 0.99)
@@ -77,9 +80,24 @@ def problems() -> dict[str, tuple[object, object, str]]:
     }
 
 
-def estimates(problem: gv.Problem, settings: Settings, reduced: bool) -> list[gv.Estimate]:
+class Drawn:
+    """A class of which only draws are known."""
+
+    def __init__(self, H: Samples) -> None:
+        self.H, self.inputs, self.log2_size, self.labels = H, H.inputs, H.log2_size, H.labels
+
+    def sample(self, m: int, rng: np.random.Generator) -> object:
+        return self.H.sample(m, rng)
+
+    def evaluate(self, members: object, x: np.ndarray) -> np.ndarray:
+        return self.H.evaluate(members, x)
+
+
+def estimates(problem: gv.Problem, settings: Settings, reduced: bool, members: int) -> list[gv.Estimate]:
     """One estimate for each level: of the same samples, unless the level has a say in how many there are."""
     at_levels = [replace(settings, confidence=level) for level in LEVELS]
+    if members:
+        return [SampledMembers(members, None).estimate(problem, level) for level in at_levels]
     if settings.rtol > 0:
         return [InputPairs(reduced).estimate(problem, level) for level in at_levels]
     sums = PairSums(problem, settings, regression(problem, settings) if reduced else None, _FINAL_KEY)
@@ -87,13 +105,14 @@ def estimates(problem: gv.Problem, settings: Settings, reduced: bool) -> list[gv
     return [_estimate(sums, level, 0.0) for level in at_levels]
 
 
-def row(name: str, n: int, seeds: range, rtol: float, reduced: bool, pool: Executor) -> str:
+def row(name: str, n: int, seeds: range, rtol: float, reduced: bool, members: int, pool: Executor) -> str:
     """Estimate one problem from all seeds."""
-    problem = gv.Problem(*problems()[name])
+    H, *rest = problems()[name]
+    problem = gv.Problem(Drawn(H) if members else H, *rest)
     exact = FORMULAS[name] if name in FORMULAS else gv.gradient_variance(*problems()[name]).value
     above, below, beyond, values, errors, unresolved = np.zeros(3), np.zeros(3), 0, [], [], 0
     for seed in seeds:
-        found = estimates(problem, Settings.checked(rtol, 0.95, n, seed, pool, False), reduced)
+        found = estimates(problem, Settings.checked(rtol, 0.95, n, seed, pool, False), reduced, members)
         above += [one.interval[0] > exact for one in found]
         below += [one.interval[1] < exact for one in found]
         beyond += found[1].upper < exact
@@ -126,13 +145,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(problems()))
     parser.add_argument("--rtol", type=float, default=0.0, help="let a pilot choose the size, up to that of --sizes")
     parser.add_argument("--plain", action="store_true", help="without variance reduction")
+    parser.add_argument("--members", type=int, default=0, help="draw so many members, whole gradients")
     given = parser.parse_args()
     print(HEADER)
     with ThreadPoolExecutor(1) as pool:
         for name in given.only:
             for n in given.sizes:
                 seeds = range(given.first, given.first + given.seeds)
-                print(row(name, n, seeds, given.rtol, not given.plain, pool), flush=True)
+                print(row(name, n, seeds, given.rtol, not given.plain, given.members, pool), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,11 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
+from scipy.stats import binom
 
 import gradvar as gv
+from gradvar.methods import sampled_members
 from gradvar.methods.member_gradients import MemberGradients
 
 
@@ -134,6 +137,34 @@ def test_unbiased_with_intervals_that_hold(name: str, q: int | None):
     assert covered >= 0.89 * seeds
     errors = np.array([one.standard_error for one in found])
     assert 0.8 < np.sqrt(np.mean(errors**2)) / values.std(ddof=1) < 1.35
+
+
+def test_intervals_hold_where_few_members_carry_much(monkeypatch: pytest.MonkeyPatch):
+    """One large unit, whose pairs of coordinates are most of the variance, and all inputs: members alone err.
+
+    400 seeds, above the 1e-3 quantile of the binomial distribution of 1.5 points below nominal; symmetric intervals
+    with the degrees of freedom of 64 members fail at 99%.
+    """
+    H, model, found = gv.SparseParities(8, 2), gv.MLP.random([8, 16, 1], "relu", rng=0), []
+    first = np.array(model.weights[0])
+    first[0] *= 20
+    model = gv.MLP([first, model.weights[1]], model.biases, "relu")
+    truth = gv.gradient_variance(H, model).value
+    finish = sampled_members._finish
+    monkeypatch.setattr(
+        "gradvar.methods.sampled_members._finish", lambda one, *rest: (found.append(one), finish(one, *rest))[1]
+    )
+    with ThreadPoolExecutor(1) as pool:
+        for seed in range(400):
+            monte_carlo(H, model, max_samples=256, rtol=0, rng=seed, executor=pool)
+    for confidence in (0.9, 0.95, 0.99):
+        intervals = [one.interval(confidence) if one.resolved else (-math.inf, math.inf) for one in found]
+        least = binom.ppf(1e-3, 400, confidence - 0.015)
+        assert sum(low <= truth <= high for low, high in intervals) >= least
+    quantile = stdtrit(63, 0.995)
+    near = [not one.resolved or abs(one.value - truth) <= quantile * math.sqrt(one.variance) for one in found]
+    assert sum(near) < binom.ppf(1e-3, 400, 0.975)
+    assert sum(one.resolved for one in found) > 300
 
 
 @pytest.mark.large
