@@ -6,7 +6,9 @@ For each tangent factor (A, B) of the signal, s_ij(x) = A_i(x) B_j(x), the mean 
 
 Labels are multiplied into the narrower of A and B, a few members at a time and in cache, and one product with the wider
 side sums over the inputs: the gradients of single inputs are never made, and a chunk of members costs nothing that the
-others have cost already but the labels and factors, which a process keeps as far as its memory for them goes.
+others have cost already but the labels and factors, which a process keeps as far as its memory for them goes. Where
+labels and the narrower side are signs, as for a first layer on the cube, that product is by tables
+(`kernels/sign_products.py`), and the part of hbar, which all members share, is taken off.
 
 In float32, these gradients are made in float64 as well at a few blocks, for what inner products lack.
 """
@@ -23,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array, stream
+from ..bits import Words, pack
 from ..classes.base import Samples
 from ..errors import NonFiniteError, ShapeError
 from ..expectation import rows_per_tile
@@ -43,6 +46,8 @@ _IN_CACHE = 2**20
 """Bytes that are worked on at a time."""
 _GROUP = 2**21
 """Numbers in the gradients of members whose products are one task."""
+_TABLES = 256
+"""Rows of signs for which it is worth while to make tables."""
 
 
 @dataclass(frozen=True)
@@ -100,29 +105,69 @@ class Sums(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Tile:
-    """What all members need of some inputs, each with its weight in a mean over the block.
+class _Factor:
+    """A tangent factor of the signal at some inputs.
 
-    A factor is a pair of its narrower side, shape (r, n), and its wider side, shape (n, s). Values that are small
-    integers, such as signs, take a byte.
+    Attributes
+    ----------
+    narrow, wide : ndarrays, shapes (r, n), (n, s)
+        The narrower side, and the wider one times the weight of each input in a mean over the block.
+    points : ndarray of uint64 or None
+        The narrower side packed into bits, 1 for -1, if it is signs.
+    mean : ndarray, shape (r, s)
+        The sum of hbar times both sides, where members are signs as well.
+    """
+
+    narrow: Stored
+    wide: Stored
+    points: Words | None
+    mean: Stored
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in (self.narrow, self.wide, self.mean, self.points) if array is not None)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """What all members need of some inputs.
+
+    Attributes
+    ----------
+    values : ndarray, shape (m, n)
+        h(x) of all members. Small integers, such as signs, take a byte.
+    mean : ndarray, shape (n,)
+        Their means.
+    signs : ndarray of uint64 or None
+        The values packed into bits, 1 for -1, if they are signs.
+    factors, norms
+        The signal, and ||g||^2 and ||s||^2, shape (n, 2).
     """
 
     values: npt.NDArray[np.float64] | npt.NDArray[np.int8]
     mean: Array
-    weights: Array
-    factors: list[tuple[Stored, Stored]]
+    signs: Words | None
+    factors: list[_Factor]
     norms: Array
 
     @property
     def nbytes(self) -> int:
-        arrays = [self.mean, self.weights, self.norms, *(side for pair in self.factors for side in pair)]
-        return self.values.nbytes + sum(array.nbytes for array in arrays)
+        arrays = [self.values, self.mean, self.norms, *([] if self.signs is None else [self.signs])]
+        return sum(array.nbytes for array in arrays) + sum(factor.nbytes for factor in self.factors)
 
-    def labels(self, first: int, last: int) -> Stored:
-        """(h - hbar) times the weights for some of the members, shape (last - first, n), as precise as the factors."""
-        labels: Array = self.values[first:last] - self.mean
-        labels *= self.weights
-        return labels.astype(self.factors[0][0].dtype, copy=False)
+    def sum_into(self, total: Stored, first: int, last: int, cell: _Cell, add: bool) -> None:
+        """Write the sum of (h - hbar) s over the inputs for some members, shape (members, r, s), or add it."""
+        from ..kernels.sign_products import add_sign_products
+
+        factor = self.factors[cell.factor]
+        wide = factor.wide[:, cell.columns]
+        if self.signs is None or factor.points is None or (last - first) * cell.shape[0] < _TABLES:
+            labels = (self.values[first:last] - self.mean).astype(wide.dtype, copy=False)
+            _multiply(total, labels, factor.narrow[cell.rows], wide, add)
+            return
+        mean = factor.mean[cell.rows, cell.columns]
+        total[...] = total - mean if add else -mean
+        add_sign_products(total, self.signs[:, first:last], factor.points[:, cell.rows], wide)
 
 
 class MemberGradients(Travels):
@@ -238,11 +283,8 @@ class MemberGradients(Travels):
                 tile = self._tiles.get(
                     (task.block, start), functools.partial(self._tile, task.block, start, self.dtype)
                 )
-            labels = tile.labels(task.first, task.last)
             for cell, total in zip(self.pieces[task.piece], self._by_cell(out, task.piece), strict=True):
-                narrow, wide = tile.factors[cell.factor]
-                total = total.reshape(members, *cell.shape)
-                _multiply(total, labels, narrow[cell.rows], wide[:, cell.columns], add=start > 0)
+                tile.sum_into(total.reshape(members, *cell.shape), task.first, task.last, cell, add=start > 0)
             if task.first == task.piece == 0 and not task.exact:
                 norms.append(tile.norms)
         return out, np.concatenate(norms)
@@ -285,23 +327,28 @@ class MemberGradients(Travels):
             weights = np.full(stop - start, 1 / self.size)
         gradient, scale = self.problem.tangent_factors(x), self.problem.signal_scale(x)
         norm_sq, values = norms_sq(gradient), self._values(x)
-        sides = self._sides([(left, right * scale[:, None]) for left, right in gradient])
         kept = in_single if dtype == np.float32 else np.asarray
         with np.errstate(invalid="ignore"):
             small = values.astype(np.int8)
-        return _Tile(
-            values=small if np.array_equal(small, values) else values,
-            mean=values.mean(axis=0),
-            weights=weights,
-            factors=[(kept(a), kept(b)) for a, b in sides],
-            norms=np.stack([norm_sq, scale**2 * norm_sq], axis=1),
-        )
+        mean, signs = values.mean(axis=0), _packed(values)
+        factors = []
+        for narrow, wide in self._sides([(left, right * scale[:, None]) for left, right in gradient]):
+            points, weighted = None if signs is None else _packed(narrow), wide * weights[:, None]
+            shared = np.empty((0, 0)) if points is None else (narrow * mean) @ weighted
+            factors.append(_Factor(kept(narrow), kept(weighted), points, kept(shared)))
+        norms = np.stack([norm_sq, scale**2 * norm_sq], axis=1)
+        return _Tile(small if np.array_equal(small, values) else values, mean, signs, factors, norms)
 
     def _sides(self, signal: Factors) -> Factors:
-        """The narrower and the wider side of each factor; or ones and the projections."""
+        """The narrower and the wider side of each factor; or ones and what is of rank one, or the projections."""
         if not self.projected:
-            ordered = (sorted(pair, key=lambda side: side.shape[1]) for pair in signal)
-            return [(np.ascontiguousarray(narrow.T), np.ascontiguousarray(wide)) for narrow, wide in ordered]
+            ordered = [sorted(pair, key=lambda side: side.shape[1]) for pair in signal]
+            return [
+                (np.ones((1, len(wide))), narrow * wide)
+                if narrow.shape[1] == 1
+                else (np.ascontiguousarray(narrow.T), np.ascontiguousarray(wide))
+                for narrow, wide in ordered
+            ]
         total = np.zeros((signal[0][0].shape[0], self.q))
         for (a, b), (u, v) in zip(signal, self.sketch, strict=True):
             product = a @ u
@@ -322,6 +369,11 @@ class MemberGradients(Travels):
         if not np.isfinite(values).all():
             raise NonFiniteError(f"`H.evaluate` of {hypotheses!r} must be finite")
         return values
+
+
+def _packed(values: Array) -> Words | None:
+    """Signs packed into bits, 1 for -1; None for other values."""
+    return pack(values < 0) if (np.abs(values) == 1).all() else None
 
 
 def _pieces(widths: list[tuple[int, int]], most: int) -> list[list[_Cell]]:
