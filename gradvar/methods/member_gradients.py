@@ -419,22 +419,33 @@ def _sums(cells: list[Array], projected: bool, enumerated: bool) -> Sums:
     blocks, members, width = cells[0].shape
     kernel, by_member = np.zeros((blocks, blocks)), np.zeros((2, members))
     by_projection = np.zeros((2, width if projected else 0))
-    columns = max(1, _IN_CACHE // (8 * blocks))
+    columns, most = max(1, _IN_CACHE // (8 * blocks)), max(1, _IN_CACHE // (8 * blocks**2))
+    halves = slice(blocks // 2), slice(blocks // 2, blocks)
     for cell in cells:
-        some = max(1, columns // cell.shape[2])
+        some = max(1, min(columns // cell.shape[2], most))
         for a in range(0, members, some):
             for j in range(0, cell.shape[2], columns):
                 part = cell[:, a : a + some, j : j + columns].astype(np.float64, copy=False)
                 if enumerated:
-                    squares = np.array([part.sum(axis=0) ** 2] * 2)
-                else:
-                    flat = part.reshape(blocks, -1)
-                    kernel += flat @ flat.T
-                    squares = np.array([_pairs(part[: blocks // 2]), _pairs(part[blocks // 2 :])])
-                by_member[:, a : a + some] += squares.sum(axis=2)
-                if projected:
-                    by_projection[:, j : j + columns] += squares.sum(axis=1)
+                    squares = part.sum(axis=0) ** 2
+                    by_member[:, a : a + some] += squares.sum(axis=1)
+                    if projected:
+                        by_projection[:, j : j + columns] += squares.sum(axis=0)
+                    continue
+                kernels = part.transpose(1, 0, 2) @ part.transpose(1, 2, 0)
+                kernel += kernels.sum(axis=0)
+                for half, rows in enumerate(halves):
+                    by_member[half, a : a + some] += _mean_of_pairs(kernels[:, rows, rows])
+                    if projected:
+                        by_projection[half, j : j + columns] += _pairs(part[rows]).sum(axis=0)
     return Sums(kernel, by_member, by_projection)
+
+
+def _mean_of_pairs(kernels: Array) -> Array:
+    """The mean of what is off the diagonal of each matrix, shape (m, n, n)."""
+    n = kernels.shape[1]
+    means: Array = (kernels.sum(axis=(1, 2)) - np.trace(kernels, axis1=1, axis2=2)) / (n * (n - 1))
+    return means
 
 
 def _pairs(part: Array) -> Array:
