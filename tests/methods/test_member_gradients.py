@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gradvar as gv
+from gradvar.kernels import sign_products
 from gradvar.methods import member_gradients
 from gradvar.methods.member_gradients import MemberGradients, Sums, Task
 from gradvar.tiles import ordered_map
@@ -51,6 +52,7 @@ def nets(dim: int) -> dict[str, object]:
     return {
         "linear": gv.Linear(np.arange(1.0, dim + 1)),
         "two layers": two,
+        "wide": gv.MLP.random([dim, dim + 4, 1], rng=2),
         "narrow to wide": gv.MLP.random([dim, 4, 11, 1], rng=1),
         "no factors": gv.from_function(two.predict, two.gradient, two.n_parameters),
     }
@@ -100,17 +102,20 @@ def by_definition(recorded: Recorded, model, x: np.ndarray, blocks: int) -> tupl
     return kernel, np.array(halves)
 
 
-@pytest.mark.parametrize("rows", [16, 5])
+@pytest.mark.parametrize(("rows", "tables"), [(16, 256), (5, 256), (5, 1), (16, 60)])
 @pytest.mark.parametrize("numbers", [2**24, 8 * 100 * 5, 8 * 37, 8 * 4])
 @pytest.mark.parametrize("name", nets(9))
 @pytest.mark.parametrize("labels", CLASSES)
 def test_gradients_are_their_definition(
-    labels: str, name: str, numbers: int, rows: int, monkeypatch: pytest.MonkeyPatch
+    labels: str, name: str, numbers: int, rows: int, tables: int, monkeypatch: pytest.MonkeyPatch
 ):
+    tabulated, add = [], sign_products.add_sign_products
+    monkeypatch.setattr(sign_products, "add_sign_products", lambda *args: (tabulated.append(1), add(*args))[1])
+    monkeypatch.setattr(member_gradients, "_TABLES", tables)
     # a few members, a few columns and a few inputs at a time, which divide nothing
     monkeypatch.setattr(member_gradients, "_BLOCKS", 8)
     monkeypatch.setattr(member_gradients, "_CHUNK", numbers)
-    monkeypatch.setattr(member_gradients, "_IN_CACHE", 8 * 11)
+    monkeypatch.setattr(member_gradients, "_IN_CACHE", 8 * 8 * 11)
     monkeypatch.setattr(member_gradients, "_GROUP", 8 * 250)
     monkeypatch.setattr(member_gradients, "rows_per_tile", lambda size, largest: rows)
     recorded, model = Recorded(CLASSES[labels], finite=False), nets(9)[name]
@@ -124,13 +129,20 @@ def test_gradients_are_their_definition(
     assert_allclose(found.kernel, kernel, rtol=1e-11, atol=1e-13 * np.abs(kernel).max())
     assert_allclose(found.by_member, by_member, rtol=1e-9, atol=1e-12 * np.abs(kernel).max())
     assert found.by_projection.shape == (2, 0)
+    # Sums of signs are by tables where there are enough of them: for all factors, or that of a wide first layer.
+    if labels == "real" or tables == 256:
+        assert not tabulated
+    elif tables == 1 or (name == "wide" and numbers == 2**24):
+        assert tabulated
 
 
+@pytest.mark.parametrize("tables", [256, 1])
 @pytest.mark.parametrize("numbers", [2**24, 64 * 100 * 5, 64 * 37])
 @pytest.mark.parametrize("name", nets(7))
-def test_all_inputs_are_their_definition(name: str, numbers: int, monkeypatch: pytest.MonkeyPatch):
+def test_all_inputs_are_their_definition(name: str, numbers: int, tables: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(member_gradients, "_TABLES", tables)
     monkeypatch.setattr(member_gradients, "_CHUNK", numbers)
-    monkeypatch.setattr(member_gradients, "_IN_CACHE", 64 * 11)
+    monkeypatch.setattr(member_gradients, "_IN_CACHE", 8 * 64 * 11)
     H, model = gv.SparseParities(7, 1), nets(7)[name]
     recorded = Recorded(H, finite=True)
     found = all_sums(MemberGradients(gv.Problem(recorded, model), SEED, 7, M, None, 128, True))
