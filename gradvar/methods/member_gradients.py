@@ -331,6 +331,8 @@ class MemberGradients(Travels):
         with np.errstate(invalid="ignore"):
             small = values.astype(np.int8)
         mean, signs = values.mean(axis=0), _packed(values)
+        if signs is not None:  # where all members agree nothing is left, not even rounding
+            weights = np.where(np.abs(mean) == 1, 0.0, weights)
         factors = []
         for narrow, wide in self._sides([(left, right * scale[:, None]) for left, right in gradient]):
             points, weighted = None if signs is None else _packed(narrow), wide * weights[:, None]

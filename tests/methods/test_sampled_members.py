@@ -251,6 +251,19 @@ def test_few_blocks_resolve_nothing():
     assert estimate.interval == (-math.inf, math.inf)
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_members_that_agree_leave_nothing_not_even_rounding(precision: str):
+    class One(Silent):
+        def sample(self, m, rng):
+            return np.zeros((m, 20), dtype=bool)
+
+    H, model = One(gv.SparseParities(20, 3)), gv.MLP.random([20, 30, 1], rng=0)
+    method = gv.MonteCarlo(n_members=64, n_projections=None, precision=precision)
+    found = gv.gradient_variance(H, model, method=method, max_samples=640, rtol=0, rng=0)
+    assert found.value == 0
+    assert not found.resolved
+
+
 def test_one_member_that_carries_everything_resolves_nothing():
     class Spike(Silent):
         """One member in a hundred draws is x_1, the others are next to nothing."""
