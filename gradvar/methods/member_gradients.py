@@ -265,8 +265,8 @@ class MemberGradients(Travels):
 
         Here q counts the components in the piece; those of one cell come after those of another, each of shape
         (members, r s). The norms ||g||^2 and ||s||^2 at the inputs, shape (n, 2), come with the first chunk and piece;
-        else there are none. Costs 2 members q operations for each input, and what labels and factors cost where they
-        are not kept.
+        else there are none. Costs 2 members q operations for each input (members q/8 where all are signs), and what
+        labels and factors cost where they are not kept.
         """
         members = task.last - task.first
         if len(self.out) and not task.exact:

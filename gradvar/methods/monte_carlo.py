@@ -44,8 +44,8 @@ class MonteCarlo:
     n_projections : int or None
         Random projections that stand for the gradient there, where it has more components; None for all of it.
     precision : {"double", "single"}
-        Of the products over pairs of inputs, and of members' gradients at sampled inputs. Those in float32 take two
-        thirds of the time or less; what they lack of float64 is estimated where they are taken in both, so that the
+        Of the products over pairs of inputs, and of members' gradients at sampled inputs. Those in float32 take about
+        two thirds of the time; what they lack of float64 is estimated where they are taken in both, so that the
         estimate stays unbiased, and what that leaves is in the interval.
 
     Raises

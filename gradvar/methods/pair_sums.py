@@ -28,8 +28,9 @@ Pair: TypeAlias = tuple[int, int, int]
 """The numbers i <= j of two tiles, and the size of the second."""
 
 ROWS = 512
-_STUDIED = 8
-"""Products of three pairs, and what float32 lacks, are summed in so many tiles: they cost as much as four others."""
+_STUDIED = 4096
+"""Products of three pairs, and what float32 lacks, are summed in the tiles of so many samples: they cost as much as the
+pairs of four other tiles."""
 _KEPT_BYTES = 2**27
 """What a process keeps of tiles, and again of projections: tiles are cheap to make again, projections are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
@@ -129,7 +130,7 @@ class _Tiles(Travels):
             rows, columns, moments = self._sums(self._tile((i, self.rows)), second)
             # A pair in two different tiles counts twice, as (i, j) and (j, i).
             return _PairSums(rows, columns, 2 * moments)
-        if j >= _STUDIED:
+        if j * self.rows >= _STUDIED:
             return _PairSums(*self._sums(second, second), second.norms)
         return self._studied((j, size), second)
 
@@ -194,8 +195,8 @@ class PairSums:
     key : int
         The name of the random streams of the inputs.
     single : bool
-        Whether products are in float32. What they lack is then estimated from the pairs within tiles, which are
-        multiplied in float64 as well: U stays unbiased.
+        Whether products are in float32. What they lack is then estimated from the pairs within the first tiles, which
+        are multiplied in float64 as well: U stays unbiased.
     """
 
     def __init__(
@@ -213,6 +214,8 @@ class PairSums:
     def extend(self, n: int, report: Callable[[int], object]) -> None:
         """Add tiles until there are n samples, and report each column. Earlier sizes must be multiples of the tile."""
         columns = range(self.n // self.rows, math.ceil(n / self.rows))
+        if not columns:
+            return
         sizes = {j: min(self.rows, n - j * self.rows) for j in columns}
 
         def pairs() -> Iterator[Pair]:
@@ -258,11 +261,11 @@ class PairSums:
         double = 8 * float(np.finfo(np.float64).eps) * typical * float(self.norms[:, 1].mean())
         # Whatever the kernel, a mean over pairs has at most 2/n times the kernel's mean square for its variance.
         lacking = math.fsum(study.lacking_squares for study in self._studies) / self._studied(2)
-        return double + 4 * math.sqrt(2 * lacking / min(self.n, _STUDIED * self.rows))
+        return double + 4 * math.sqrt(2 * lacking / min(self.n, _STUDIED))
 
     def _studied(self, k: int) -> int:
         """The number of ordered k-tuples of different samples within one of the studied tiles."""
-        return sum(math.perm(len(norms), k) for norms in self._norms[:_STUDIED])
+        return sum(math.perm(len(norms), k) for norms in self._norms[: math.ceil(_STUDIED / self.rows)])
 
     def found(self) -> tuple[Moments, bool]:
         """U with its zetas, and whether an interval can be drawn from them."""

@@ -143,8 +143,9 @@ class _Found(NamedTuple):
     q: int | None
     effective_members: float
     norms: Array
+    single: bool
     rounding: float
-    """What products in float32 may do to U."""
+    """What products in float32 may do to U, if they are."""
 
     @property
     def inputs(self) -> float:
@@ -194,7 +195,7 @@ class _Found(NamedTuple):
 
         others, variance = self.others, self.variance
         # Welch and Satterthwaite: half the variance of the estimated variance.
-        curvature = others.spread / 2 + (0.0 if self.blocks is None else self.inputs**2 / (self.blocks.n - 1))
+        curvature = others.uncertainty / 2 + (0.0 if self.blocks is None else self.inputs**2 / (self.blocks.n - 1))
         quantile = float(stdtrit(variance**2 / curvature if curvature > 0 else 1.0, 0.5 + confidence / 2))
         if self.blocks is not None:
             return self.blocks.interval(quantile, others)
@@ -295,8 +296,8 @@ class _Run:
         # Members are centred at the mean of all, of which m stand for the rest.
         kernel, by_member, by_projection = (values * (gradients.m / m) / (gradients.m - 1) for values in sums)
         mean = by_member.mean(axis=0)
-        spread = float((mean**2).sum())
-        effective = float(np.abs(mean).sum()) ** 2 / spread if spread > 0 else 0.0
+        squares = float((mean**2).sum())
+        effective = float(np.abs(mean).sum()) ** 2 / squares if squares > 0 else 0.0
         found, rounding = None, 0.0
         if not gradients.enumerated:
             np.fill_diagonal(kernel, 0.0)
@@ -319,6 +320,7 @@ class _Run:
             q=gradients.q if gradients.projected else None,
             effective_members=effective,
             norms=np.concatenate(self._norms),
+            single=gradients.dtype == np.float32,
             rounding=rounding,
         )
 
@@ -327,7 +329,7 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
     exponent, variance = 2 * problem.exponent, found.variance
     by = "" if found.q is None else f", {found.q:,} random projections of the gradient"
     at = f"all {found.n:,} inputs" if found.blocks is None else f"{found.n:,} sampled inputs"
-    products = ", products in float32" if found.rounding > 0 else ""
+    products = ", products in float32" if found.single else ""
     sampled = f"{found.m:,} sampled members, {at}{by}{products}"
     if found.resolved:
         rounding = ROUNDING * abs(found.value) + found.rounding

@@ -35,8 +35,12 @@ def test_all_inputs_make_both_halves_one():
     assert_allclose(spread, 12 * (x**2).var())
 
 
-def test_a_negative_variance_counts_as_zero_in_sums_only():
-    one, other = MainEffects(-2.0, 1.0, 3.0), MainEffects(5.0, -4.0, 1.0)
-    assert one.and_of(other) == MainEffects(5.0, -3.0, 4.0)
+def test_a_variance_below_its_noise_is_none_or_that_of_one_draw():
+    one, other, certain = MainEffects(-2.0, 1.0, 3.0), MainEffects(5.0, -4.0, 60.0), MainEffects(3.0, 2.0, 0.5)
+    assert one.and_of(other) == other.and_of(one) == MainEffects(5.0, -4.0, 25.0)
+    assert other.and_of(certain) == MainEffects(8.0, -2.0, 25.5)
     assert NONE.and_of(NONE) == NONE
-    assert one.variance == -2.0
+
+
+def test_two_draws_say_nothing():
+    assert MainEffects.of(np.ones((2, 2))) == NONE

@@ -77,6 +77,14 @@ def test_sums_by_the_distance_are_those_of_the_covariance(H, widths: list[int], 
     assert len(taken) == 5  # three pairs of tiles, and two tiles of which nothing else is asked
 
 
+def test_samples_that_are_there_are_not_drawn_again():
+    found = PairSums(PROBLEM, settings(), None, 1)
+    for _ in range(2):
+        found.extend(1024, lambda tiles: None)
+        assert found.n == 1024
+    assert found.found()[0].value == found.row_sums.sum() / (1024 * 1023)
+
+
 def test_a_covariance_that_was_replaced_is_the_one_that_counts():
     model, method = gv.MLP.random([12, 6, 1], rng=0), gv.MonteCarlo(variance_reduction=False)
     estimates = [

@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 from scipy.stats import binom
 
 import gradvar as gv
+from gradvar.kernels import sign_products
 from gradvar.methods import sampled_members
 from gradvar.methods.member_gradients import MemberGradients
 
@@ -167,6 +168,20 @@ def test_intervals_hold_where_few_members_carry_much(monkeypatch: pytest.MonkeyP
     assert sum(one.resolved for one in found) > 300
 
 
+def test_intervals_are_not_far_wider_than_the_error_where_members_give_none():
+    """Most of the noise is due to inputs, and the members' variance may come out negative: no quantile of one draw."""
+    H, model = gv.SparseParities(40, 2), gv.MLP.random([40, 8, 1], rng=0)
+    widths = []
+    with ThreadPoolExecutor(1) as pool:
+        for seed in range(100):
+            found = monte_carlo(H, model, m=32, max_samples=1024, rtol=0, rng=seed, executor=pool)
+            if found.resolved:
+                widths.append((found.interval[1] - found.interval[0]) / found.standard_error)
+    assert len(widths) > 50
+    assert 3.9 < np.median(widths) < 5
+    assert max(widths) < 12
+
+
 @pytest.mark.large
 def test_same_seed_same_bits_for_any_workers():
     H, model = gv.SparseParities(14, 1), gv.MLP.random([14, 8, 1], rng=0)
@@ -181,12 +196,18 @@ def test_same_seed_same_bits_for_any_workers():
     assert monte_carlo(H, model, **{**settings, "rng": 4}).value != alone.value
 
 
+@pytest.mark.parametrize(("width", "tables"), [(8, 256), (20, 1)])
 @pytest.mark.parametrize("q", [None, 30])
 @pytest.mark.parametrize("numbers", [2**24, 64 * 129 * 7, 64 * 100])
-def test_float32_moves_the_estimate_by_less_than_it_says(q, numbers: int, monkeypatch: pytest.MonkeyPatch):
-    """All members at once; in chunks; and in pieces."""
+def test_float32_moves_the_estimate_by_less_than_it_says(
+    q, numbers: int, width: int, tables: int, monkeypatch: pytest.MonkeyPatch
+):
+    """All members at once; in chunks; and in pieces; by products and by tables."""
+    tabulated, add = [], sign_products.add_sign_products
+    monkeypatch.setattr(sign_products, "add_sign_products", lambda *args: (tabulated.append(1), add(*args))[1])
+    monkeypatch.setattr("gradvar.methods.member_gradients._TABLES", tables)
     monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", numbers)
-    H, model = gv.SparseParities(14, 1), gv.MLP.random([14, 8, 1], rng=0)
+    H, model = gv.SparseParities(14, 1), gv.MLP.random([14, width, 1], rng=0)
     settings = {"m": 24, "q": q, "max_samples": 640, "rtol": 0, "rng": 3}
     double, single = (monte_carlo(H, model, precision=precision, **settings) for precision in ("double", "single"))
     assert "float32" in single.guarantee
@@ -197,6 +218,12 @@ def test_float32_moves_the_estimate_by_less_than_it_says(q, numbers: int, monkey
         with ThreadPoolExecutor(workers) as pool:
             again = monte_carlo(H, model, precision="single", executor=pool, **settings)
         assert (again.value, again.interval) == (single.value, single.interval)
+    assert bool(tabulated) == (tables == 1)
+
+
+def test_products_in_float32_are_named_even_where_they_lack_nothing():
+    found = monte_carlo(gv.SparseParities(40, 1), gv.Linear(np.ones(40)), precision="single", max_samples=1024, rtol=0)
+    assert "float32" in found.guarantee
 
 
 def _cut_short(array: np.ndarray) -> np.ndarray:
@@ -249,6 +276,18 @@ def test_few_blocks_resolve_nothing():
     estimate = monte_carlo(gv.SparseParities(30, 1), gv.Linear(np.ones(30)), max_samples=6, rtol=0, rng=0)
     assert not estimate.resolved
     assert estimate.interval == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("few", [1, 2])
+def test_progress_from_one_or_two_members_resolves_nothing(few: int, monkeypatch: pytest.MonkeyPatch):
+    H, model = gv.SparseParities(30, 1), gv.MLP.random([30, 6, 1], rng=0)
+    whole = monte_carlo(H, model, m=16, max_samples=640, rtol=0, rng=0)
+    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * model.n_parameters * few)
+    seen: list[gv.Estimate] = []
+    found = monte_carlo(H, model, m=16, max_samples=640, rtol=0, rng=0, progress=seen.append)
+    assert found.value == pytest.approx(whole.value, rel=1e-12)
+    assert len(seen) > 8
+    assert not seen[0].resolved
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
