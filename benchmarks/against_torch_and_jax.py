@@ -29,6 +29,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from interval_coverage import Drawn
 
 import gradvar as gv
 
@@ -202,24 +203,11 @@ def accuracy_torch() -> dict[str, object]:
 MEMBERS, MANY = 256, 32_768
 
 
-class Drawn:
-    """SparseParities(64, 3) of which only draws are known."""
-
-    def __init__(self) -> None:
-        self.H = gv.SparseParities(DIM, 3)
-        self.inputs, self.log2_size, self.labels = self.H.inputs, self.H.log2_size, "signs"
-
-    def sample(self, m: int, rng: np.random.Generator) -> np.ndarray:
-        return self.H.sample(m, rng)
-
-    def evaluate(self, members: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return self.H.evaluate(members, x)
-
-
 def members_gradvar(n_projections: int | None = None, single: bool = False) -> dict[str, object]:
     precision = "single" if single else "double"
     method = gv.MonteCarlo(n_members=MEMBERS, n_projections=n_projections, precision=precision)
-    run = lambda: gv.gradient_variance(Drawn(), network(), method=method, max_samples=MANY, rtol=0, rng=0).value  # noqa: E731
+    H = Drawn(gv.SparseParities(DIM, 3))
+    run = lambda: gv.gradient_variance(H, network(), method=method, max_samples=MANY, rtol=0, rng=0).value  # noqa: E731
     return timed(run)
 
 

@@ -1,4 +1,4 @@
-"""Products of signs with real numbers, by tables of all sums of eight of these: a third of a matrix product's time."""
+"""Products of signs with real numbers, by tables of all sums of eight of these: half a matrix product's time."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -4,11 +4,8 @@ For each tangent factor (A, B) of the signal, s_ij(x) = A_i(x) B_j(x), the mean 
 
     c_aij = sum_x w(x) (h_a(x) - hbar(x)) A_i(x) B_j(x).
 
-Labels are multiplied into the narrower of A and B, a few members at a time and in cache, and one product with the wider
-side sums over the inputs: the gradients of single inputs are never made, and a chunk of members costs nothing that the
-others have cost already but the labels and factors, which a process keeps as far as its memory for them goes. Where
-labels and the narrower side are signs, as for a first layer on the cube, that product is by tables
-(`kernels/sign_products.py`), and the part of hbar, which all members share, is taken off.
+The gradients of single inputs are never made (`member_tiles.py`), and a chunk of members costs nothing that the others
+have cost already but the labels and factors, which a process keeps as far as its memory for them goes.
 
 In float32, these gradients are made in float64 as well at a few blocks, for what inner products lack.
 """
@@ -25,14 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import Array, stream
-from ..bits import Words, pack
 from ..classes.base import Samples
 from ..errors import NonFiniteError, ShapeError
 from ..expectation import rows_per_tile
 from ..problem import Factors, Problem, norms_sq
 from ..tiles import Travels, single_threaded_blas
 from .kept import Kept
-from .signal_tiles import Stored, in_single
+from .member_tiles import IN_CACHE, Cell, MemberTile
 
 _INPUTS, _MEMBERS, _PROJECTIONS = 0, 1, 2
 _BLOCKS = 64
@@ -42,12 +38,8 @@ _FEW = 4
 """Members in a chunk, where not even the gradient of one of them fits: it is made in pieces."""
 _KEPT_BYTES = 2**27
 """What a process keeps of labels and factors, where there are several chunks."""
-_IN_CACHE = 2**20
-"""Bytes that are worked on at a time."""
 _GROUP = 2**21
 """Numbers in the gradients of members whose products are one task."""
-_TABLES = 256
-"""Rows of signs for which it is worth while to make tables."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +51,6 @@ class Task:
     last: int
     piece: int
     exact: bool = False
-
-
-class _Cell(NamedTuple):
-    """Some of the components of one factor: rows of its narrower side times columns of its wider side."""
-
-    factor: int
-    rows: slice
-    columns: slice
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
 
 class Sums(NamedTuple):
@@ -102,72 +82,6 @@ class Sums(NamedTuple):
         """Those of several pieces of the gradients of the same members."""
         kernels, by_member, by_projection = zip(*parts, strict=True)
         return cls(sum(kernels), sum(by_member), np.concatenate(by_projection, axis=1))
-
-
-@dataclass(frozen=True)
-class _Factor:
-    """A tangent factor of the signal at some inputs.
-
-    Attributes
-    ----------
-    narrow, wide : ndarrays, shapes (r, n), (n, s)
-        The narrower side, and the wider one times the weight of each input in a mean over the block.
-    points : ndarray of uint64 or None
-        The narrower side packed into bits, 1 for -1, if it is signs.
-    mean : ndarray, shape (r, s)
-        The sum of hbar times both sides, where members are signs as well.
-    """
-
-    narrow: Stored
-    wide: Stored
-    points: Words | None
-    mean: Stored
-
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in (self.narrow, self.wide, self.mean, self.points) if array is not None)
-
-
-@dataclass(frozen=True)
-class _Tile:
-    """What all members need of some inputs.
-
-    Attributes
-    ----------
-    values : ndarray, shape (m, n)
-        h(x) of all members. Small integers, such as signs, take a byte.
-    mean : ndarray, shape (n,)
-        Their means.
-    signs : ndarray of uint64 or None
-        The values packed into bits, 1 for -1, if they are signs.
-    factors, norms
-        The signal, and ||g||^2 and ||s||^2, shape (n, 2).
-    """
-
-    values: npt.NDArray[np.float64] | npt.NDArray[np.int8]
-    mean: Array
-    signs: Words | None
-    factors: list[_Factor]
-    norms: Array
-
-    @property
-    def nbytes(self) -> int:
-        arrays = [self.values, self.mean, self.norms, *([] if self.signs is None else [self.signs])]
-        return sum(array.nbytes for array in arrays) + sum(factor.nbytes for factor in self.factors)
-
-    def sum_into(self, total: Stored, first: int, last: int, cell: _Cell, add: bool) -> None:
-        """Write the sum of (h - hbar) s over the inputs for some members, shape (members, r, s), or add it."""
-        from ..kernels.sign_products import add_sign_products
-
-        factor = self.factors[cell.factor]
-        wide = factor.wide[:, cell.columns]
-        if self.signs is None or factor.points is None or (last - first) * cell.shape[0] < _TABLES:
-            labels = (self.values[first:last] - self.mean).astype(wide.dtype, copy=False)
-            _multiply(total, labels, factor.narrow[cell.rows], wide, add)
-            return
-        mean = factor.mean[cell.rows, cell.columns]
-        total[...] = total - mean if add else -mean
-        add_sign_products(total, self.signs[:, first:last], factor.points[:, cell.rows], wide)
 
 
 class MemberGradients(Travels):
@@ -208,7 +122,7 @@ class MemberGradients(Travels):
     ) -> None:
         super().__init__()
         self.problem, self.seed, self.key, self.m, self.enumerated = problem, seed, key, m, enumerated
-        self.dtype = np.dtype(np.float32 if single else np.float64)
+        self.single, self.dtype = single, np.dtype(np.float32 if single else np.float64)
         self.n_projections = n_projections
         self.n_blocks = min(_BLOCKS, n)
         self.size = math.ceil(n / self.n_blocks) if enumerated else n // self.n_blocks
@@ -249,7 +163,7 @@ class MemberGradients(Travels):
         self.out = np.empty((0, 0), self.dtype)
         """Where the gradients of a chunk are written in this process, shape (blocks, members q), if there is any."""
         once = self.chunk == self.m and len(self.pieces) == 1
-        self._tiles: Kept[_Tile] = Kept(0 if once else _KEPT_BYTES)
+        self._tiles: Kept[MemberTile] = Kept(0 if once else _KEPT_BYTES)
 
     def __getstate__(self) -> dict[str, object]:
         left = ("members", "sketch", "out", "_tiles")
@@ -268,21 +182,15 @@ class MemberGradients(Travels):
         else there are none. Costs 2 members q operations for each input (members q/8 where all are signs), and what
         labels and factors cost where they are not kept.
         """
-        members = task.last - task.first
-        if len(self.out) and not task.exact:
-            out = self.out[task.block]
-        else:
-            out = np.empty(members * self.components(task.piece), np.float64 if task.exact else self.dtype)
+        members, dtype = task.last - task.first, np.dtype(np.float64) if task.exact else self.dtype
+        held = len(self.out) > 0 and not task.exact
+        out = self.out[task.block] if held else np.empty(members * self.components(task.piece), dtype)
         norms, size = [np.empty((0, 2))], self._size(task.block)
         if size == 0:
             out[:] = 0.0
         for start in range(0, size, self._rows):
-            if task.exact:
-                tile = self._tile(task.block, start)
-            else:
-                tile = self._tiles.get(
-                    (task.block, start), functools.partial(self._tile, task.block, start, self.dtype)
-                )
+            make = functools.partial(self._tile, task.block, start, dtype)
+            tile = make() if task.exact else self._tiles.get((task.block, start), make)
             for cell, total in zip(self.pieces[task.piece], self._by_cell(out, task.piece), strict=True):
                 tile.sum_into(total.reshape(members, *cell.shape), task.first, task.last, cell, add=start > 0)
             if task.first == task.piece == 0 and not task.exact:
@@ -316,8 +224,8 @@ class MemberGradients(Travels):
         """The inputs in a block: fewer in the last ones, where all are taken."""
         return max(0, min(self.size, self.n - block * self.size))
 
-    def _tile(self, block: int, start: int, dtype: npt.DTypeLike = np.float64) -> _Tile:
-        """The inputs of a block from number `start` on: a function of these two numbers."""
+    def _tile(self, block: int, start: int, dtype: npt.DTypeLike) -> MemberTile:
+        """The inputs of a block from number `start` on: a function of these two numbers, in the precision given."""
         stop = min(start + self._rows, self._size(block))
         if self.enumerated:
             begin, end = block * self.size + start, block * self.size + stop
@@ -326,20 +234,10 @@ class MemberGradients(Travels):
             x = self.problem.inputs.sample(stop - start, stream(self.seed, self.key, _INPUTS, block, start))
             weights = np.full(stop - start, 1 / self.size)
         gradient, scale = self.problem.tangent_factors(x), self.problem.signal_scale(x)
-        norm_sq, values = norms_sq(gradient), self._values(x)
-        kept = in_single if dtype == np.float32 else np.asarray
-        with np.errstate(invalid="ignore"):
-            small = values.astype(np.int8)
-        mean, signs = values.mean(axis=0), _packed(values)
-        if signs is not None:  # where all members agree nothing is left, not even rounding
-            weights = np.where(np.abs(mean) == 1, 0.0, weights)
-        factors = []
-        for narrow, wide in self._sides([(left, right * scale[:, None]) for left, right in gradient]):
-            points, weighted = None if signs is None else _packed(narrow), wide * weights[:, None]
-            shared = np.empty((0, 0)) if points is None else (narrow * mean) @ weighted
-            factors.append(_Factor(kept(narrow), kept(weighted), points, kept(shared)))
+        norm_sq = norms_sq(gradient)
+        sides = self._sides([(left, right * scale[:, None]) for left, right in gradient])
         norms = np.stack([norm_sq, scale**2 * norm_sq], axis=1)
-        return _Tile(small if np.array_equal(small, values) else values, mean, signs, factors, norms)
+        return MemberTile.of(self._values(x), weights, sides, norms, dtype)
 
     def _sides(self, signal: Factors) -> Factors:
         """The narrower and the wider side of each factor; or ones and what is of rank one, or the projections."""
@@ -373,14 +271,9 @@ class MemberGradients(Travels):
         return values
 
 
-def _packed(values: Array) -> Words | None:
-    """Signs packed into bits, 1 for -1; None for other values."""
-    return pack(values < 0) if (np.abs(values) == 1).all() else None
-
-
-def _pieces(widths: list[tuple[int, int]], most: int) -> list[list[_Cell]]:
+def _pieces(widths: list[tuple[int, int]], most: int) -> list[list[Cell]]:
     """All components of all factors, in pieces of at most so many: as many whole rows as there is room for."""
-    pieces: list[list[_Cell]] = [[]]
+    pieces: list[list[Cell]] = [[]]
     room = most
     for factor, (narrow, wide) in enumerate(widths):
         step = min(wide, most)
@@ -392,28 +285,10 @@ def _pieces(widths: list[tuple[int, int]], most: int) -> list[list[_Cell]]:
                     pieces.append([])
                     room = most
                 rows = slice(i, min(i + room // width, narrow))
-                pieces[-1].append(_Cell(factor, rows, columns))
+                pieces[-1].append(Cell(factor, rows, columns))
                 room -= (rows.stop - i) * width
                 i = rows.stop
     return pieces
-
-
-def _multiply(total: Stored, labels: Stored, narrow: Stored, wide: Stored, add: bool) -> None:
-    """Write sum_n labels[a, n] narrow[i, n] wide[n, j] into `total`, shape (members, r, s), or add it."""
-    n = labels.shape[1]
-    rows = max(1, _IN_CACHE // (n * labels.itemsize))
-    some = max(1, rows // len(narrow))
-    memory = np.empty((some, min(rows, len(narrow)), n), labels.dtype)
-    for a in range(0, len(labels), some):
-        for i in range(0, len(narrow), rows):
-            left, right = labels[a : a + some, None], narrow[None, i : i + rows]
-            merged = np.multiply(left, right, out=memory[: left.shape[0], : right.shape[1]]).reshape(-1, n)
-            # Several members come with all their rows, and a part of the rows with one member: a view.
-            part = total[a : a + some, i : i + rows].reshape(-1, wide.shape[1])
-            if add:
-                part += merged @ wide
-            else:
-                np.matmul(merged, wide, out=part)
 
 
 def _sums(cells: list[Array], projected: bool, enumerated: bool) -> Sums:
@@ -421,7 +296,7 @@ def _sums(cells: list[Array], projected: bool, enumerated: bool) -> Sums:
     blocks, members, width = cells[0].shape
     kernel, by_member = np.zeros((blocks, blocks)), np.zeros((2, members))
     by_projection = np.zeros((2, width if projected else 0))
-    columns, most = max(1, _IN_CACHE // (8 * blocks)), max(1, _IN_CACHE // (8 * blocks**2))
+    columns, most = max(1, IN_CACHE // (8 * blocks)), max(1, IN_CACHE // (8 * blocks**2))
     halves = slice(blocks // 2), slice(blocks // 2, blocks)
     for cell in cells:
         some = max(1, min(columns // cell.shape[2], most))

@@ -91,8 +91,6 @@ class MonteCarlo:
         if isinstance(problem.hypotheses, DrawsExamples):
             return TaskPairs()
         pairs = InputPairs(self.variance_reduction, self.precision)
-        return (
-            pairs
-            if pairs.declines(problem) is None
-            else SampledMembers(self.n_members, self.n_projections, self.precision)
-        )
+        if pairs.declines(problem) is None:
+            return pairs
+        return SampledMembers(self.n_members, self.n_projections, self.precision)

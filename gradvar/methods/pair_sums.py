@@ -260,10 +260,10 @@ class PairSums:
         typical = math.sqrt(covariances / (self.n * (self.n - 1)))
         double = 8 * float(np.finfo(np.float64).eps) * typical * float(self.norms[:, 1].mean())
         # Whatever the kernel, a mean over pairs has at most 2/n times the kernel's mean square for its variance.
-        lacking = math.fsum(study.lacking_squares for study in self._studies) / self._studied(2)
+        lacking = math.fsum(study.lacking_squares for study in self._studies) / self._tuples(2)
         return double + 4 * math.sqrt(2 * lacking / min(self.n, _STUDIED))
 
-    def _studied(self, k: int) -> int:
+    def _tuples(self, k: int) -> int:
         """The number of ordered k-tuples of different samples within one of the studied tiles."""
         return sum(math.perm(len(norms), k) for norms in self._norms[: math.ceil(_STUDIED / self.rows)])
 
@@ -279,6 +279,8 @@ class PairSums:
             expected = exp2(-hypotheses.log2_size) - exp2(-2 * hypotheses.log2_size)
             resolved = resolved and covariances / (self.n * (self.n - 1)) >= _SEEN * expected
         triangles, cubes, lacking, _ = (math.fsum(values) for values in zip(*self._studies, strict=True))
-        triangles = triangles / self._studied(3) if self._studied(3) else 0.0
-        found = moments(self.row_sums, squares, triangles, cubes / self._studied(2), effective)
-        return found._replace(value=found.value + lacking / self._studied(2)), resolved
+        triples = self._tuples(3)
+        found = moments(
+            self.row_sums, squares, triangles / triples if triples else 0.0, cubes / self._tuples(2), effective
+        )
+        return found._replace(value=found.value + lacking / self._tuples(2)), resolved

@@ -242,7 +242,7 @@ class _Run:
         gradients, executor = self.gradients, self.settings.executor
         last = min(first + gradients.chunk, gradients.m)
         parts = self._parts = gradients.out = memory[:, : (last - first) * gradients.components(piece)]
-        exact = self._exact(first, last, piece)
+        exact = self._exact(last, piece) if gradients.single and first == 0 else np.empty((0, 0))
         tasks = (Task(block, first, last, piece) for block in range(len(parts)))
         with closing(ordered_map(gradients, tasks, executor)) as results:
             for block, (part, norms) in enumerate(results, 1):
@@ -261,12 +261,11 @@ class _Run:
         with closing(ordered_map(sums, gradients.groups(parts, piece), here)) as found:
             return Sums.of_members(list(found))
 
-    def _exact(self, first: int, last: int, piece: int) -> Array:
+    def _exact(self, last: int, piece: int) -> Array:
         """The gradients of the first chunk of members at some blocks in float64, where the others are in float32."""
-        gradients = self.gradients
-        some = min(_EXACT, gradients.n_blocks) if gradients.dtype == np.float32 and first == 0 else 0
-        tasks = (Task(block, first, last, piece, exact=True) for block in range(some))
-        with closing(ordered_map(gradients, tasks, self.settings.executor)) as results:
+        blocks = range(min(_EXACT, self.gradients.n_blocks))
+        tasks = (Task(block, 0, last, piece, exact=True) for block in blocks)
+        with closing(ordered_map(self.gradients, tasks, self.settings.executor)) as results:
             return np.array([part for part, _ in results])
 
     def so_far(self) -> _Found | None:
@@ -291,7 +290,7 @@ class _Run:
         m, blocks = by_member.shape[1], kernel.shape[0]
         if not (np.isfinite(kernel).all() and np.isfinite(by_member).all()):
             raise NonFiniteError(
-                f"the squares of the members' gradients overflow {gradients.dtype}; rescale labels or weights"
+                f"the members' gradients overflow {gradients.dtype} or their squares float64; rescale labels or weights"
             )
         # Members are centred at the mean of all, of which m stand for the rest.
         kernel, by_member, by_projection = (values * (gradients.m / m) / (gradients.m - 1) for values in sums)
@@ -320,7 +319,7 @@ class _Run:
             q=gradients.q if gradients.projected else None,
             effective_members=effective,
             norms=np.concatenate(self._norms),
-            single=gradients.dtype == np.float32,
+            single=gradients.single,
             rounding=rounding,
         )
 

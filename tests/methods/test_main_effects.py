@@ -18,21 +18,21 @@ def test_exponential_draws_known_by_halves_that_err():
         terms = rng.exponential(size=n)
         # Errors that grow with the term itself, and a mean that the halves share.
         found.append(MainEffects.of(3.0 + terms + 0.5 * terms * rng.standard_normal((2, n))))
-    variance, third, spread = np.array(found).T
+    variance, third, uncertainty = np.array(found).T
     assert abs(variance.mean() - n) <= 4 * variance.std() / math.sqrt(seeds)
     # E[s (e'^2 + e''^2)/2] = .25 E[s t^2] is in it as well, with s = t - 1: .25 (6 - 2)
     assert abs(third.mean() - n * (2 + 1)) <= 4 * third.std() / math.sqrt(seeds)
     # The estimated variance's own variance, known here to 5%; n estimates it a few percent too small.
-    assert 0.85 < spread.mean() / variance.var() < 1.1
+    assert 0.85 < uncertainty.mean() / variance.var() < 1.1
 
 
 def test_all_inputs_make_both_halves_one():
     terms = np.random.default_rng(1).exponential(size=12)
-    variance, third, spread = MainEffects.of(np.stack([terms, terms]))
+    variance, third, uncertainty = MainEffects.of(np.stack([terms, terms]))
     x = terms - terms.mean()
     assert_allclose(variance, 12 * x.var(ddof=1))
     assert_allclose(third, 12 * (x**3).sum() * 12 / (11 * 10))
-    assert_allclose(spread, 12 * (x**2).var())
+    assert_allclose(uncertainty, 12 * (x**2).var())
 
 
 def test_a_variance_below_its_noise_is_none_or_that_of_one_draw():

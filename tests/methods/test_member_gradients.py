@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import gradvar as gv
 from gradvar.kernels import sign_products
-from gradvar.methods import member_gradients
+from gradvar.methods import member_gradients, member_tiles
 from gradvar.methods.member_gradients import MemberGradients, Sums, Task
 from gradvar.tiles import ordered_map
 
@@ -111,11 +111,12 @@ def test_gradients_are_their_definition(
 ):
     tabulated, add = [], sign_products.add_sign_products
     monkeypatch.setattr(sign_products, "add_sign_products", lambda *args: (tabulated.append(1), add(*args))[1])
-    monkeypatch.setattr(member_gradients, "_TABLES", tables)
+    monkeypatch.setattr(member_tiles, "_TABLES", tables)
     # a few members, a few columns and a few inputs at a time, which divide nothing
     monkeypatch.setattr(member_gradients, "_BLOCKS", 8)
     monkeypatch.setattr(member_gradients, "_CHUNK", numbers)
-    monkeypatch.setattr(member_gradients, "_IN_CACHE", 8 * 8 * 11)
+    for module in (member_gradients, member_tiles):
+        monkeypatch.setattr(module, "IN_CACHE", 8 * 8 * 11)
     monkeypatch.setattr(member_gradients, "_GROUP", 8 * 250)
     monkeypatch.setattr(member_gradients, "rows_per_tile", lambda size, largest: rows)
     recorded, model = Recorded(CLASSES[labels], finite=False), nets(9)[name]
@@ -140,9 +141,10 @@ def test_gradients_are_their_definition(
 @pytest.mark.parametrize("numbers", [2**24, 64 * 100 * 5, 64 * 37])
 @pytest.mark.parametrize("name", nets(7))
 def test_all_inputs_are_their_definition(name: str, numbers: int, tables: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(member_gradients, "_TABLES", tables)
+    monkeypatch.setattr(member_tiles, "_TABLES", tables)
     monkeypatch.setattr(member_gradients, "_CHUNK", numbers)
-    monkeypatch.setattr(member_gradients, "_IN_CACHE", 8 * 64 * 11)
+    for module in (member_gradients, member_tiles):
+        monkeypatch.setattr(module, "IN_CACHE", 8 * 64 * 11)
     H, model = gv.SparseParities(7, 1), nets(7)[name]
     recorded = Recorded(H, finite=True)
     found = all_sums(MemberGradients(gv.Problem(recorded, model), SEED, 7, M, None, 128, True))
@@ -216,12 +218,12 @@ def test_signs_take_a_byte_and_other_labels_are_as_they_were():
     for labels, kind in (("signs", np.int8), ("real", np.float64)):
         H = CLASSES[labels]
         gradients = MemberGradients(gv.Problem(H, model), SEED, 7, M, None, 640, False)
-        tile = gradients._tile(0, 0)
+        tile = gradients._tile(0, 0, np.float64)
         assert tile.values.dtype == kind
     huge = gv.FiniteClass([[1e90, 128.0], [0.5, -1.0]], [[0.0], [1.0]])
     gradients = MemberGradients(gv.Problem(huge, gv.Linear([1.0])), SEED, 7, 4, None, 2, True)
-    assert_array_equal(gradients._tile(1, 0).values, huge.evaluate(gradients.members, [[1.0]]))
-    assert_array_equal(gradients._tile(0, 0).values, huge.evaluate(gradients.members, [[0.0]]))
+    assert_array_equal(gradients._tile(1, 0, np.float64).values, huge.evaluate(gradients.members, [[1.0]]))
+    assert_array_equal(gradients._tile(0, 0, np.float64).values, huge.evaluate(gradients.members, [[0.0]]))
 
 
 @pytest.mark.parametrize("numbers", [64 * 30, 64 * 9 * 4, 64 * 4])

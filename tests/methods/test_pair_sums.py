@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -57,6 +58,13 @@ class Doubled(gv.SparseParities):
         return 2 * super().covariance(x, x2)
 
 
+class Moved(gv.SparseParities):
+    """Parities whose mean somebody has replaced, which their covariance takes off."""
+
+    def mean(self, x):
+        return super().mean(x) + 0.25
+
+
 @pytest.mark.parametrize("H", [gv.SparseParities(18, 2), gv.SparseParities(70, 3), gv.Parities(5)], ids=repr)
 @pytest.mark.parametrize("widths", [[6, 1], [6, 4, 1]])
 def test_sums_by_the_distance_are_those_of_the_covariance(H, widths: list[int], monkeypatch: pytest.MonkeyPatch):
@@ -82,7 +90,7 @@ def test_samples_that_are_there_are_not_drawn_again():
     for _ in range(2):
         found.extend(1024, lambda tiles: None)
         assert found.n == 1024
-    assert found.found()[0].value == found.row_sums.sum() / (1024 * 1023)
+    assert found.found()[0].value == math.fsum(found.row_sums) / (1024 * 1023)
 
 
 def test_a_covariance_that_was_replaced_is_the_one_that_counts():
@@ -92,6 +100,16 @@ def test_a_covariance_that_was_replaced_is_the_one_that_counts():
         for kind in (gv.SparseParities, Doubled)
     ]
     assert estimates[1].value == pytest.approx(2 * estimates[0].value, rel=1e-8)
+
+
+def test_a_mean_that_was_replaced_is_the_one_that_counts():
+    model, method = gv.MLP.random([12, 6, 1], rng=0), gv.MonteCarlo(variance_reduction=False)
+    plain, moved, restated = (
+        gv.gradient_variance(H, model, method=method, max_samples=1300, rtol=0, rng=0).value
+        for H in (gv.SparseParities(12, 2), Moved(12, 2), Restated(Moved(12, 2)))
+    )
+    assert moved == pytest.approx(restated, rel=1e-8)
+    assert moved != pytest.approx(plain, rel=1e-3)
 
 
 def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pytest.MonkeyPatch):
