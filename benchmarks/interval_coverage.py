@@ -20,11 +20,11 @@ import numpy as np
 
 import gradvar as gv
 from gradvar.classes.base import Samples
-from gradvar.methods.input_pairs import _FINAL_KEY, InputPairs, _estimate
-from gradvar.methods.pair_sums import PairSums
-from gradvar.methods.regression import regression
-from gradvar.methods.sampled_members import SampledMembers
-from gradvar.settings import Settings
+from gradvar.estimation.settings import Settings
+from gradvar.methods.monte_carlo.control_variates import regression
+from gradvar.methods.monte_carlo.input_pairs import _FINAL_KEY, InputPairs, _estimate
+from gradvar.methods.monte_carlo.pair_sums import PairSums
+from gradvar.methods.monte_carlo.sampled_members import SampledMembers
 
 LEVELS = (0.90, 0.95, 0.99)
 

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import gradvar as gv
 
-from .activations import ACTIVATIONS
-from .arguments import generator
 from .classes.base import HypothesisClass
+from .core.activations import ACTIVATIONS
+from .core.arguments import generator
 from .losses import LOSSES
-from .methods.auto import METHODS
 from .models.base import Model
+from .verbs.auto import METHODS
 
 _DESCRIPTION = """\
 The gradient variance over a hypothesis class: how much the gradient of a model's loss knows about

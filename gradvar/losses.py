@@ -19,8 +19,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import Array
-from .errors import NonFiniteError, ShapeError
+from .core.arguments import Array
+from .core.errors import NonFiniteError, ShapeError
 
 
 @runtime_checkable

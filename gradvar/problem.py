@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import Array, integer
 from .classes.base import HypothesisClass
-from .errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
-from .inputs import Inputs
+from .classes.inputs import Inputs
+from .core.arguments import Array, integer
+from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
 from .models.base import KnowsTangentFactors, Model, tangent_factors
 from .models.infinite_mlp import InfiniteMLP

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.arguments import seed_sequence
+from gradvar.core.arguments import seed_sequence
 
 H = gv.Parities(4)
 MODEL = gv.Linear([1.0, 2.0, 3.0, 4.0])

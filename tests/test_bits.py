@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradvar.bits import pack
+from gradvar.kernels.bits import pack
 
 
 @pytest.mark.parametrize("dim", [1, 8, 63, 64, 65, 128, 130])

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from gradvar.primes import prime, prime_factors, primitive_root
+from gradvar.core.primes import prime, prime_factors, primitive_root
 
 SMALL = [n for n in range(2, 400) if all(n % d for d in range(2, n))]
 

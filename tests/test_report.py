@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.results import exp2, format_log2, format_number
+from gradvar.core.numbers import exp2, format_log2, format_number
 
 matplotlib.use("Agg")
 pytestmark = pytest.mark.large

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.errors import LabelError
-from gradvar.methods.task_enumeration import TaskEnumeration
-from gradvar.methods.task_pairs import TaskPairs
+from gradvar.core.errors import LabelError
+from gradvar.tasks.enumeration import TaskEnumeration
+from gradvar.tasks.pairs import TaskPairs
 from gradvar.testing import reference
 
 matplotlib.use("Agg")

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy import integrate, special
 
 import gradvar as gv
-from gradvar.theorem2 import log_upper_gamma
+from gradvar.bounds.theorem2 import log_upper_gamma
 
 mpl.use("Agg")
 

@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import gradvar as gv
-from gradvar.tiles import Travels, ordered_map, single_threaded_blas
+from gradvar.estimation.tiles import Travels, ordered_map, single_threaded_blas
 
 pytestmark = pytest.mark.large
 

@@ -37,8 +37,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from ..arguments import Array
-from ..inputs import Inputs
+from ..core.arguments import Array
+from .inputs import Inputs
 
 Members = TypeVar("Members")
 
@@ -132,35 +132,6 @@ class Samples(HypothesisClass, Protocol[Members]):
 
     def evaluate(self, members: Members, x: Array) -> Array:
         """Return the values h(x), shape (m, n)."""
-
-
-@runtime_checkable
-class DrawsExamples(HypothesisClass, Protocol[Members]):
-    """A task class: each member draws its inputs as well as their labels."""
-
-    def sample(self, m: int, rng: np.random.Generator) -> Members:
-        """Return m independent tasks."""
-
-    def draw(self, members: Members, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Return n independent examples of each of m tasks: inputs (m, n, dim) and labels (m, n)."""
-
-
-@runtime_checkable
-class TabulatesTasks(DrawsExamples[Members], Protocol[Members]):
-    """A task class with finitely many tasks on finitely many inputs, whose labels are functions of the input."""
-
-    @property
-    def size(self) -> int:
-        """The number of tasks."""
-
-    def members(self) -> Members:
-        """Return the descriptions of all tasks."""
-
-    def probabilities(self, members: Members, x: Array) -> Array:
-        """Return D_A(x), the probability of each input under each task, shape (m, n)."""
-
-    def targets(self, members: Members, x: Array) -> Array:
-        """Return the label of each input under each task, shape (m, n)."""
 
 
 @runtime_checkable

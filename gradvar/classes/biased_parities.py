@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
 
-from ..arguments import Array, SeedLike, inputs_of, integer, number
-from ..bits import pack
-from ..errors import ShapeError
-from ..inputs import Hypercube
-from .biased_gram import log2_norm_of_all, log2_norm_of_degree
-from .combinators import Combinators
+from ..core.arguments import Array, SeedLike, inputs_of, integer, number
+from ..core.errors import ShapeError
+from ..kernels.bits import pack
+from .formulas.biased_gram import log2_norm_of_all, log2_norm_of_degree
+from .inputs import Hypercube
+from .members.combinators import Combinators
 from .parities import Parities, SparseParities
 
 

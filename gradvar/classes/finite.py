@@ -10,12 +10,12 @@ from typing import SupportsIndex, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, finite, functions_of, generator, inputs_of, integer
-from ..errors import ShapeError
-from ..inputs import FinitePoints
-from .combinators import Combinators
-from .gram import Gram, KnownByGram, TableGram
-from .table import StoredTable, Table, class_mean, compact, project
+from ..core.arguments import Array, SeedLike, finite, functions_of, generator, inputs_of, integer
+from ..core.errors import ShapeError
+from .gram.matrix import Gram, KnownByGram, TableGram
+from .gram.table import StoredTable, Table, class_mean, compact, project
+from .inputs import FinitePoints
+from .members.combinators import Combinators
 
 _ROWS = 2**12
 """Members that are met at a time."""

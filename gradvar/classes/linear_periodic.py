@@ -10,13 +10,13 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, generator, inputs_of, integer
-from ..errors import NotApplicableError, ShapeError
-from ..inputs import Gaussian
-from ..results import exp2
-from .combinators import Combinators
-from .sphere import SphereTransform, log_zonal
-from .waves import MAX_HARMONICS, Wave, as_wave
+from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
+from ..core.errors import NotApplicableError, ShapeError
+from ..core.numbers import exp2
+from .formulas.sphere import SphereTransform, log_zonal
+from .formulas.waves import MAX_HARMONICS, Wave, as_wave
+from .inputs import Gaussian
+from .members.combinators import Combinators
 
 _COVARIANCE_HARMONICS = 64
 _NORM_DEGREES = 60

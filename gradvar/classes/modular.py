@@ -7,11 +7,11 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from ..arguments import Array
-from ..errors import NonFiniteError, ShapeError
-from ..inputs.cyclic import CyclicGroup
-from .cyclic_orbits import CyclicOrbit, check_size
-from .waves import as_wave
+from ..core.arguments import Array
+from ..core.errors import NonFiniteError, ShapeError
+from .formulas.cyclic_orbits import CyclicOrbit, check_size
+from .formulas.waves import as_wave
+from .inputs.cyclic import CyclicGroup
 
 
 class ModularMultiples(CyclicOrbit):

@@ -10,11 +10,11 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, generator, inputs_of, integer
-from ..errors import NotApplicableError, ShapeError, TooLargeError
-from ..inputs import Gaussian
-from .combinators import Combinators
-from .sine_products import HALVES, SLOPES, Half, mean_square, separate
+from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
+from ..core.errors import NotApplicableError, ShapeError, TooLargeError
+from .formulas.sine_products import HALVES, SLOPES, Half, mean_square, separate
+from .inputs import Gaussian
+from .members.combinators import Combinators
 
 _LARGEST_DEGREE = 16
 _LISTED, _BLOCK = 2**15, 2**11

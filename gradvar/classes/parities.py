@@ -11,11 +11,11 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, generator, inputs_of, integer
-from ..bits import pack
-from ..errors import ShapeError, TooLargeError
-from ..inputs import Hypercube
-from .combinators import Combinators
+from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
+from ..core.errors import ShapeError, TooLargeError
+from ..kernels.bits import pack
+from .inputs import Hypercube
+from .members.combinators import Combinators
 
 _PROOF = "E chi_S chi_T = E chi_(S xor T) = [S = T] on the uniform cube"
 _MOST_LISTED = 2**20

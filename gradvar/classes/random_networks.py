@@ -10,11 +10,11 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..activations import ACTIVATIONS
-from ..arguments import Array, SeedLike, generator, inputs_of, integer, sequence
-from ..errors import NotApplicableError, ShapeError
-from ..inputs import Gaussian
-from .combinators import Combinators
+from ..core.activations import ACTIVATIONS
+from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, sequence
+from ..core.errors import NotApplicableError, ShapeError
+from .inputs import Gaussian
+from .members.combinators import Combinators
 
 _LAWS = {
     "gaussian": "N(0, 1/fan_in) weights",

@@ -22,8 +22,8 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, inputs_of, integer
-from ..results import exp2
+from ..core.arguments import Array, inputs_of, integer
+from ..core.numbers import exp2
 from .random_networks import RandomNetworks
 
 

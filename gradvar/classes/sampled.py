@@ -10,10 +10,10 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, generator, inputs_of, integer, number
-from ..errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
-from ..inputs import Inputs
-from .combinators import Combinators
+from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, number
+from ..core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
+from .inputs import Inputs
+from .members.combinators import Combinators
 
 Function = Callable[[Array], npt.ArrayLike]
 Seeds = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ since a fused multiply-add cannot be had portably. About 40 times the cost of pl
 import numpy as np
 from numpy.typing import NDArray
 
-from gradvar.kernels.jit import compiled
+from .jit import compiled
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bits import Words
+from .bits import Words
 from .hamming import distances_from
 from .jit import compiled
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bits import Words
+from .bits import Words
 from .jit import compiled
 
 Values = NDArray[np.float64]

@@ -12,7 +12,7 @@ inner loops vectorise. The twins in `doubled_polynomials.py` carry 106 bits.
 import numpy as np
 from numpy.typing import NDArray
 
-from gradvar.kernels.jit import compiled
+from .jit import compiled
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ digits at large k).
 import numpy as np
 from numpy.typing import NDArray
 
-from gradvar.kernels.jit import compiled
+from .jit import compiled
 
 Floats = NDArray[np.float64]
 

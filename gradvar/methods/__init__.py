@@ -1,9 +1,8 @@
-"""Ways to evaluate the gradient variance; `Auto` picks one."""
+"""Ways to evaluate the gradient variance."""
 
-from .auto import Auto, Choice
 from .base import Method
 from .closed_form import ClosedForm
-from .enumeration import Enumeration
-from .monte_carlo import MonteCarlo
+from .enumeration.enumeration import Enumeration
+from .monte_carlo.monte_carlo import MonteCarlo
 
-__all__ = ["Auto", "Choice", "ClosedForm", "Enumeration", "Method", "MonteCarlo"]
+__all__ = ["ClosedForm", "Enumeration", "Method", "MonteCarlo"]

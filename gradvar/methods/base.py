@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from ..estimation.settings import Settings
 from ..problem import Problem
-from ..results import Estimate
-from ..settings import Settings
+from ..results.estimate import Estimate
 
 
 @runtime_checkable

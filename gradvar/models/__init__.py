@@ -1,16 +1,16 @@
 """Predictors p_w with closed-form gradients."""
 
+from .adapters.function import FunctionModel, from_function
+from .adapters.jax import JaxModel, from_jax
+from .adapters.torch import from_torch
 from .attention import Attention
 from .base import Model
 from .convolutional import Convolutional
-from .function import FunctionModel, from_function
 from .infinite_mlp import InfiniteMLP
-from .jax import JaxModel, from_jax
 from .linear import Cosine, Linear
 from .mlp import MLP
 from .recurrent import Recurrent
 from .residual_mlp import ResidualMLP
-from .torch import from_torch
 from .weight_tied import WeightTied
 
 __all__ = [

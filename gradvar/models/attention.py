@@ -9,8 +9,8 @@ from typing import NamedTuple, Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, integer, real_array
-from ..errors import ShapeError
+from ..core.arguments import Array, SeedLike, integer, real_array
+from ..core.errors import ShapeError
 from .network import Block, Network, Outer, array_of_shape, as_array, gaussian, readout, scalar
 from .recurrent import steps_of
 

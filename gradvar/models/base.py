@@ -21,8 +21,8 @@ from typing import Protocol, TypeAlias, cast, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, real_array
-from ..errors import ShapeError
+from ..core.arguments import Array, real_array
+from ..core.errors import ShapeError
 
 Pullback: TypeAlias = tuple[Array, Callable[[Array], Array]]
 """p_w(x), shape (n,), and the function c -> sum_n c_n dp_w(x_n)/dw from (n,) to (P,)."""

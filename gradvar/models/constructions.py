@@ -19,7 +19,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from ..arguments import integer, sequence
+from ..core.arguments import integer, sequence
 from .mlp import MLP
 from .recurrent import Recurrent
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..arguments import Array, SeedLike, integer, real_array, sequence
-from ..errors import ShapeError
+from ..core.arguments import Array, SeedLike, integer, real_array, sequence
+from ..core.errors import ShapeError
 from .network import (
     Block,
     Network,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arguments import Array
+from ..core.arguments import Array
 from ..kernels.power_series import integral_of_product, inverse_root
 
 Pair = tuple[Array, Array]

@@ -8,9 +8,9 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..activations import ACTIVATIONS
-from ..arguments import Array, inputs_of, integer
-from ..errors import ShapeError
+from ..core.activations import ACTIVATIONS
+from ..core.arguments import Array, inputs_of, integer
+from ..core.errors import ShapeError
 from ..kernels.power_series import multiply
 from .dual_activations import DUALS
 

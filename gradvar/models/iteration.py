@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..activations import ACTIVATIONS, KINKED, settle
-from ..arguments import Array
+from ..core.activations import ACTIVATIONS, KINKED, settle
+from ..core.arguments import Array
 from .network import rounding
 
 Rows: TypeAlias = npt.NDArray[np.intp]

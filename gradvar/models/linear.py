@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, inputs_of, real_array
-from ..errors import ShapeError
+from ..core.arguments import Array, inputs_of, real_array
+from ..core.errors import ShapeError
 from .base import parameter_vector
 
 

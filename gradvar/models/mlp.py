@@ -9,9 +9,9 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..activations import ACTIVATIONS, KINKED, settle
-from ..arguments import Array, SeedLike, generator, inputs_of, integer, number, real_array, sequence
-from ..errors import ShapeError
+from ..core.activations import ACTIVATIONS, KINKED, settle
+from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, number, real_array, sequence
+from ..core.errors import ShapeError
 from .base import Pullback, parameter_vector, products
 
 

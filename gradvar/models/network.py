@@ -20,9 +20,9 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..activations import ACTIVATIONS, KINKED, settle
-from ..arguments import Array, SeedLike, generator, inputs_of, number, real_array
-from ..errors import NonFiniteError, ShapeError
+from ..core.activations import ACTIVATIONS, KINKED, settle
+from ..core.arguments import Array, SeedLike, generator, inputs_of, number, real_array
+from ..core.errors import NonFiniteError, ShapeError
 from .base import Pullback
 
 _NUMBERS = 2**22

@@ -8,10 +8,20 @@ from typing import Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, integer, real_array
-from ..errors import ShapeError
+from ..core.arguments import Array, SeedLike, integer, real_array
+from ..core.errors import ShapeError
 from .iteration import Iteration
-from .network import Block, Network, activation_name, array_of_shape, as_array, gaussian, readout, scalar, shared
+from .network import (
+    Block,
+    Network,
+    activation_name,
+    array_of_shape,
+    as_array,
+    gaussian,
+    readout,
+    scalar,
+    shared,
+)
 
 
 class Recurrent(Network):

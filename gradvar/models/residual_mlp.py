@@ -8,8 +8,8 @@ from typing import Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, integer, real_array, sequence
-from ..errors import ShapeError
+from ..core.arguments import Array, SeedLike, integer, real_array, sequence
+from ..core.errors import ShapeError
 from .network import (
     Block,
     Network,

@@ -8,11 +8,22 @@ from typing import Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, integer, real_array
-from ..errors import ShapeError
+from ..core.arguments import Array, SeedLike, integer, real_array
+from ..core.errors import ShapeError
 from .iteration import Iteration
 from .mlp import MLP
-from .network import Block, Network, Outer, activation_name, array_of_shape, as_array, gaussian, readout, scalar, shared
+from .network import (
+    Block,
+    Network,
+    Outer,
+    activation_name,
+    array_of_shape,
+    as_array,
+    gaussian,
+    readout,
+    scalar,
+    shared,
+)
 
 _CONTRACTING = 0.8
 """Spectral norm at which the map contracts with any activation: no slope is above 1.13 (gelu's)."""

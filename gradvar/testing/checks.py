@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeVar, overload
 from unittest import SkipTest
 
-from ..errors import NotApplicableError, TooLargeError
+from ..core.errors import NotApplicableError, TooLargeError
 
 Value = TypeVar("Value")
 

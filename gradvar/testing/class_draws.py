@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..arguments import Array
+from ..core.arguments import Array
 from .checks import CheckFailed, offered, resting_on, skip
 from .class_probe import INPUTS, MEMBERS, ClassProbe, row_of
 from .comparison import FALSE_ALARM, ROUNDING, chi_square_tail, first, real, short, worst

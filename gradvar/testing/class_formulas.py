@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array
+from ..core.arguments import Array
 from .checks import CheckFailed, offered, resting_on, skip
 from .class_probe import MEMBERS, ClassProbe
 from .comparison import ROUNDING, Mean, number, real, short, within, worst

@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..arguments import Array, SeedLike, seed_sequence, stream
-from ..inputs import Inputs
+from ..classes.inputs import Inputs
+from ..core.arguments import Array, SeedLike, seed_sequence, stream
 from .checks import CheckFailed, called, offered, resting_on, skip
 from .comparison import ROUNDING, first, number, real, short
 

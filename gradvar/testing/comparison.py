@@ -17,7 +17,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array
+from ..core.arguments import Array
 from .checks import CheckFailed, skip
 
 FALSE_ALARM = 1e-6

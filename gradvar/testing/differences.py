@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array
+from ..core.arguments import Array
 from .comparison import ROUNDING
 
 _EPS = float(np.finfo(np.float64).eps)

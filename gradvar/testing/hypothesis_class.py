@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..arguments import SeedLike
+from ..core.arguments import SeedLike
 from . import class_draws, class_formulas, class_norms
 from .checks import Check, CheckReport, named, report
 from .class_probe import ClassProbe

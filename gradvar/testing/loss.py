@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, seed_sequence, stream
+from ..core.arguments import Array, SeedLike, seed_sequence, stream
 from ..losses import as_loss
 from .checks import Check, CheckFailed, CheckReport, called, named, offered, report, resting_on, skip
 from .comparison import ROUNDING, first, number, real, short, worst

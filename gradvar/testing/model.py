@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, stream
-from ..inputs import Inputs
+from ..classes.inputs import Inputs
+from ..core.arguments import Array, SeedLike, stream
 from .checks import Check, CheckFailed, CheckReport, named, offered, report, resting_on, skip
 from .comparison import ROUNDING, first, real, short, worst
 from .differences import Derivative, complex_step, derivative

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Array, SeedLike, inputs_of, real_array, seed_sequence, stream
-from ..inputs import Inputs
+from ..classes.inputs import Inputs
+from ..core.arguments import Array, SeedLike, inputs_of, real_array, seed_sequence, stream
 from ..models.base import KnowsParameters
 from .checks import CheckFailed, called, offered, resting_on, skip
 from .comparison import ROUNDING, real, short, worst

@@ -22,8 +22,6 @@ except ImportError as error:
         "gradvar.testing.strategies needs the package hypothesis: pip install 'gradient-variance[testing]'"
     ) from error
 
-from ..activations import ACTIVATIONS
-from ..arguments import Array
 from ..classes import (
     BiasedParities,
     DiscreteLog,
@@ -34,8 +32,10 @@ from ..classes import (
     SparseParities,
 )
 from ..classes.base import HypothesisClass
-from ..classes.restriction import Restriction
-from ..inputs import FinitePoints, Hypercube
+from ..classes.inputs import FinitePoints, Hypercube
+from ..classes.members.restriction import Restriction
+from ..core.activations import ACTIVATIONS
+from ..core.arguments import Array
 from ..losses import LOSSES, Loss, MarginLoss
 from ..models import MLP, Cosine, Linear, Model
 

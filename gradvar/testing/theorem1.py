@@ -7,13 +7,14 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from ..arguments import SeedLike
-from ..check import bound_check
 from ..classes.base import HypothesisClass
+from ..core.arguments import SeedLike
+from ..core.numbers import format_log2, format_number, log2_end
 from ..losses import Loss
 from ..models.base import Model
 from ..problem import Problem
-from ..results import BoundCheck, format_log2, format_number, log2_end
+from ..results.bound_check import BoundCheck
+from ..verbs.check import bound_check
 from . import class_draws
 from .checks import Check, CheckFailed, CheckReport, called, named, report, resting_on, skip
 from .class_formulas import gram_is_identity

@@ -15,7 +15,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gradvar as gv
-import gradvar.models.jax
+import gradvar.models.adapters.jax
 from gradvar.testing import reference
 
 X = reference.cube(6)[[0, 5, 63, 17, 40, 41, 2]]

@@ -18,7 +18,7 @@ from torch import nn
 from torch_modules import build, images, plain
 
 import gradvar as gv
-import gradvar.models.torch
+import gradvar.models.adapters.torch
 from gradvar.testing.reference import cube
 
 

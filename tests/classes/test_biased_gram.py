@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gradvar.classes.biased_gram import log2_norm_of_all, log2_norm_of_degree
+from gradvar.classes.formulas.biased_gram import log2_norm_of_all, log2_norm_of_degree
 
 BIASES = [0.3, -0.3, 0.9, -0.95, 1e-3, -1e-8]
 

@@ -17,8 +17,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chi2
 
 import gradvar as gv
-from gradvar.assumptions import orthonormality
-from gradvar.settings import Settings
+from gradvar.bounds.assumptions import orthonormality
+from gradvar.estimation.settings import Settings
 from gradvar.testing import reference
 
 UNIT = 2.0**-53

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
-from gradvar.classes.derived import operator_norm, projection
+from gradvar.classes.gram.derived import operator_norm, projection
 from gradvar.testing import reference
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gradvar.classes import eigenvalue
-from gradvar.classes.eigenvalue import top_eigenvalue
+from gradvar.classes.gram import eigenvalue
+from gradvar.classes.gram.eigenvalue import top_eigenvalue
 
 N = 300
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import gradvar as gv
-from gradvar.classes.gram_spectrum import sampled_spectrum
-from gradvar.inputs import Inputs
+from gradvar.bounds.sampled_norm import sampled_spectrum
+from gradvar.classes.inputs import Inputs
 
 REPEATS = 200
 

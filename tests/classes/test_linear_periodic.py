@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 from scipy import special
 
 import gradvar as gv
-from gradvar.classes.sphere import SphereTransform, log_zonal
-from gradvar.classes.waves import as_wave
+from gradvar.classes.formulas.sphere import SphereTransform, log_zonal
+from gradvar.classes.formulas.waves import as_wave
 
 
 def smooth(u):

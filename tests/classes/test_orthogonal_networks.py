@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import gradvar as gv
-from gradvar.activations import ACTIVATIONS
-from gradvar.classes.sine_products import HALVES, inner_products, mean_square, separate
+from gradvar.classes.formulas.sine_products import HALVES, inner_products, mean_square, separate
+from gradvar.core.activations import ACTIVATIONS
 from gradvar.testing import check_hypothesis_class
 
 CASES = [

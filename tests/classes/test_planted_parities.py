@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from scipy.stats import chi2
 
 import gradvar as gv
-from gradvar.errors import ShapeError
+from gradvar.core.errors import ShapeError
 from gradvar.inputs import PlantedCube
 from gradvar.testing import reference
 

@@ -12,9 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, special, stats
 
 import gradvar as gv
-from gradvar.activations import ACTIVATIONS
 from gradvar.classes.base import KnowsCovariance, KnowsOperatorNorm
 from gradvar.classes.relu_networks import ReluNetworks, arc_cosine_kernel
+from gradvar.core.activations import ACTIVATIONS
 from gradvar.testing import check_hypothesis_class
 
 NEURON = [("gaussian", ()), ("sphere", ()), ("gaussian", (3,)), ("sphere", (4,))]

@@ -298,7 +298,8 @@ def test_sampled_members_are_uniform():
 
 
 def test_large_restrictions_are_met_in_blocks(monkeypatch: pytest.MonkeyPatch):
-    from gradvar.classes import restriction, table
+    from gradvar.classes.gram import table
+    from gradvar.classes.members import restriction
 
     rows = np.random.default_rng(0).integers(0, 64, size=50)
     values = reference.parity_table(6)[rows]

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gradvar as gv
-from gradvar.classes import table
+from gradvar.classes.gram import table
 from gradvar.testing import reference
 
 RNG = np.random.default_rng(0)

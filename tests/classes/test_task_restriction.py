@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gradvar as gv
-from gradvar.classes.base import DrawsExamples, TabulatesTasks
-from gradvar.inputs import mixture
+from gradvar.tasks import mixture
+from gradvar.tasks.base import DrawsExamples, TabulatesTasks
 from gradvar.testing import check_hypothesis_class, reference
 
 PARENT = gv.PlantedParities(5, 3)

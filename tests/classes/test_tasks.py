@@ -9,9 +9,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import gradvar as gv
-from gradvar.classes.base import DrawsExamples, TabulatesTasks
-from gradvar.classes.tasks import Examples, draw_examples
-from gradvar.errors import LabelError, NonFiniteError, ShapeError
+from gradvar.core.errors import LabelError, NonFiniteError, ShapeError
+from gradvar.tasks.base import DrawsExamples, TabulatesTasks
+from gradvar.tasks.task_class import Examples, draw_examples
 
 
 def shifted(rng: np.random.Generator):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from gradvar.bits import pack
+from gradvar.kernels.bits import pack
 from gradvar.kernels.elementary_symmetric import symmetric_means, symmetric_means_of_pairs
 
 UNIT = Fraction(1, 2**53)

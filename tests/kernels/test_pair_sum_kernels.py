@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gradvar.bits import pack
+from gradvar.kernels.bits import pack
 from gradvar.kernels.pair_sums import multiply_into, pair_sums, pair_sums_on_the_cube
 
 

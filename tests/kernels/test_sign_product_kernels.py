@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gradvar.bits import pack
+from gradvar.kernels.bits import pack
 from gradvar.kernels.sign_products import add_sign_products
 
 

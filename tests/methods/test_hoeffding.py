@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gradvar.methods.hoeffding import Moments, moments
-from gradvar.methods.main_effects import MainEffects
+from gradvar.estimation.main_effects import MainEffects
+from gradvar.estimation.u_statistic import Moments, moments
 from gradvar.testing import reference
 
 

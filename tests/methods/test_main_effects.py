@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.testing import assert_allclose
 
-from gradvar.methods.main_effects import NONE, MainEffects
+from gradvar.estimation.main_effects import NONE, MainEffects
 
 
 def test_exponential_draws_known_by_halves_that_err():

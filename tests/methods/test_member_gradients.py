@@ -11,10 +11,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gradvar as gv
+from gradvar.estimation.tiles import ordered_map
 from gradvar.kernels import sign_products
-from gradvar.methods import member_gradients, member_tiles
-from gradvar.methods.member_gradients import MemberGradients, Sums, Task
-from gradvar.tiles import ordered_map
+from gradvar.methods.monte_carlo import member_gradients, member_tiles
+from gradvar.methods.monte_carlo.member_gradients import MemberGradients, Sums, Task
 
 SEED = np.random.SeedSequence(5)
 M = 13

@@ -19,7 +19,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
-from gradvar.methods.hoeffding import moments
+from gradvar.estimation.u_statistic import moments
 from gradvar.testing import reference
 
 

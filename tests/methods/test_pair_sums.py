@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import gradvar as gv
+from gradvar.estimation.settings import Settings
 from gradvar.kernels import pair_sums as kernels
-from gradvar.methods import pair_sums
-from gradvar.methods.member_gradients import MemberGradients
-from gradvar.methods.pair_sums import PairSums
-from gradvar.methods.regression import Regression, regression
-from gradvar.settings import Settings
+from gradvar.methods.monte_carlo import pair_sums
+from gradvar.methods.monte_carlo.control_variates import Regression, regression
+from gradvar.methods.monte_carlo.member_gradients import MemberGradients
+from gradvar.methods.monte_carlo.pair_sums import PairSums
 
 PROBLEM = gv.Problem(gv.SparseParities(16, 3), gv.MLP.random([16, 6, 1], rng=0))
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.methods.regression import regression
+from gradvar.estimation.settings import Settings
+from gradvar.methods.monte_carlo.control_variates import regression
 from gradvar.models.base import products
-from gradvar.settings import Settings
 from gradvar.testing import reference
 
 SETTINGS = Settings.checked(0.0, 0.95, 1024, 0, None, False)
@@ -54,12 +54,12 @@ def test_there_is_none_for_a_class_that_names_nothing():
 
 @pytest.mark.large
 def test_a_model_with_many_parameters_gets_the_constant_alone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("gradvar.methods.regression._LARGEST", 100)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.control_variates._LARGEST", 100)
     problem = gv.Problem(gv.SparseParities(6, 3), gv.MLP.random([6, 4, 1], rng=0))
     found = regression(problem, SETTINGS)
     assert found is not None
     assert found.coefficients.gram.shape == (1, 1)
-    monkeypatch.setattr("gradvar.methods.regression._LARGEST", 10)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.control_variates._LARGEST", 10)
     assert regression(problem, SETTINGS) is None
 
 

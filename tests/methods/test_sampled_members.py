@@ -17,8 +17,8 @@ from scipy.stats import binom
 
 import gradvar as gv
 from gradvar.kernels import sign_products
-from gradvar.methods import sampled_members
-from gradvar.methods.member_gradients import MemberGradients
+from gradvar.methods.monte_carlo import sampled_members
+from gradvar.methods.monte_carlo.member_gradients import MemberGradients
 
 
 class Silent:
@@ -153,7 +153,8 @@ def test_intervals_hold_where_few_members_carry_much(monkeypatch: pytest.MonkeyP
     truth = gv.gradient_variance(H, model).value
     finish = sampled_members._finish
     monkeypatch.setattr(
-        "gradvar.methods.sampled_members._finish", lambda one, *rest: (found.append(one), finish(one, *rest))[1]
+        "gradvar.methods.monte_carlo.sampled_members._finish",
+        lambda one, *rest: (found.append(one), finish(one, *rest))[1],
     )
     with ThreadPoolExecutor(1) as pool:
         for seed in range(400):
@@ -205,8 +206,8 @@ def test_float32_moves_the_estimate_by_less_than_it_says(
     """All members at once; in chunks; and in pieces; by products and by tables."""
     tabulated, add = [], sign_products.add_sign_products
     monkeypatch.setattr(sign_products, "add_sign_products", lambda *args: (tabulated.append(1), add(*args))[1])
-    monkeypatch.setattr("gradvar.methods.member_tiles._TABLES", tables)
-    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", numbers)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_tiles._TABLES", tables)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._CHUNK", numbers)
     H, model = gv.SparseParities(14, 1), gv.MLP.random([14, width, 1], rng=0)
     settings = {"m": 24, "q": q, "max_samples": 640, "rtol": 0, "rng": 3}
     double, single = (monte_carlo(H, model, precision=precision, **settings) for precision in ("double", "single"))
@@ -234,8 +235,8 @@ def _cut_short(array: np.ndarray) -> np.ndarray:
 def test_what_coarse_products_lack_is_added(monkeypatch: pytest.MonkeyPatch):
     """Signals cut short to five bits are too small: the estimate would be, too."""
     H, model = gv.SparseParities(14, 1), gv.MLP.random([14, 8, 1], rng=0)
-    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * 129 * 7)
-    monkeypatch.setattr("gradvar.methods.member_tiles.in_single", _cut_short)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._CHUNK", 64 * 129 * 7)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_tiles.in_single", _cut_short)
     seeds = 100
 
     def moved() -> tuple[np.ndarray, list[bool]]:
@@ -252,7 +253,7 @@ def test_what_coarse_products_lack_is_added(monkeypatch: pytest.MonkeyPatch):
     differences, allowed = moved()
     assert abs(differences.mean()) <= 4 * differences.std(ddof=1) / math.sqrt(seeds)
     assert all(allowed)
-    monkeypatch.setattr("gradvar.methods.sampled_members._EXACT", 0)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.sampled_members._EXACT", 0)
     differences, _ = moved()
     assert differences.mean() < -8 * differences.std(ddof=1) / math.sqrt(seeds)
 
@@ -262,7 +263,7 @@ def test_what_coarse_products_lack_is_added(monkeypatch: pytest.MonkeyPatch):
 def test_members_in_chunks_and_pieces_give_the_same_value(numbers: int, monkeypatch: pytest.MonkeyPatch):
     H, model = gv.SparseParities(12, 1), gv.MLP.random([12, 8, 1], rng=0)
     whole = monte_carlo(H, model, m=24, max_samples=512, rtol=0, rng=3)
-    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", numbers)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._CHUNK", numbers)
     parts = monte_carlo(H, model, m=24, max_samples=512, rtol=0, rng=3)
     assert parts.value == pytest.approx(whole.value, rel=1e-12)
     assert parts.standard_error == pytest.approx(whole.standard_error, rel=1e-9)
@@ -282,7 +283,7 @@ def test_few_blocks_resolve_nothing():
 def test_progress_from_one_or_two_members_resolves_nothing(few: int, monkeypatch: pytest.MonkeyPatch):
     H, model = gv.SparseParities(30, 1), gv.MLP.random([30, 6, 1], rng=0)
     whole = monte_carlo(H, model, m=16, max_samples=640, rtol=0, rng=0)
-    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * model.n_parameters * few)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._CHUNK", 64 * model.n_parameters * few)
     seen: list[gv.Estimate] = []
     found = monte_carlo(H, model, m=16, max_samples=640, rtol=0, rng=0, progress=seen.append)
     assert found.value == pytest.approx(whole.value, rel=1e-12)
@@ -357,7 +358,7 @@ def test_the_estimate_so_far_is_unbiased_with_an_interval_that_holds(monkeypatch
     # 16 of 64 blocks and 24 of 96 members, and the mean of 100 runs: 4 standard errors are a false alarm in 16 000
     H, model = gv.SparseParities(9, 1), gv.MLP.random([9, 6, 1], rng=0)
     truth, seeds = gv.gradient_variance(H, model).value, 100
-    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * 67 * 24)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._CHUNK", 64 * 67 * 24)
     firsts = []
     with ThreadPoolExecutor(1) as pool:
         for seed in range(seeds):
@@ -404,7 +405,7 @@ def test_ctrl_c_later_hands_back_the_members_that_were_finished(dim: int, monkey
         return sums(self, parts, piece, first)
 
     monkeypatch.setattr(MemberGradients, "sums", interrupted)
-    monkeypatch.setattr("gradvar.methods.member_gradients._CHUNK", 64 * model.n_parameters * 20)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._CHUNK", 64 * model.n_parameters * 20)
     with ThreadPoolExecutor(1) as pool, pytest.raises(gv.Interrupted) as caught:
         monte_carlo(H, model, m=64, max_samples=1280, rtol=0, rng=0, executor=pool)
     estimate = caught.value.estimate

@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
-from gradvar.methods import pair_sums
-from gradvar.methods.signal_tiles import SignalTile
+from gradvar.methods.monte_carlo import pair_sums
+from gradvar.methods.monte_carlo.signal_tiles import SignalTile
 from gradvar.models.base import products
 
 MLP = gv.MLP.random([12, 5, 4, 1], rng=0)
@@ -97,7 +97,7 @@ def test_float32_moves_the_estimate_by_less_than_it_says(monkeypatch: pytest.Mon
     assert 0 < moved <= single.standard_error - double.standard_error
     assert single.standard_error < 1.01 * double.standard_error
     # Coarse products, as of a format of eight bits: the correction still holds the interval together.
-    monkeypatch.setattr("gradvar.methods.signal_tiles.in_single", _coarse)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.signal_tiles.in_single", _coarse)
     coarse = estimate("single", 3000)
     assert 1e3 * moved < abs(coarse.value - double.value) <= coarse.standard_error - double.standard_error
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.errors import NonFiniteError, NotApplicableError, TooLargeError
-from gradvar.methods import task_enumeration
-from gradvar.methods.task_enumeration import TaskEnumeration
+from gradvar.core.errors import NonFiniteError, NotApplicableError, TooLargeError
+from gradvar.tasks import enumeration as task_enumeration
+from gradvar.tasks.enumeration import TaskEnumeration
 from gradvar.testing import reference
 
 

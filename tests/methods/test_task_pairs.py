@@ -17,11 +17,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
-from gradvar.errors import Interrupted, NonFiniteError, NotApplicableError, TooLargeError
-from gradvar.methods import task_design, task_pairs
-from gradvar.methods.task_enumeration import TaskEnumeration
-from gradvar.methods.task_pairs import TaskPairs
-from gradvar.settings import Settings
+from gradvar.core.errors import NonFiniteError, NotApplicableError, TooLargeError
+from gradvar.estimation.settings import Settings
+from gradvar.results.interruption import Interrupted
+from gradvar.tasks import pairs as task_pairs
+from gradvar.tasks import sample_sizes as task_design
+from gradvar.tasks.enumeration import TaskEnumeration
+from gradvar.tasks.pairs import TaskPairs
 from gradvar.testing import reference
 
 

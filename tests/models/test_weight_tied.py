@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gradvar as gv
-from gradvar.activations import ACTIVATIONS
+from gradvar.core.activations import ACTIVATIONS
 
 
 def random_mlp(hidden: list[int], activation: str, biases: str) -> gv.MLP:

@@ -15,10 +15,10 @@ from scipy.special import ndtri
 from scipy.stats import binom
 
 import gradvar as gv
-from gradvar.methods.hoeffding import Moments
-from gradvar.methods.pair_sums import PairSums
-from gradvar.methods.regression import regression
-from gradvar.settings import Settings
+from gradvar.estimation.settings import Settings
+from gradvar.estimation.u_statistic import Moments
+from gradvar.methods.monte_carlo.control_variates import regression
+from gradvar.methods.monte_carlo.pair_sums import PairSums
 
 pytestmark = pytest.mark.large
 

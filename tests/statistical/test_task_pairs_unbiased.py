@@ -14,8 +14,8 @@ import pytest
 from scipy.stats import binom
 
 import gradvar as gv
-from gradvar.methods.task_enumeration import TaskEnumeration
-from gradvar.methods.task_pairs import TaskPairs
+from gradvar.tasks.enumeration import TaskEnumeration
+from gradvar.tasks.pairs import TaskPairs
 from gradvar.testing import reference
 
 SEEDS = 300

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 import gradvar as gv
-from gradvar.sweeps.journal import Journal
-from gradvar.sweeps.records import BEGINNING, Record
+from gradvar.experiments.sweep.journal import Journal
+from gradvar.experiments.sweep.records import BEGINNING, Record
 
 PARAMETERS = {"name": "größe", "dim": 5, "rate": 0.1, "deep": True, "none": None}
 

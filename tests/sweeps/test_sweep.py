@@ -20,8 +20,8 @@ import pytest
 from slow import SlowLinear, lines, problems, timeless
 
 import gradvar as gv
-from gradvar.sweeps import run
-from gradvar.sweeps.records import Record
+from gradvar.experiments.sweep import run
+from gradvar.experiments.sweep.records import Record
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

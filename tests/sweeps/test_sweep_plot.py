@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.sweeps.records import Record
-from gradvar.sweeps.results import telling
+from gradvar.experiments.sweep.records import Record
+from gradvar.results.table import telling
 
 matplotlib.use("agg")
 

@@ -7,7 +7,7 @@ import pytest
 from plain_objects import PlainNeuron
 
 import gradvar as gv
-from gradvar.activations import ACTIVATIONS
+from gradvar.core.activations import ACTIVATIONS
 from gradvar.models.base import KnowsParameters
 from gradvar.testing import check_model, model_checks
 

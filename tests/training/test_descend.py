@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.classes.combinators import Target
+from gradvar.classes.members.target import Target
+from gradvar.experiments.training.examples import Examples
 from gradvar.models.base import KnowsParameters
 from gradvar.testing import reference
-from gradvar.training.examples import Examples
 
 matplotlib.use("agg")
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ...errors import NotApplicableError
+from ...core.errors import NotApplicableError
+from ...estimation.settings import Settings
 from ...problem import Problem
-from ...results import Estimate
-from ...settings import Settings
+from ...results.estimate import Estimate
+from ...tasks import planted_parities_linear
 from . import (
     all_parities,
     infinite_width,
     linear_periodic_cosine,
     linear_periodic_two_layer,
     one_member,
-    planted_parities_linear,
     two_layer_parities,
 )
 

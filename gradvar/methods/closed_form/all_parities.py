@@ -17,13 +17,13 @@ import dataclasses
 
 import numpy as np
 
-from ...arguments import Array
 from ...classes import Parities
-from ...errors import Interrupted
-from ...expectation import expectation, scaled
+from ...core.arguments import Array
+from ...estimation.expectation import expectation, scaled
+from ...estimation.settings import Settings
 from ...problem import Problem
-from ...results import Estimate
-from ...settings import Settings
+from ...results.estimate import Estimate
+from ...results.interruption import Interrupted
 
 STATEMENT = "all parities: Var = 2^-d E[||s(x)||^2; x != (1,...,1)] by Parseval, for any model and loss"
 _METHOD = "closed-form (Parseval)"

@@ -41,14 +41,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
-from ...arguments import Array
 from ...classes.parities import CubeParities, Parities, SparseParities
-from ...errors import NotApplicableError
+from ...core.arguments import Array
+from ...core.errors import NotApplicableError
+from ...core.numbers import exp2, log2_of
+from ...estimation.settings import Settings
 from ...kernels.parity_moments import parity_moments
 from ...models.infinite_mlp import InfiniteMLP
 from ...problem import Problem
-from ...results import Estimate, exp2, log2_of
-from ...settings import Settings
+from ...results.estimate import Estimate
 
 STATEMENT = (
     "infinite width: the expected Var over random initialisation is b^2 times the kernel's eigenvalue at degree k, "

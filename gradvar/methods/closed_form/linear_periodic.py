@@ -17,15 +17,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...activations import ACTIVATIONS
 from ...classes import LinearPeriodic
-from ...errors import NotApplicableError
+from ...core.activations import ACTIVATIONS
+from ...core.errors import NotApplicableError
+from ...estimation.settings import Settings
+from ...estimation.tiles import ordered_map
 from ...problem import Problem
-from ...results import Estimate
-from ...settings import Settings
-from ...tiles import ordered_map
-from .gaussian_transforms import MAX_NODES
-from .sphere_variance import Ridge, Scaled, Sphere, ridge_variance, total
+from ...results.estimate import Estimate
+from .gaussian_units.gaussian_transforms import MAX_NODES
+from .gaussian_units.sphere_variance import Ridge, Scaled, Sphere, ridge_variance, total
 
 RTOL = 1e-6
 """Relative error above which the theorems decline."""

@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 
 from ...classes import LinearPeriodic
+from ...estimation.settings import Settings
 from ...models import Cosine
 from ...problem import Problem
-from ...results import Estimate
-from ...settings import Settings
+from ...results.estimate import Estimate
 from . import linear_periodic
-from .gaussian_transforms import Unit
-from .sphere_variance import Ridge
+from .gaussian_units.gaussian_transforms import Unit
+from .gaussian_units.sphere_variance import Ridge
 
 STATEMENT = (
     "linear-periodic targets and a cosine model: Var is a one-dimensional integral over the angle between v and w, "

@@ -21,13 +21,13 @@ from __future__ import annotations
 import math
 
 from ...classes import LinearPeriodic
+from ...estimation.settings import Settings
 from ...models import MLP, Linear
 from ...problem import Problem
-from ...results import Estimate
-from ...settings import Settings
+from ...results.estimate import Estimate
 from . import linear_periodic
-from .gaussian_transforms import Unit
-from .sphere_variance import Ridge
+from .gaussian_units.gaussian_transforms import Unit
+from .gaussian_units.sphere_variance import Ridge
 
 STATEMENT = (
     "linear-periodic targets and a network with one hidden layer: Var is a sum over units of one-dimensional integrals "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...arguments import stream
+from ...core.arguments import stream
+from ...estimation.settings import Settings
 from ...problem import Problem
-from ...results import Estimate
-from ...settings import Settings
+from ...results.estimate import Estimate
 
 STATEMENT = "a class of one member has gradient variance 0"
 

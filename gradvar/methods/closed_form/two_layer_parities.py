@@ -34,18 +34,18 @@ from functools import partial
 
 import numpy as np
 
-from ...activations import ACTIVATIONS, KINKED
 from ...classes import SparseParities
-from ...errors import NotApplicableError
+from ...core.activations import ACTIVATIONS, KINKED
+from ...core.errors import NotApplicableError
+from ...estimation.settings import Settings
+from ...estimation.tiles import ordered_map
 from ...losses import LOSSES
 from ...models import MLP
 from ...problem import Problem
-from ...results import Estimate
-from ...settings import Settings
-from ...tiles import ordered_map
-from . import equal_weights, unit_variance
-from .ridge import EPS
-from .unit_variance import Contribution, Unit
+from ...results.estimate import Estimate
+from .cube_units import equal_weights, unit_variance
+from .cube_units.ridge import EPS
+from .cube_units.unit_variance import Contribution, Unit
 
 STATEMENT = "parities of one degree and one hidden layer: Fourier weights of each unit by polynomial products, exact"
 _METHOD = "closed-form (two-layer network, parities of one degree)"

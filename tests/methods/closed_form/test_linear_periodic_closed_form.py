@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose
 from scipy import special
 
 import gradvar as gv
-from gradvar.methods.closed_form.gaussian_transforms import Unit
-from gradvar.methods.closed_form.sphere_variance import Ridge, Sphere, ridge_variance
+from gradvar.methods.closed_form.gaussian_units.gaussian_transforms import Unit
+from gradvar.methods.closed_form.gaussian_units.sphere_variance import Ridge, Sphere, ridge_variance
 
 SMOOTH = ["tanh", "sigmoid", "softplus", "erf", "gelu", "sin", "cos", "identity"]
 

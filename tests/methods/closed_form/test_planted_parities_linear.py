@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
-from gradvar.methods.closed_form import planted_parities_linear
+from gradvar.tasks import planted_parities_linear
 from gradvar.testing import reference
 
 SIZES = [(1, 1), (2, 1), (3, 1), (3, 3), (4, 3), (5, 3), (5, 5), (6, 3), (6, 5), (7, 3), (9, 1)]

@@ -13,11 +13,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
-from gradvar.activations import ACTIVATIONS
+from gradvar.core.activations import ACTIVATIONS
 from gradvar.kernels.walsh_hadamard import level_weights
-from gradvar.methods.closed_form import equal_weights, two_layer_parities, unit_variance
-from gradvar.methods.closed_form.ridge import level_weights_at
-from gradvar.methods.closed_form.unit_variance import Unit
+from gradvar.methods.closed_form import two_layer_parities
+from gradvar.methods.closed_form.cube_units import equal_weights, unit_variance
+from gradvar.methods.closed_form.cube_units.ridge import level_weights_at
+from gradvar.methods.closed_form.cube_units.unit_variance import Unit
 
 SMOOTH = [name for name in ACTIVATIONS if name != "relu"]
 

@@ -1,0 +1,202 @@
+r"""Upper bounds on the gradient variance.
+
+Var(H, F, w) is the trace of the product of two positive semi-definite operators, the class covariance and the
+tangent kernel of the signal, so it is at most the norm of one times the trace of the other:
+
+    Var <= ||T_C|| E||s||^2 <= ||T_C|| L^2 G^2,     ||T_C|| = lambda_max(J Gram J)/|H|,  J = I - 11'/|H|,
+
+with G^2 = E||dp/dw||^2 and |b| <= L. For an orthonormal class ||T_C|| = 1/|H|: Theorem 1 of arXiv 1703.07950. The
+other bounds replace the norm by something larger: the uncentred norm (no J), Gershgorin's max_i sum_j |Gram_ij|,
+Boas and Bellman's max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2), each over |H|, and the cross-predictability
+||Gram||_F/|H|. For an infinite class the Gram matrix over |H| is the integral operator of the Gram kernel, and there
+is no Theorem 1. Cosine targets have Theorem 2 (`gradvar.theorem2`): an explicit bound on their operator norm.
+
+Tasks with inputs of their own have none of these: the difference between two tasks is also one of inputs, so neither
+factor is a covariance of targets, and its norm would need the density of every task. What is left is the second
+moment, Var <= E||u||^2 with u the gradient on one example of a random task (Jensen), true and trivial.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ..classes import LinearPeriodic
+from ..classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsOperatorNorm
+from ..core.errors import NotApplicableError, TooLargeError
+from ..core.numbers import log2_end
+from ..estimation.settings import Settings
+from ..problem import Problem
+from ..results.estimate import Estimate
+from ..results.findings import Assumption, Bound
+from .operator_norm import _Constant, _log2, _operator_norm
+from .theorem2 import Theorem2
+
+_FORMULAS = {
+    "operator-norm": "lambda_max(J Gram J)/|H| E||s||^2",
+    "operator-norm-uncentred": "lambda_max(Gram)/|H| E||s||^2",
+    "gershgorin": "max_i sum_j |Gram_ij|/|H| E||s||^2",
+    "boas-bellman": "(max E h^2 + (sum_{i!=j} Gram_ij^2)^1/2)/|H| E||s||^2",
+    "cross-predictability": "||Gram||_F/|H| E||s||^2",
+}
+_THEOREM_2 = "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2"
+_SECOND_MOMENT = "E||u||^2, u the gradient on one example: true of any tasks, and trivial"
+_DENSITIES = "where inputs differ between tasks it would need the density of each"
+_INFINITE = {
+    "operator-norm": "lambda_max(centred Gram kernel) E||s||^2",
+    "operator-norm-uncentred": "lambda_max(Gram kernel) E||s||^2",
+}
+
+
+def bounds(
+    problem: Problem,
+    gradient: Estimate,
+    signal: Estimate,
+    known: tuple[Assumption, ...],
+    settings: Settings,
+    example: Estimate | None = None,
+) -> dict[str, Bound]:
+    """Return every bound by name, each with whether it applies and why.
+
+    Parameters
+    ----------
+    problem : Problem
+        Class, model and loss.
+    gradient, signal : Estimate
+        G^2 and E||s||^2.
+    known : tuple of Assumption
+        The assumptions of Theorem 1.
+    settings : Settings
+        Confidence and randomness of an operator norm that can only be estimated.
+    example : Estimate, optional
+        E||u||^2 of the gradient on one example; given for tasks with inputs of their own.
+    """
+    hypotheses, lipschitz = problem.hypotheses, problem.loss.lipschitz
+    failed = [a for a in known if a.status == "failed"]
+    square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
+    formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
+    reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
+    infinite = hypotheses.log2_size == math.inf
+    share = math.nan if infinite else square - hypotheses.log2_size
+    if example is not None:
+        return {
+            "theorem-1": _bound("theorem-1", formula, share, gradient, False, reason),
+            "operator-norm": _bound("operator-norm", _FORMULAS["operator-norm"], math.nan, signal, False, _DENSITIES),
+            "second-moment": _bound("second-moment", _SECOND_MOMENT, 0.0, example, True, "Jensen's inequality"),
+        }
+    orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
+    constants = _constants(hypotheses, orthonormal, settings)
+    theorem = _bound("theorem-1", formula, share, gradient, not failed, reason)
+    if isinstance(hypotheses, KnowsGram) and not math.isnan(constants["operator-norm"].log2):
+        # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
+        excess = max(constants["operator-norm"].log2 + hypotheses.log2_size, 0.0)
+        theorem = dataclasses.replace(
+            theorem, log2_interval=(theorem.log2_interval[0], theorem.log2_interval[1] + excess)
+        )
+    found = {"theorem-1": theorem}
+    for name, (log2, why, ends) in constants.items():
+        formula = _INFINITE.get(name, _FORMULAS[name]) if infinite else _FORMULAS[name]
+        found[name] = _bound(name, formula, log2, signal, not math.isnan(log2), why, ends)
+    if isinstance(hypotheses, LinearPeriodic) and hypotheses.wave.name == "cosine":
+        log2 = Theorem2(hypotheses.dim, hypotheses.radius).log2_explicit
+        why = "at least the uncentred operator norm"
+        found["theorem-2"] = _bound("theorem-2", _THEOREM_2, log2, signal, True, why)
+    return found
+
+
+def _bound(
+    name: str,
+    formula: str,
+    log2_constant: float,
+    norm: Estimate,
+    applicable: bool,
+    reason: str,
+    ends: tuple[float, float] | None = None,
+) -> Bound:
+    low, high = (
+        constant + log2_end(end, norm.exponent)
+        for constant, end in zip(ends or (log2_constant, log2_constant), norm.mantissa_interval, strict=True)
+    )
+    return Bound(
+        name=name,
+        formula=formula,
+        log2_constant=log2_constant,
+        log2=log2_constant + norm.log2,
+        log2_interval=(low, high),
+        exact=norm.exact and ends is None,
+        applicable=applicable,
+        reason=reason,
+    )
+
+
+def _constants(hypotheses: HypothesisClass, orthonormal: bool, settings: Settings) -> dict[str, _Constant]:
+    """What multiplies E||s||^2 in each bound: nan where it is not known."""
+    size = hypotheses.log2_size
+    if isinstance(hypotheses, KnowsGramRow):
+        return _from_row(hypotheses)
+    proved = bool(getattr(hypotheses, "is_orthonormal", False)) and (
+        getattr(hypotheses, "orthonormality", ("claimed", ""))[0] == "proved"
+    )
+    if isinstance(hypotheses, KnowsGram) and not proved:
+        try:
+            return _from_gram(hypotheses, hypotheses.gram())
+        except (NotApplicableError, TooLargeError) as error:
+            unknown = str(error)
+    elif orthonormal:
+        why = "orthonormal class: Gram = I"
+        return {
+            "operator-norm": _Constant(-size if size > 0 else -math.inf, why),
+            "operator-norm-uncentred": _Constant(-size, why),
+            "gershgorin": _Constant(-size, why),
+            "boas-bellman": _Constant(-size, why),
+            "cross-predictability": _Constant(-size / 2, why),
+        }
+    else:
+        unknown = "the class is infinite" if size == math.inf else "the class does not say its Gram matrix"
+    constants = dict.fromkeys(_FORMULAS, _Constant(math.nan, unknown))
+    for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
+        constants[name] = _operator_norm(hypotheses, centred, settings)
+    return constants
+
+
+def _from_row(hypotheses: KnowsGramRow) -> dict[str, _Constant]:
+    """The same from one row of the Gram matrix, of which the others are permutations."""
+    row = hypotheses.gram_row()
+    m = row.size
+    why = f"Gram matrix of all {m:,} members, each row a permutation of the first"
+    return {
+        "operator-norm": _Constant(_log2(hypotheses.operator_norm(centred=True)), why),
+        "operator-norm-uncentred": _Constant(_log2(hypotheses.operator_norm(centred=False)), why),
+        "gershgorin": _Constant(_log2(float(np.abs(row).sum()) / m), why),
+        "boas-bellman": _Constant(_log2((float(row[0]) + math.sqrt(m) * float(np.linalg.norm(row[1:]))) / m), why),
+        "cross-predictability": _Constant(_log2(float(np.linalg.norm(row)) / math.sqrt(m)), why),
+    }
+
+
+def _from_gram(hypotheses: KnowsGram, gram: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, _Constant]:
+    m = gram.shape[0]
+    if isinstance(hypotheses, KnowsOperatorNorm):
+        norms = hypotheses.operator_norm(centred=True), hypotheses.operator_norm(centred=False)
+    else:
+        centred = gram - gram.mean(axis=0)
+        centred -= centred.mean(axis=1)[:, None]
+        norms = float(np.linalg.eigvalsh(centred)[-1]) / m, float(np.linalg.eigvalsh(gram)[-1]) / m
+    largest = float(np.diagonal(gram).max())
+    unit = math.ldexp(1.0, math.frexp(largest)[1])  # squares stay within float64
+    sums, off, everything = [], [], []
+    for i, entries in enumerate(gram):  # a row at a time: the matrix may take 2 GiB
+        row = entries / unit
+        sums.append(float(np.abs(row).sum()))
+        everything.append(float(row @ row))
+        others = np.delete(row, i)
+        off.append(float(others @ others))
+    why = f"Gram matrix of all {m:,} members"
+    return {
+        "operator-norm": _Constant(_log2(norms[0]), why),
+        "operator-norm-uncentred": _Constant(_log2(norms[1]), why),
+        "gershgorin": _Constant(_log2(unit * max(sums) / m), why),
+        "boas-bellman": _Constant(_log2((largest + unit * math.sqrt(math.fsum(off))) / m), why),
+        "cross-predictability": _Constant(_log2(unit * math.sqrt(math.fsum(everything)) / m), why),
+    }

@@ -1,0 +1,77 @@
+"""The norm ||T_C|| of a class, as it says it, computed or from a sample."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import NamedTuple
+
+from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
+from ..classes.gram.derived import operator_norm
+from ..core.arguments import stream
+from ..core.errors import NotApplicableError, TooLargeError
+from ..core.numbers import log2_of, percent
+from ..estimation.settings import Settings
+from .sampled_norm import sampled_spectrum
+
+_STREAM = 9
+
+
+def make_sure_of_norm(hypotheses: HypothesisClass) -> None:
+    """Raise a `TypeError` unless the class's `operator_norm` and its logarithm can be asked for both norms."""
+    for name in ("operator_norm", "log2_operator_norm"):
+        method = getattr(hypotheses, name, None)
+        if method is None:
+            continue
+        try:
+            inspect.signature(method).bind(centred=False)
+        except ValueError:  # built-in functions without a signature
+            continue
+        except TypeError:
+            raise TypeError(
+                f"`H.{name}` must be a method that accepts `centred`: {name}(centred=True) is of the largest "
+                f"eigenvalue of the centred Gram matrix E_x[h h'] over |H|, {name}(centred=False) of that of the "
+                f"matrix itself; that of {hypotheses!r} does not"
+            ) from None
+
+
+class _Constant(NamedTuple):
+    """log2 of what multiplies the squared norm, why, and the ends of its interval where it is an estimate."""
+
+    log2: float
+    why: str
+    ends: tuple[float, float] | None = None
+
+
+def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> _Constant:
+    """As the class says it, or derived from what it says on finitely many inputs, or estimated from sampled members."""
+    unknown = "the class says neither its operator norm nor how to draw and evaluate members"
+    if isinstance(hypotheses, KnowsOperatorNorm):
+        try:
+            log2 = getattr(hypotheses, "log2_operator_norm", None)  # where it may underflow
+            norm = _log2(hypotheses.operator_norm(centred=centred)) if log2 is None else float(log2(centred=centred))
+        except (NotApplicableError, TooLargeError) as error:
+            unknown = str(error)
+        else:
+            return _Constant(norm, "operator norm as the class says it")
+    try:
+        derived = operator_norm(hypotheses, centred)
+    except (NotApplicableError, TooLargeError):
+        derived = None
+    if derived is not None:
+        return _Constant(_log2(derived[0]), f"operator norm from {derived[1]}")
+    if not isinstance(hypotheses, Samples):
+        return _Constant(math.nan, unknown)
+    rng = stream(settings.seed, _STREAM, int(centred))
+    found = sampled_spectrum(hypotheses, rng=rng, centred=centred, confidence=settings.confidence)
+    low, high = found.interval
+    inputs = "all inputs" if found.n_inputs is None else f"{found.n_inputs:,} sampled inputs"
+    why = (
+        f"estimated: Gram matrix of {found.n_members:,} sampled members on {inputs}, norm in "
+        f"[{max(low, 0.0):.3g}, {high:.3g}] at {percent(settings.confidence)}"
+    )
+    return _Constant(_log2(float(found.eigenvalues[0])), why, (_log2(max(low, 0.0)), _log2(high)))
+
+
+def _log2(value: float) -> float:
+    return log2_of(value, 0)

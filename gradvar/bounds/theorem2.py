@@ -1,0 +1,214 @@
+r"""Theorem 2 of arXiv 1703.07950 for Gaussian inputs: what the gradient can know about a linear-periodic target.
+
+For h_v(x) = cos<v, x>, v uniform on the sphere of radius rho and x ~ N(0, sigma^2 I) in R^d, the theorem says that
+the gradient variance is G^2 (exp(-Omega(d)) + exp(-Omega(rho))), without constants. With them:
+
+- sharp: Var <= lambda_2 E||s||^2, lambda_l = e^-kappa Gamma(d/2) (2/kappa)^nu I_(nu+l)(kappa), nu = d/2 - 1 and
+  kappa = (sigma rho)^2, the eigenvalues of the Gram kernel e^-kappa cosh(kappa cos angle(v, v')); nothing smaller
+  holds for every model. lambda_0 bounds the uncentred second moment.
+- explicit: lambda_2 <= lambda_0 <= e^(-kappa/2) + (3/4)^((d-1)/2)/2. For lambda_0 = E e^(-kappa (1 - T)), T the first
+  coordinate of a uniform unit vector: where T <= 1/2 the integrand is at most e^(-kappa/2), and
+  P(T > 1/2) <= (3/4)^((d-1)/2)/2, since the cap lies in half of a ball of radius (3/4)^(1/2).
+- Shamir's tail function: his bound (arXiv 1609.01037) is c_2 G (exp(-c_3 d) + sum_n eps(n r)) for psi(<w, x>), psi of
+  period 1 and |w| = r = rho/2 pi, where eps(r)^2 is the mass outside radius r of the squared Fourier transform of the
+  square root of the density. For N(0, sigma^2 I) that is a Gaussian of variance 1/(4 pi sigma)^2 a coordinate:
+  eps(r)^2 = Q(d/2, 8 pi^2 sigma^2 r^2), Q the regularised upper incomplete gamma function.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..classes.formulas.sphere import log_zonal
+from ..core.arguments import integer
+from ..core.numbers import exp2
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_NAMES = {
+    "sharp": r"sharp, $\lambda_2$",
+    "sharp_uncentred": r"sharp, uncentred, $\lambda_0$",
+    "explicit": r"explicit, $e^{-\sigma^2\rho^2/2} + (3/4)^{(d-1)/2}/2$",
+    "tail": r"Shamir's $\varepsilon(r)$, $r = \rho/2\pi$",
+}
+
+
+@dataclass(frozen=True)
+class Theorem2:
+    """The constants of Theorem 2 for cos<v, x>, v uniform on the sphere of radius rho, x ~ N(0, sigma^2 I).
+
+    Each is a number and, as `log2_...`, its base-2 logarithm, finite where the number underflows.
+
+    Parameters
+    ----------
+    dim : int
+        d >= 1.
+    radius : float
+        rho > 0; in Shamir's notation 2 pi r.
+    sigma : float
+        Standard deviation of the inputs, > 0.
+
+    Attributes
+    ----------
+    sharp : float
+        lambda_2, what multiplies E||s||^2 in the operator-norm bound; relative error about 1e-12. 0 in dimension 1,
+        where the class has one member.
+    sharp_uncentred : float
+        lambda_0.
+    explicit : float
+        e^(-(sigma rho)^2/2) + (3/4)^((d-1)/2)/2, never below `sharp_uncentred`.
+    tail : float
+        Shamir's eps(r) = Q(d/2, 8 pi^2 sigma^2 r^2)^(1/2) at r = rho/2 pi; it enters his bound with constants
+        that are not known, and is close to 1 until rho exceeds (d/4)^(1/2)/sigma.
+    tail_sum : float
+        The sum of eps(n r) over n >= 1.
+
+    Examples
+    --------
+    >>> bound = Theorem2(10, 8**0.5)
+    >>> f"{bound.sharp:.5g} {bound.sharp_uncentred:.5g} {bound.explicit:.5g}"
+    '0.0013718 0.0047344 0.15532'
+    >>> round(Theorem2(1000, 30).log2_sharp, 4)
+    -842.4262
+    """
+
+    dim: int
+    radius: float
+    sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dim", integer("dim", self.dim, 1))
+        for name in ("radius", "sigma"):
+            given = getattr(self, name)
+            try:
+                value = float(given)
+            except (TypeError, ValueError):
+                raise TypeError(f"`{name}` must be a positive number, got {given!r}") from None
+            if not 0 < value < math.inf:
+                raise ValueError(f"`{name}` must be a positive finite number, got {given!r}")
+            object.__setattr__(self, name, value)
+
+    @property
+    def log2_sharp(self) -> float:
+        """log2 lambda_2."""
+        return self._log2_eigenvalue(2)
+
+    @property
+    def log2_sharp_uncentred(self) -> float:
+        """log2 lambda_0."""
+        return self._log2_eigenvalue(0)
+
+    @property
+    def log2_explicit(self) -> float:
+        """log2 of the explicit bound."""
+        radial = -0.5 * (self.sigma * self.radius) ** 2
+        return float(np.logaddexp(radial, 0.5 * (self.dim - 1) * math.log(0.75) - math.log(2))) / math.log(2)
+
+    @property
+    def log2_tail(self) -> float:
+        """log2 eps(r)."""
+        return 0.5 * log_upper_gamma(0.5 * self.dim, 2 * (self.sigma * self.radius) ** 2) / math.log(2)
+
+    @property
+    def log2_tail_sum(self) -> float:
+        """log2 of the sum of eps(n r)."""
+        total, n = -math.inf, 0
+        while True:
+            n += 1
+            x = 2 * (n * self.sigma * self.radius) ** 2
+            term = 0.5 * log_upper_gamma(0.5 * self.dim, x)
+            total = float(np.logaddexp(total, term))
+            # Past the bulk the terms fall faster than a geometric series.
+            if term < total - 40 and x > self.dim:
+                return total / math.log(2)
+
+    @property
+    def sharp(self) -> float:
+        """lambda_2."""
+        return exp2(self.log2_sharp)
+
+    @property
+    def sharp_uncentred(self) -> float:
+        """lambda_0."""
+        return exp2(self.log2_sharp_uncentred)
+
+    @property
+    def explicit(self) -> float:
+        """The explicit bound on lambda_0."""
+        return exp2(self.log2_explicit)
+
+    @property
+    def tail(self) -> float:
+        """Shamir's eps(r)."""
+        return exp2(self.log2_tail)
+
+    @property
+    def tail_sum(self) -> float:
+        """The sum of Shamir's eps(n r)."""
+        return exp2(self.log2_tail_sum)
+
+    def plot(self, ax: Axes | None = None, over: str = "radius") -> Axes:
+        """Draw log2 of the constants over rho up to `radius`, or over d from 2 to `dim`; return the Axes.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+        over : {"radius", "dim"}
+            What varies; the other stays.
+        """
+        import matplotlib.pyplot as plt
+
+        if over not in ("radius", "dim"):
+            raise ValueError(f"`over` must be 'radius' or 'dim', got {over!r}")
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+        if over == "radius":
+            at = np.linspace(self.radius / 100, self.radius, 100)
+            points = [Theorem2(self.dim, rho, self.sigma) for rho in at]
+            label, title = r"$\rho$", f"d = {self.dim}"
+        else:
+            at = np.unique(np.round(np.linspace(min(2, self.dim), self.dim, 100)))
+            points = [Theorem2(int(d), self.radius, self.sigma) for d in at]
+            label, title = "d", rf"$\rho$ = {self.radius:g}"
+        for name, words in _NAMES.items():
+            ax.plot(at, [getattr(point, f"log2_{name}") for point in points], label=words)
+        ax.yaxis.set_major_formatter(lambda tick, _: f"$2^{{{tick:g}}}$")
+        ax.set_xlabel(label)
+        ax.set_title(f"Theorem 2, {title}", fontsize=10)
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize=8)
+        return ax
+
+    def _log2_eigenvalue(self, degree: int) -> float:
+        kappa = np.array([(self.sigma * self.radius) ** 2])
+        return float(log_zonal(self.dim, degree, kappa)[0]) / math.log(2)
+
+
+def log_upper_gamma(a: float, x: float) -> float:
+    """Return log Q(a, x) for a, x > 0, Q(a, x) = Gamma(a, x)/Gamma(a); finite however small Q is."""
+    from scipy.special import gammainc, gammaincc, gammaln
+
+    q = float(gammaincc(a, x))
+    if q > 0.5:
+        return math.log1p(-float(gammainc(a, x)))
+    if q > 1e-250:
+        return math.log(q)
+    # Legendre's continued fraction 1/(x + 1 - a - 1 (1 - a)/(x + 3 - a - ...)), evaluated by Lentz's method.
+    b = x + 1.0 - a
+    c, d = math.inf, 1.0 / b
+    fraction = d
+    for n in range(1, 10_000):
+        factor = -n * (n - a)
+        b += 2.0
+        d = 1.0 / (factor * d + b)
+        c = b + factor / c
+        fraction *= c * d
+        if abs(c * d - 1.0) < 1e-15:
+            break
+    return -x + a * math.log(x) - float(gammaln(a)) + math.log(fraction)

@@ -1,0 +1,1 @@
+"""Formulas behind the built-in classes: Fourier coefficients, spheres, Gram entries."""

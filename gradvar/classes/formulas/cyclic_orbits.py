@@ -1,0 +1,274 @@
+r"""Classes that are one orbit of the group Z_p^*: h_c(x) = u(c x mod p), u any function of the residues.
+
+Z_p^* is cyclic. With a primitive root r, x = r^t and c = r^s, phi(t) = u(r^t mod p) has period n = p - 1 and
+
+    h_c(x) = phi(s + t),
+
+so that everything there is to know is a correlation of period n: with R(tau) = 1/n sum_t phi(t) phi(t + tau), x
+uniform on the units has
+
+    Gram = R(s - s'),      C_H(x, x') = R(t - t') - m^2,      class mean m = 1/n sum_t phi(t),
+
+and the eigenvalues of Gram are |phi^(k)|^2/n on the characters k = 0..n-1 of the group, phi^ the discrete Fourier
+transform of phi. Projections are correlations with phi. k = 0 is the constant character, which is what centring
+removes. With 0 among the inputs, where every member has the value u(0), Gram is (n R(s - s') + u(0)^2)/p.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.arguments import Array, SeedLike, functions_of, generator, integer
+from ...core.errors import ShapeError, TooLargeError
+from ...core.primes import primitive_root
+from ..inputs.cyclic import CyclicGroup, Residues
+from ..members.combinators import Combinators
+
+_EPS = float(np.finfo(np.float64).eps)
+_MOST_POINTS = 2**24
+_MOST_IN_GRAM = 2**12
+
+
+class CyclicOrbit(Combinators):
+    """What the modular classes share: the functions x -> values[c x mod p], one for each c = c(a), a in Z_p^*.
+
+    Parameters
+    ----------
+    inputs : CyclicGroup
+        x uniform on the units or on all residues.
+    values : ndarray, shape (p,)
+        u(0), ..., u(p - 1).
+    inverse : bool
+        Whether member a multiplies by c = a^-1 instead of c = a.
+    """
+
+    _described_by_numbers = True
+
+    def __init__(self, inputs: CyclicGroup, values: Array, inverse: bool) -> None:
+        values.setflags(write=False)
+        self.p = inputs.p
+        self.inputs: CyclicGroup = inputs
+        self.size: int = inputs.p - 1
+        self.values = values
+        self.inverse = inverse
+        self.labels = "signs" if (np.abs(values[inputs.first :]) == 1).all() else "real"
+        self.label_evidence = ("checked", "every value of every target is -1 or +1")
+
+    @property
+    def log2_size(self) -> float:
+        """log2(p - 1)."""
+        return math.log2(self.size)
+
+    @property
+    def is_orthonormal(self) -> bool:
+        """Whether Gram = I up to rounding."""
+        row = self.gram_row()
+        return bool(abs(row[0] - 1) <= self._rounding and (np.abs(row[1:]) <= self._rounding).all())
+
+    @property
+    def orthonormality(self) -> tuple[str, str]:
+        """Whether Theorem 1's assumption on the class holds (E h^2 <= 1, E h h' = 0), and the evidence."""
+        row = self.gram_row()
+        members = f"all {self.size:,} members" if self.size > 1 else "the only member"
+        evidence = f"Gram matrix of {members}: E h^2 = {row[0]:.6g}"
+        largest = 0.0
+        if self.size > 1:
+            other = int(np.argmax(np.abs(row[1:]))) + 1
+            largest = abs(float(row[other]))
+            evidence += f", max |E h h'| = {largest:.6g} (members a = 1 and {other + 1})"
+        holds = largest <= self._rounding and row[0] <= 1 + self._rounding
+        return ("checked" if holds else "failed"), evidence
+
+    def members(self) -> Residues:
+        """Return the numbers a of all members, 1, ..., p - 1, shape (p - 1,)."""
+        return np.arange(1, self.p)
+
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Residues:
+        """Return the numbers a of m members drawn independently, shape (m,)."""
+        return generator(rng).integers(1, self.p, size=integer("m", m, 0))
+
+    def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
+        """Return the values of members a (m,) at encoded inputs x (n, dim), shape (m, n). Costs m n."""
+        factors = self._powers[self._logs_of_members(members)]
+        return np.asarray(self.values[factors[:, None] * self.inputs.decode(x) % self.p])
+
+    def mean(self, x: npt.ArrayLike) -> Array:
+        """Return the class mean, shape (n,): the same at every unit; at x = 0 the value of every member there."""
+        return np.where(self.inputs.decode(x) == 0, self.values[0], self._mean)
+
+    def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
+        """Return C_H(x, x'), shape (n, n2), a function of x'/x mod p alone; 0 at x = 0, where members agree.
+
+        Exact up to rounding; a table look-up for each pair.
+        """
+        residues, residues2 = self.inputs.decode(x), self.inputs.decode(x2)
+        covariance = _look_up(self._covariances, self._logs[residues], self._logs[residues2])
+        if not self.inputs.units:
+            covariance[residues == 0] = 0.0
+            covariance[:, residues2 == 0] = 0.0
+        return covariance
+
+    def project(self, f: npt.ArrayLike) -> Array:
+        """Return E_x[h(x) f(x)] for every member, by a correlation over the group.
+
+        Parameters
+        ----------
+        f : array_like, shape (n_points, q)
+            Values of q functions at the points of `inputs`, in their order.
+
+        Returns
+        -------
+        ndarray, shape (p - 1, q)
+            Rows in the order of `members()`. Exact up to rounding; costs q p log p.
+        """
+        from scipy import fft
+
+        points, first = self.inputs.n_points, self.inputs.first
+        values = functions_of(f, points, repr(self))
+        transform = fft.rfft(values[self._powers - first], axis=0, overwrite_x=True)
+        np.conjugate(transform, out=transform)
+        transform *= (self._transform / points)[:, None]
+        by_log = fft.irfft(transform, self.size, axis=0, overwrite_x=True)
+        projections = by_log[self._logs_of_members(self.members())]
+        if not self.inputs.units:
+            projections += self.values[0] / points * values[0]
+        return np.asarray(projections)
+
+    def gram_eigenvalues(self) -> Array:
+        """Return the eigenvalues of the Gram matrix E_x[h h'], shape (p - 1,).
+
+        Number k belongs to the character a -> e^{2 pi i k log_r a/(p - 1)}, r the smallest primitive root: number 0
+        to the constant vector. Those of the centred matrix J Gram J are the same with 0 in the place of number 0.
+
+        Exact up to rounding; costs p log p.
+        """
+        n = self.size
+        half = np.square(np.abs(self._transform)) / self.inputs.n_points
+        characters = np.arange(n)
+        eigenvalues = half[np.minimum(characters, n - characters)]
+        eigenvalues[0] = n * self._inner_product_of_constants
+        return np.asarray(eigenvalues)
+
+    def operator_norm(self, centred: bool = True) -> float:
+        """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact up to rounding."""
+        eigenvalues = self.gram_eigenvalues()
+        return float(eigenvalues[1 if centred else 0 :].max(initial=0.0)) / self.size
+
+    def inner_products(self, members: npt.ArrayLike, members2: npt.ArrayLike) -> Array:
+        """Return E_x[h(x) h'(x)] for members a (m,) and a' (m2,), shape (m, m2).
+
+        A function of a'/a mod p alone. Exact up to rounding; a table look-up for each pair.
+        """
+        logs, logs2 = self._logs_of_members(members), self._logs_of_members(members2)
+        return _look_up(self._inner_products, logs, logs2)
+
+    def gram_row(self) -> Array:
+        """Return E_x[h_1(x) h_a(x)] for a = 1, ..., p - 1, shape (p - 1,).
+
+        Every row of the Gram matrix is a permutation of this one. Exact up to rounding; costs p log p.
+        """
+        return np.asarray(self._inner_products[self._logs[1:]])
+
+    def gram(self) -> Array:
+        """Return the Gram matrix E_x[h h'], shape (p - 1, p - 1).
+
+        Raises
+        ------
+        TooLargeError
+            Beyond 4096 members: `gram_row` and `gram_eigenvalues` say the same.
+        """
+        if self.size > _MOST_IN_GRAM:
+            raise TooLargeError(
+                f"the Gram matrix of {self.size:,} members needs {8 * self.size**2 / 2**30:.2g} GiB; "
+                "see gram_row() and gram_eigenvalues()"
+            )
+        return self.inner_products(self.members(), self.members())
+
+    @cached_property
+    def _powers(self) -> Residues:
+        """r^t mod p for t = 0..n-1, by doubling."""
+        r, n = primitive_root(self.p), self.size
+        powers = np.ones(n, dtype=np.int64)
+        known = 1
+        while known < n:
+            new = powers[known : 2 * known]
+            new[:] = powers[: new.size] * pow(r, known, self.p) % self.p
+            known += new.size
+        return powers
+
+    @cached_property
+    def _logs(self) -> Residues:
+        """log_r x for x = 1..p-1; 0 stands in the place of the logarithm that 0 has not."""
+        logs = np.zeros(self.p, dtype=np.int64)
+        logs[self._powers] = np.arange(self.size)
+        return logs
+
+    def _logs_of_members(self, members: npt.ArrayLike) -> Residues:
+        """log_r c for members a, made sure to be members; c = a or a^-1."""
+        a = np.asarray(members)
+        if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
+            raise ShapeError(f"`members` must be integers a of shape (m,), got {a.dtype} of shape {a.shape}")
+        if a.size and (a.min() < 1 or a.max() >= self.p):
+            raise ValueError(f"`members` must be integers a from 1 to {self.p - 1}, got {a.min()}..{a.max()}")
+        logs = self._logs[a.astype(np.int64)]
+        return np.asarray(-logs % self.size if self.inverse else logs)
+
+    @cached_property
+    def _transform(self) -> npt.NDArray[np.complex128]:
+        """phi^(k) for k = 0..n/2."""
+        from scipy import fft
+
+        transform = fft.rfft(self.values[self._powers])
+        transform[0] = self.size * self._mean
+        return np.asarray(transform)
+
+    @cached_property
+    def _mean(self) -> float:
+        """The class mean at the units."""
+        return math.fsum(self.values[1:]) / self.size
+
+    @property
+    def _inner_product_of_constants(self) -> float:
+        """The mean over h' of E h h': what Gram has along the constant vector, over |H|."""
+        at_zero = 0.0 if self.inputs.units else float(self.values[0]) ** 2
+        return (self.size * self._mean**2 + at_zero) / self.inputs.n_points
+
+    @cached_property
+    def _covariances(self) -> Array:
+        """R(tau) - m^2 for tau = 0..n-1: symmetric, as R(n - tau) = R(tau)."""
+        from scipy import fft
+
+        power = np.square(np.abs(self._transform)) / self.size
+        power[0] = 0.0
+        return np.asarray(fft.irfft(power, self.size))
+
+    @cached_property
+    def _inner_products(self) -> Array:
+        """Gram as a function of log c - log c' = 0..n-1."""
+        return self.size / self.inputs.n_points * self._covariances + self._inner_product_of_constants
+
+    @property
+    def _rounding(self) -> float:
+        """Error of an entry of Gram: 16 log2(2n) eps of (lambda_max E h^2)^1/2, the most that a row can have.
+
+        A transform of n numbers errs by O(eps log n) of its largest entry, (n lambda_max)^1/2, and the row of Gram,
+        the transform back of its squared modulus, by that times the norm (n E h^2)^1/2 of phi, over n.
+        """
+        size = math.sqrt(float(self.gram_eigenvalues().max()) * float(self._inner_products[0]))
+        return 16 * math.log2(2 * self.size) * _EPS * size
+
+
+def _look_up(table: Array, logs: Residues, logs2: Residues) -> Array:
+    """table[log - log2 mod n] of a symmetric table, shape (m, m2)."""
+    return np.asarray(table[np.abs(np.subtract.outer(logs, logs2))])
+
+
+def check_size(p: int) -> None:
+    """Raise `TooLargeError` for a modulus whose tables would not fit."""
+    if p > _MOST_POINTS:
+        raise TooLargeError(f"`p` must be at most 2^24 = {_MOST_POINTS:,}: tables of its residues are kept, got {p:,}")

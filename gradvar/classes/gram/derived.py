@@ -1,0 +1,136 @@
+"""What a class does not say of itself, derived from what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.arguments import Array, finite
+from ...core.errors import ShapeError
+from ..base import HypothesisClass, KnowsCovariance, KnowsProjection, Samples
+from ..inputs import Inputs
+from .eigenvalue import top_eigenvalue
+from .matrix import TableGram
+from .table import EvaluatedTable, Rows, StoredTable, Table, kept, project, second_moments
+
+_MOST_LOG2_MEMBERS = 20.0
+_MOST_LOG2_VALUES = 24.0
+_MOST_POINTS = 2**11
+
+
+@runtime_checkable
+class ListsMembers(HypothesisClass, Protocol):
+    """A class that lists its members and evaluates them."""
+
+    def members(self) -> Rows:
+        """Return all members."""
+
+    def evaluate(self, members: Rows, x: Array) -> npt.ArrayLike:
+        """Return the values h(x), shape (m, n)."""
+
+
+class DerivedProjection:
+    """The projection of a class of at most 2^20 members on finitely many inputs, from `members()` and `evaluate`."""
+
+    def __init__(self, hypotheses: ListsMembers) -> None:
+        self._hypotheses = hypotheses
+
+    @property
+    def inputs(self) -> Inputs:
+        """The class's inputs."""
+        return self._hypotheses.inputs
+
+    @property
+    def log2_size(self) -> float:
+        """log2 |H|."""
+        return self._hypotheses.log2_size
+
+    def project(self, f: Array) -> Array:
+        """Return E_x[h(x) f(x)] for every member, shape (|H|, q), for f of shape (n_points, q).
+
+        Exact up to rounding. Costs m n q, and an evaluation of all members at all points unless their values take no
+        more than 64 MiB.
+        """
+        return project(self.table, f)
+
+    def second_moments(self) -> Array:
+        """Return E_x h(x)^2 for every member, shape (|H|,)."""
+        return second_moments(self.table)
+
+    @cached_property
+    def table(self) -> Table:
+        """The values of all members at all points."""
+        hypotheses = self._hypotheses
+        return kept(EvaluatedTable(hypotheses.evaluate, hypotheses.members(), hypotheses.inputs), hypotheses.inputs)
+
+
+def projection(hypotheses: HypothesisClass) -> KnowsProjection | None:
+    """Return the class itself where it has a method `project(f)`, else what that is derived from, else None."""
+    return hypotheses if isinstance(hypotheses, KnowsProjection) else _listed(hypotheses)
+
+
+def operator_norm(hypotheses: HypothesisClass, centred: bool) -> tuple[float, str] | None:
+    """Return the largest eigenvalue of the (centred) Gram matrix over |H|, and what it is of; None where not known.
+
+    For finitely many inputs it is that of the operator of E_h[h(x) h(x')] (of C_H). It is had from the values of all
+    members, listed and evaluated, at most 2^24; of a class whose members cannot even be drawn, from the same values by
+    `project`, or from `covariance` (and `mean`), on 2^11 points at most. Of members that can be drawn an estimate tells
+    more: it does not rest on the formula that the variance is computed by. Exact up to rounding, with the
+    `covariance_error` added to it where the class says one.
+    """
+    points = hypotheses.inputs.n_points
+    if points is None:
+        return None
+    listed, few_values = _listed(hypotheses), hypotheses.log2_size + math.log2(points) <= _MOST_LOG2_VALUES
+    if listed is not None and few_values:
+        return _norm_of(listed.table, centred)
+    if isinstance(hypotheses, Samples) or points > _MOST_POINTS:
+        return None
+    if isinstance(hypotheses, KnowsProjection) and few_values:
+        return _norm_of(_projected(hypotheses, points), centred)
+    if not isinstance(hypotheses, KnowsCovariance):
+        return None
+    x, average = hypotheses.inputs.points(0, points), np.zeros(points)
+    if not centred:
+        mean: Callable[[Array], npt.ArrayLike] | None = getattr(hypotheses, "mean", None)
+        if mean is None:
+            return None
+        average = _made_sure("mean", mean(x), (points,))
+    matrix = _made_sure("covariance", hypotheses.covariance(x, x), (points, points)) + np.outer(average, average)
+    root = np.sqrt(hypotheses.inputs.weights(0, points))
+    error: float = getattr(hypotheses, "covariance_error", 0.0)
+    return top_eigenvalue(root[:, None] * matrix * root) + error, f"`covariance` at all {points:,} inputs"
+
+
+def _listed(hypotheses: HypothesisClass) -> DerivedProjection | None:
+    few = hypotheses.inputs.n_points is not None and hypotheses.log2_size <= _MOST_LOG2_MEMBERS
+    listed = getattr(hypotheses, "size", 0) is not None  # None: they can be drawn, not listed
+    return DerivedProjection(hypotheses) if few and listed and isinstance(hypotheses, ListsMembers) else None
+
+
+def _norm_of(table: Table, centred: bool) -> tuple[float, str]:
+    members, points = table.shape
+    return TableGram(table).norm(centred), f"values of all {members:,} members at all {points:,} inputs"
+
+
+def _projected(hypotheses: KnowsProjection, points: int) -> Table:
+    """The values of all members, from E_x[h(x) f(x)] for f = [x = x_j] / P(x_j); 0 where P(x_j) is."""
+    weights = hypotheses.inputs.weights(0, points)
+    inverse = np.divide(1.0, weights, out=np.zeros(points), where=weights > 0)
+    values = np.asarray(hypotheses.project(np.diag(inverse)), dtype=np.float64)
+    return StoredTable(
+        _made_sure("project", values, (values.shape[0] if values.ndim else 0, points)), hypotheses.inputs
+    )
+
+
+def _made_sure(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
+    array = np.array(values, dtype=np.float64)
+    if array.shape != shape:
+        raise ShapeError(f"`H.{name}` must return shape {shape} at {shape[-1]} inputs, got {array.shape}")
+    finite(f"H.{name}", array)
+    return array

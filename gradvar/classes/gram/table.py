@@ -1,0 +1,245 @@
+r"""Tables of values h(x), members by points, met block by block: a large one never exists as float64.
+
+With X the table, w the probabilities of the points and J = I - 11'/m (the identity where nothing is centred),
+
+    E_x[h f] = X (w f),      Gram = J X diag(w) X' J,      the same eigenvalues: diag(w)^1/2 X' J X diag(w)^1/2.
+
+Centred sums are of centred values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.arguments import Array, finite, real_array
+from ...core.errors import ShapeError
+from ..inputs import Inputs
+
+_BLOCK = 2**21
+"""Numbers in a block: 16 MiB."""
+_ROWS = 2**12
+KEPT_BYTES = 2**26
+
+
+class Table(Protocol):
+    """The values of m functions at n points with probabilities."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+
+    def block(self, rows: slice, columns: slice) -> Array:
+        """Return the values of these members at these points: a new array of float64."""
+
+    def weights(self, columns: slice) -> Array:
+        """Return the probabilities of these points."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTable:
+    """A table in memory, as `compact` returns it, of functions on the points of `inputs`."""
+
+    values: npt.NDArray[np.generic]
+    inputs: Inputs
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        rows, columns = self.values.shape
+        return int(rows), int(columns)
+
+    def block(self, rows: slice, columns: slice) -> Array:
+        """Return the values of these members at these points."""
+        return np.array(self.values[rows, columns], dtype=np.float64)
+
+    def weights(self, columns: slice) -> Array:
+        """Return the probabilities of these points."""
+        return self.inputs.weights(columns.start, columns.stop)
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Descriptions of members, of which a slice describes some."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Self: ...
+
+
+Described = TypeVar("Described", bound=Rows)
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedTable(Generic[Described]):
+    """A table that is evaluated anew whenever a block of it is met."""
+
+    evaluate: Callable[[Described, Array], npt.ArrayLike]
+    members: Described
+    inputs: Inputs
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        points = self.inputs.n_points
+        assert points is not None
+        return len(self.members), points
+
+    def block(self, rows: slice, columns: slice) -> Array:
+        """Return the values of these members at these points."""
+        x = self.inputs.points(columns.start, columns.stop)
+        values = np.array(self.evaluate(self.members[rows], x), dtype=np.float64)
+        expected = (rows.stop - rows.start, columns.stop - columns.start)
+        if values.shape != expected:
+            raise ShapeError(
+                f"`H.evaluate` must return shape {expected} for {expected[0]} members and {expected[1]} inputs, "
+                f"got {values.shape}"
+            )
+        finite("H.evaluate(members, x)", values)
+        return values
+
+    def weights(self, columns: slice) -> Array:
+        """Return the probabilities of these points."""
+        return self.inputs.weights(columns.start, columns.stop)
+
+
+def kept(table: Table, inputs: Inputs) -> Table:
+    """Return the table in memory where it takes no more than 64 MiB there, else as it is.
+
+    In a byte a value where that is exact, else in eight.
+    """
+    m, n = table.shape
+    if m * n > KEPT_BYTES:
+        return table
+    values = np.empty((m, n), dtype=np.int8 if 8 * m * n > KEPT_BYTES else np.float64)
+    for rows, columns in _blocks(m, n):
+        block = table.block(rows, columns)
+        if values.dtype == np.int8 and not _fits_a_byte(block):
+            return table
+        values[rows, columns] = block
+    return StoredTable(values, inputs)
+
+
+def _fits_a_byte(values: npt.NDArray[np.floating]) -> bool:
+    return bool(np.abs(values).max() <= 127 and (np.rint(values) == values).all())
+
+
+def compact(name: str, given: npt.ArrayLike) -> npt.NDArray[np.generic]:
+    """Return a finite table (m, n) as int8 where that is exact, else as float64; always a copy.
+
+    Raises an error that names the argument unless it is an array of real numbers.
+    """
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0)
+    if array.ndim != 2 or array.dtype.kind not in "biuf":
+        array = real_array(name, given, 2, "(m, n)")
+    if array.size == 0:
+        return np.array(array, dtype=np.float64)
+    if array.dtype.kind != "f":
+        small = int(array.min()) >= -128 and int(array.max()) <= 127
+        return np.array(array, dtype=np.int8 if small else np.float64, order="C")
+    if not np.isfinite(array.min() + array.max()):  # nan is passed on by both
+        finite(name, np.asarray(array, dtype=np.float64))
+    result = np.empty(array.shape, dtype=np.int8)
+    for rows in _slices(array.shape[0], max(1, _BLOCK // array.shape[1])):
+        block = array[rows]
+        if not _fits_a_byte(block):
+            return np.array(array, dtype=np.float64, order="C")
+        result[rows] = block
+    return result
+
+
+def project(table: Table, f: Array) -> Array:
+    """Return E_x[h(x) f(x)], shape (m, q), for f of shape (n, q). Costs m n q."""
+    m, n = table.shape
+    found = np.zeros((m, f.shape[1]))
+    for rows, columns in _blocks(m, n):
+        found[rows] += table.block(rows, columns) @ (table.weights(columns)[:, None] * f[columns])
+    return found
+
+
+def second_moments(table: Table) -> Array:
+    """Return E_x h(x)^2, shape (m,)."""
+    m, n = table.shape
+    found = np.zeros(m)
+    for rows, columns in _blocks(m, n):
+        values = table.block(rows, columns)
+        np.square(values, out=values)
+        found[rows] += values @ table.weights(columns)
+    return found
+
+
+def gram(table: Table, centred: bool = False) -> Array:
+    """Return E_x[h_i h_j], or that of the centred values h - mean_H, shape (m, m). Costs m^2 n/2."""
+    m, n = table.shape
+    found = _symmetric(m)
+    for columns in _slices(n, max(1, _BLOCK // m)):
+        values = table.block(slice(0, m), columns)
+        if centred:
+            values -= values.mean(axis=0)
+        values *= np.sqrt(table.weights(columns))
+        found = _add_square(found, values.T)
+    return _filled(found)
+
+
+def smaller_gram(table: Table, centred: bool) -> Array:
+    """Return a matrix with the nonzero eigenvalues of the (centred) Gram matrix, of size min(m, n)."""
+    m, n = table.shape
+    if m <= n:
+        return gram(table, centred)
+    root = np.sqrt(table.weights(slice(0, n)))
+    mean = class_mean(table) if centred else np.zeros(n)
+    found = _symmetric(n)
+    for rows in _slices(m, max(1, _BLOCK // n)):
+        values = table.block(rows, slice(0, n))
+        values -= mean
+        values *= root
+        found = _add_square(found, values)
+    return _filled(found)
+
+
+def class_mean(table: Table) -> Array:
+    """Return the mean of the members at every point, shape (n,)."""
+    m, n = table.shape
+    total = np.zeros(n)
+    for rows, columns in _blocks(m, n):
+        total[columns] += table.block(rows, columns).sum(axis=0)
+    return total / m
+
+
+def _symmetric(size: int) -> Array:
+    return np.zeros((size, size), order="F")
+
+
+def _add_square(total: Array, rows: Array) -> Array:
+    """total + rows' rows, in the lower triangle and in place: BLAS's syrk, half the work of a product."""
+    from scipy.linalg.blas import dsyrk
+
+    if rows.flags.c_contiguous:
+        return np.asarray(dsyrk(1.0, rows.T, beta=1.0, c=total, trans=0, lower=1, overwrite_c=1))
+    return np.asarray(dsyrk(1.0, rows, beta=1.0, c=total, trans=1, lower=1, overwrite_c=1))
+
+
+def _filled(lower: Array) -> Array:
+    """The symmetric matrix of a lower triangle, in place."""
+    for rows in _slices(lower.shape[0], 512):
+        upper = np.triu(lower[rows, rows].T, 1)
+        lower[rows, rows] = np.tril(lower[rows, rows]) + upper
+        lower[rows, rows.stop :] = lower[rows.stop :, rows].T
+    return lower
+
+
+def _blocks(m: int, n: int) -> Iterator[tuple[slice, slice]]:
+    for rows in _slices(m, _ROWS):
+        for columns in _slices(n, max(1, _BLOCK // (rows.stop - rows.start))):
+            yield rows, columns
+
+
+def _slices(size: int, step: int) -> Iterator[slice]:
+    return (slice(start, min(start + step, size)) for start in range(0, size, step))

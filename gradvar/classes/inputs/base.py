@@ -1,0 +1,39 @@
+"""What an input distribution must say."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from ...core.arguments import Array
+
+
+@runtime_checkable
+class Inputs(Protocol):
+    """A distribution over inputs x in R^dim.
+
+    Attributes
+    ----------
+    dim : int
+        Number of coordinates.
+    n_points : int or None
+        Size of the support; None where it is infinite.
+    """
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+
+    @property
+    def n_points(self) -> int | None:
+        """Size of the support, or None."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Return n independent inputs, shape (n, dim)."""
+
+    def points(self, start: int, stop: int) -> Array:
+        """Return points number start..stop-1 of a finite support, shape (stop - start, dim)."""
+
+    def weights(self, start: int, stop: int) -> Array:
+        """Return their probabilities, shape (stop - start,)."""

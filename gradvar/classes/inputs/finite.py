@@ -1,0 +1,74 @@
+"""A distribution on finitely many points."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.arguments import Array, real_array
+from ...core.errors import ShapeError
+
+
+class FinitePoints:
+    """A distribution on finitely many points of R^dim: a data set, a grid, a support with weights.
+
+    Parameters
+    ----------
+    points : array_like, shape (n, dim)
+        The points, at least one.
+    weights : array_like, shape (n,), optional
+        Their probabilities: non-negative, summing to one. Uniform by default.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, ValueError
+        No points, shapes that do not fit, infinite coordinates, negative weights or weights with another sum.
+
+    Examples
+    --------
+    >>> inputs = FinitePoints([[0.0, 1.0], [2.0, 3.0]], weights=[0.25, 0.75])
+    >>> inputs.dim, inputs.n_points
+    (2, 2)
+    """
+
+    def __init__(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:
+        self._points = real_array("points", points, 2, "(n, dim)")
+        n, dim = (int(size) for size in self._points.shape)
+        if n == 0 or dim == 0:
+            raise ShapeError(f"`points` must have shape (n, dim) with n, dim >= 1, got {self._points.shape}")
+        self.n_points, self.dim = n, dim
+        if weights is None:
+            self._weights = np.full(n, 1.0 / n)
+        else:
+            given = real_array("weights", weights, 1, "(n,)")
+            if given.shape != (n,):
+                raise ShapeError(f"`weights` must have shape ({n},), one for each point, got {given.shape}")
+            if given.min() < 0:
+                row = int(given.argmin())
+                raise ValueError(f"`weights` must be non-negative, got {given[row]} at index {row}")
+            if abs(given.sum() - 1) > 1e-9:
+                raise ValueError(f"`weights` must sum to one, got the sum {given.sum():.12g}; divide them by it")
+            self._weights = given / given.sum()
+        self._points.setflags(write=False)
+        self._weights.setflags(write=False)
+
+    def __repr__(self) -> str:
+        return f"FinitePoints({self.n_points} points in R^{self.dim})"
+
+    @property
+    def description(self) -> str:
+        """The distribution in words."""
+        how = "uniform" if np.ptp(self._weights) == 0 else "weighted"
+        return f"x {how} on {self.n_points:,} points of R^{self.dim}"
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Return n independent points, shape (n, dim)."""
+        return self._points[rng.choice(self.n_points, size=n, p=self._weights)]
+
+    def points(self, start: int, stop: int) -> Array:
+        """Return points number start..stop-1, shape (stop - start, dim)."""
+        return self._points[start:stop]
+
+    def weights(self, start: int, stop: int) -> Array:
+        """Return their probabilities, shape (stop - start,)."""
+        return self._weights[start:stop]

@@ -1,0 +1,1 @@
+"""Members of a class: one target, a sample of them, a restricted class."""

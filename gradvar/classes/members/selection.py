@@ -1,0 +1,99 @@
+"""Some members of a class: what a restriction of targets and one of tasks share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable
+from functools import cached_property
+from typing import Generic, SupportsIndex, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.arguments import SeedLike, generator, integer
+from .target import Collection, Members, Target
+
+Home = TypeVar("Home", bound=Collection)
+
+_HASHED = 64
+
+
+class Selection(Collection, Generic[Home]):
+    """A mixin: some members of a class with the uniform distribution over them.
+
+    Attributes
+    ----------
+    parent : hypothesis class
+        The class that the members belong to; for a selection of a selection, the first one.
+    size : int
+        The number of members, m.
+    """
+
+    size: int
+
+    def __init__(self, parent: Home, members: npt.ArrayLike | Iterable[Target]) -> None:
+        rows = np.array(parent._descriptions(members))
+        self.parent: Home = parent.parent if isinstance(parent, Selection) else parent
+        self.labels: str = getattr(parent, "labels", "real")
+        evidence: tuple[str, str] | None = getattr(parent, "label_evidence", None)
+        if evidence is not None:
+            self.label_evidence = evidence
+        self.size = rows.shape[0]
+        self._members = rows
+        self._members.setflags(write=False)
+        self._described_by_numbers = parent._described_by_numbers
+        self._described_by_objects = parent._described_by_objects
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.parent!r}, {self.size} members)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Selection) or self.parent != other.parent:
+            return False
+        return np.array_equal(self._members, other._members)
+
+    def __hash__(self) -> int:
+        return hash((self.parent, self.size, *self._members[:_HASHED].ravel().tolist()))
+
+    @property
+    def description(self) -> str:
+        """The class in words."""
+        return f"{self.size:,} members of: {getattr(self.parent, 'description', repr(self.parent))}"
+
+    @property
+    def log2_size(self) -> float:
+        """log2 m."""
+        return math.log2(self.size)
+
+    def members(self) -> Members:
+        """Return the members' descriptions in the parent, in the order they were given, shape (m, ...)."""
+        return self._members
+
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Members:
+        """Return the descriptions of m members drawn independently, shape (m, ...)."""
+        return self._members[generator(rng).integers(0, self.size, size=integer("m", m, 0))]
+
+    def _checked(self, rows: Members) -> Members:
+        found = np.asarray(self.parent._checked(rows), dtype=self._members.dtype)
+        for row in found:
+            if key(row) not in self._numbers:
+                raise ValueError(
+                    f"{Target(self.parent, np.asarray(row))!r} is not one of the {self.size} members of {self!r}"
+                )
+        return found
+
+    def _numbered(self, number: int) -> Members:
+        return np.asarray(self._members[number])
+
+    @cached_property
+    def _numbers(self) -> dict[Hashable, int]:
+        """A number for each different member."""
+        numbers: dict[Hashable, int] = {}
+        for row in self._members:
+            numbers.setdefault(key(row), len(numbers))
+        return numbers
+
+
+def key(row: object) -> Hashable:
+    """What tells members apart: their bytes; of a description that is an object, itself."""
+    return row.tobytes() if isinstance(row, (np.ndarray, np.generic)) else row

@@ -1,0 +1,190 @@
+"""Plain expectations E_x[f(x)]: enumerated where the inputs are few enough, otherwise a sampled mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..classes.inputs import Inputs
+from ..core.arguments import Array, stream
+from ..core.errors import NonFiniteError
+from ..results.estimate import Estimate
+from ..results.interruption import handing_back
+from .settings import Settings
+from .tiles import ordered_map
+
+Columns = Callable[[Array], Array]
+
+ROUNDING = 1e-12
+"""Relative error allowed for float64 rounding in a number that is exact otherwise: sums of n terms, networks of
+usual depth and compensated merges stay two orders of magnitude below it."""
+MAX_POINTS = 2**22
+_PILOT = 4096
+_PILOT_KEY, _FINAL_KEY = 2, 3
+
+
+def rows_per_tile(row_size: int, largest: int) -> int:
+    """The largest power of two <= `largest` for which a tile of rows of that many numbers stays under 64 MiB."""
+    rows = largest
+    while rows > 16 and rows * row_size > 2**23:
+        rows //= 2
+    return rows
+
+
+@dataclass(frozen=True)
+class _Enumerated:
+    f: Columns
+    inputs: Inputs
+
+    def __call__(self, bounds: tuple[int, int]) -> Array:
+        start, stop = bounds
+        return self.inputs.weights(start, stop) @ self.f(self.inputs.points(start, stop))
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    f: Columns
+    inputs: Inputs
+    seed: np.random.SeedSequence
+
+    def __call__(self, task: tuple[int, int, int]) -> Array:
+        key, tile, size = task
+        return self.f(self.inputs.sample(size, stream(self.seed, key, tile)))
+
+
+def expectation(
+    f: Columns,
+    inputs: Inputs,
+    settings: Settings,
+    *,
+    name: str,
+    method: str,
+    row_size: int,
+    max_points: int = MAX_POINTS,
+) -> list[Estimate]:
+    """Return E_x[f_j(x)] for each column j of f.
+
+    Parameters
+    ----------
+    f : callable
+        Takes inputs (n, dim) and returns (n, q) values, non-negative.
+    inputs : Inputs
+        The distribution of x. Enumerated when it has at most `max_points` points.
+    settings : Settings
+        A sampled mean takes its size from a pilot sample, whose draws are not used again, so that it is unbiased.
+    name, method : str
+        What is averaged and the method's name, for the report.
+    row_size : int
+        Numbers that one input takes in the model's memory.
+
+    Raises
+    ------
+    Interrupted, WorkersLostError
+        On Ctrl-C, or where the executor's workers die, with the mean of the first column so far.
+    """
+    rows = rows_per_tile(row_size, 4096)
+    if inputs.n_points is not None and inputs.n_points <= max_points:
+        return _enumerate(f, inputs, settings, method, rows)
+    begin = time.perf_counter()
+    n = settings.max_samples
+    # A pilot that would take more than a quarter of the budget decides nothing worth its cost.
+    if settings.rtol > 0 and n > 4 * _PILOT:
+        pilot = np.concatenate(list(_values(f, inputs, settings, _PILOT_KEY, _PILOT, rows)))
+        mean, spread = pilot.mean(axis=0), pilot.std(axis=0, ddof=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            wanted = np.where(spread > 0, (settings.quantile * spread / (0.8 * settings.rtol * mean)) ** 2, 0.0)
+        n = min(n, _PILOT * math.ceil(min(max(wanted.max(), 1.0), n) / _PILOT))
+    tiles: list[Array] = []
+
+    def estimates() -> list[Estimate]:
+        seconds = time.perf_counter() - begin
+        return [sampled_mean(column, settings, name, method, seconds) for column in np.concatenate(tiles).T]
+
+    with handing_back(lambda: estimates()[0] if tiles else None):
+        tiles.extend(_values(f, inputs, settings, _FINAL_KEY, n, rows))
+    return estimates()
+
+
+def _enumerate(f: Columns, inputs: Inputs, settings: Settings, method: str, rows: int) -> list[Estimate]:
+    begin = time.perf_counter()
+    n = inputs.n_points
+    assert n is not None
+    blocks = ((start, min(start + rows, n)) for start in range(0, n, rows))
+    with closing(ordered_map(_Enumerated(f, inputs), blocks, settings.executor)) as results:
+        sums = np.array(list(results))
+    if not np.isfinite(sums).all():
+        raise NonFiniteError(f"the sum over all {n:,} inputs overflows float64; rescale the weights of the model")
+    seconds = time.perf_counter() - begin
+    return [
+        Estimate(
+            mantissa=mean,
+            mantissa_interval=(mean * (1 - ROUNDING), mean * (1 + ROUNDING)),
+            exact=True,
+            method=method,
+            guarantee=f"exact up to float64 rounding: a sum over all {n:,} inputs",
+            n_evaluated=n,
+            seconds=seconds,
+        )
+        for mean in (math.fsum(column) for column in sums.T)
+    ]
+
+
+def _values(f: Columns, inputs: Inputs, settings: Settings, key: int, n: int, rows: int) -> Iterator[Array]:
+    tasks = ((key, tile, min(rows, n - tile * rows)) for tile in range(math.ceil(n / rows)))
+    with closing(ordered_map(_Sampled(f, inputs, settings.seed), tasks, settings.executor)) as results:
+        yield from results
+
+
+def sampled_mean(values: Array, settings: Settings, name: str, method: str, seconds: float, each: int = 1) -> Estimate:
+    """Return the mean of independent values, with its normal interval; a value may be the mean over `each` inputs."""
+    n = values.size
+    if not np.isfinite(values).all():
+        raise NonFiniteError(
+            f"the {name} overflows float64 at some of {n * each:,} sampled inputs; rescale the weights"
+        )
+    mean = math.fsum(values) / n
+    # Two-pass; rounding keeps a constant column from claiming an interval of width zero.
+    error = math.sqrt(math.fsum((values - mean) ** 2) / (n - 1) / n) + ROUNDING * mean
+    # Zeros only: the samples never met what the expectation consists of, and nothing bounds it from above.
+    resolved = bool(values.any())
+    if not resolved:
+        error = math.inf
+    half = settings.quantile * error
+    return Estimate(
+        mantissa=mean,
+        mantissa_interval=(mean - half, mean + half),
+        mantissa_error=error,
+        mantissa_upper=mean + settings.one_sided_quantile * error,
+        exact=False,
+        method=method,
+        guarantee=f"unbiased: {name} over {n * each:,} sampled inputs, normal interval",
+        confidence=settings.confidence,
+        n_samples=n * each,
+        seconds=seconds,
+        resolved=resolved,
+    )
+
+
+def sampled_norms(
+    norms: Array, settings: Settings, exponent: int, seconds: float, each: int = 1
+) -> tuple[Estimate, ...]:
+    """Return G^2, E||s||^2 and perhaps E||u||^2 from independent values of ||g||^2, ||s||^2, ||u||^2, over 2**exponent.
+
+    They are columns, shape (n, 2) or (n, 3); a value may be the mean over `each` inputs.
+    """
+    names = "mean of ||dp/dw||^2", "mean of ||s||^2", "mean of ||u||^2"
+    return tuple(
+        scaled(sampled_mean(column, settings, name, "expectation", seconds, each), exponent)
+        for column, name in zip(norms.T, names[: norms.shape[1]], strict=True)
+    )
+
+
+def scaled(estimate: Estimate, exponent: int) -> Estimate:
+    """Return the estimate times 2**exponent."""
+    return dataclasses.replace(estimate, exponent=estimate.exponent + exponent)

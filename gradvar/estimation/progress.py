@@ -1,0 +1,57 @@
+"""What a long computation shows while it runs: a tqdm bar, or the user's own function, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Never, TypeAlias
+
+from ..core.numbers import format_number
+from ..results.estimate import Estimate
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Reporter: TypeAlias = bool | Callable[[Estimate], object]
+"""False for silence, True for a bar, or a function that is handed the estimate so far."""
+
+
+class Progress:
+    """The progress of one call; made by `progress`."""
+
+    def __init__(self, reporter: Reporter, bar: tqdm[Never] | None) -> None:
+        self.reporter, self.bar = reporter, bar
+
+    def stage(self, title: str, work: int) -> None:
+        """Begin a stage of so many units of work."""
+        if self.bar is not None:
+            self.bar.set_description(title, refresh=False)
+            self.bar.reset(work)
+
+    def advance(self, work: int, estimate: Callable[[], Estimate | None]) -> None:
+        """Say that units of work are done, and what the estimate is now; it is computed only where it is shown."""
+        so_far = estimate() if self.bar is not None or callable(self.reporter) else None
+        if self.bar is not None and so_far is None:
+            self.bar.update(work)
+        elif so_far is None:
+            return
+        elif self.bar is not None:
+            value = format_number(so_far.mantissa, so_far.exponent)
+            low, high = so_far.mantissa_interval
+            half = format_number((high - low) / 2, so_far.exponent)
+            self.bar.set_postfix_str(f"{so_far.n_samples:,} samples, {value} +- {half}", refresh=False)
+            self.bar.update(work)
+        elif callable(self.reporter):
+            self.reporter(so_far)
+
+
+@contextmanager
+def progress(reporter: Reporter) -> Iterator[Progress]:
+    """Show the progress of what runs inside: with its expected time to the end of the stage, where it is a bar."""
+    if reporter is not True:
+        yield Progress(reporter, None)
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="tile", dynamic_ncols=True) as bar:
+        yield Progress(reporter, bar)

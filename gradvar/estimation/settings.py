@@ -1,0 +1,82 @@
+"""How a number is to be computed: one value that travels from the verbs to the methods."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import SupportsFloat, SupportsIndex
+
+import numpy as np
+
+from ..core.arguments import SeedLike, integer, number, seed_sequence
+from .progress import Reporter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Accuracy, budget, randomness and workers of one call.
+
+    Attributes
+    ----------
+    rtol : float
+        Half width of the interval, relative to the value, at which sampling may stop. 0 spends the whole budget.
+    confidence : float
+        Coverage of the intervals, in (0, 1).
+    max_samples : int
+        The most inputs that a reported estimate rests on.
+    seed : numpy.random.SeedSequence
+        Root of every random stream.
+    executor : concurrent.futures.Executor or None
+        Where tiles of work run; None is a thread pool over the cores of the machine.
+    progress : bool or callable
+        Whether to show a progress bar; or a function that is handed the estimate so far.
+    """
+
+    rtol: float
+    confidence: float
+    max_samples: int
+    seed: np.random.SeedSequence
+    executor: Executor | None
+    progress: Reporter
+
+    @classmethod
+    def checked(
+        cls,
+        rtol: SupportsFloat,
+        confidence: SupportsFloat,
+        max_samples: SupportsIndex,
+        rng: SeedLike,
+        executor: Executor | None,
+        progress: Reporter,
+    ) -> Settings:
+        """Validate the keyword arguments that the verbs share."""
+        tolerance = number("rtol", rtol)
+        if not 0 <= tolerance < math.inf:
+            raise ValueError(f"`rtol` must be a finite number >= 0, got {rtol!r}")
+        level = number("confidence", confidence)
+        if not 0 < level < 1:
+            raise ValueError(f"`confidence` must lie strictly between 0 and 1 (such as 0.95), got {confidence!r}")
+        if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
+            raise TypeError(f"`executor` must be a concurrent.futures.Executor or None, got {executor!r}")
+        samples = integer("max_samples", max_samples, 4)
+        return cls(
+            tolerance, level, samples, seed_sequence(rng), executor, progress if callable(progress) else bool(progress)
+        )
+
+    @property
+    def quantile(self) -> float:
+        """The two-sided normal quantile of `confidence`."""
+        from scipy.special import ndtri
+
+        return float(ndtri(0.5 + self.confidence / 2))
+
+    @property
+    def one_sided_quantile(self) -> float:
+        """The one-sided normal quantile of `confidence`."""
+        from scipy.special import ndtri
+
+        return float(ndtri(self.confidence))
+
+
+MAX_SAMPLES = 2**16

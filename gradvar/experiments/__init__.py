@@ -1,0 +1,1 @@
+"""Many problems, training runs, and the experiments of the literature."""

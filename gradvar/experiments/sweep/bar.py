@@ -1,0 +1,58 @@
+"""The progress bar of a sweep: the current problem, and the estimate so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from ...estimation.progress import Reporter
+from ...results.estimate import Estimate
+from ...results.table import Scalar, telling
+from .problems import NamedProblem
+from .records import Record
+
+_INTERVAL = 0.1
+
+
+class Bar:
+    """A bar over the problems, shown or not; a context manager that ends it."""
+
+    def __init__(self, items: Sequence[NamedProblem], shown: bool) -> None:
+        from tqdm.auto import tqdm
+
+        parameters = [item.parameters for item in items]
+        names = list(dict.fromkeys(name for one in parameters for name in one))
+        self._names = telling(parameters, names) or names[:1]
+        self._bar = tqdm(total=len(items), unit="problem", disable=not shown)
+        self._shown_at = 0.0
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def label(self, parameters: Mapping[str, Scalar]) -> str:
+        """What tells this problem from the others."""
+        said = [f"{name}={parameters[name]}" for name in self._names if name in parameters]
+        return str(parameters["name"]) if self._names == ["name"] else ", ".join(said)
+
+    def begin(self, item: NamedProblem) -> None:
+        """A problem's turn has come."""
+        self._bar.set_description_str(self.label(item.parameters))
+
+    def reporter(self, item: NamedProblem) -> Reporter:
+        """What shows the estimate so far of a problem."""
+        return False if self._bar.disable else partial(self._show, item)
+
+    def _show(self, item: NamedProblem, estimate: Estimate) -> None:
+        now = time.monotonic()
+        if now - self._shown_at >= _INTERVAL:
+            self._shown_at = now
+            self._bar.set_postfix_str(f"so far {Record.interrupted(item, estimate, 0.0).text}")
+
+    def end(self, record: Record) -> None:
+        """A problem has its record."""
+        self._bar.set_postfix_str(f"last {record.text}", refresh=False)
+        self._bar.update()

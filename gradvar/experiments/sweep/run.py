@@ -1,0 +1,251 @@
+"""The verb `sweep`: many problems, each recorded as soon as it is finished."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+from ...core.numbers import JSON
+from ...estimation.progress import Reporter
+from ...problem import Problem
+from ...results.estimate import Estimate
+from ...results.interruption import Interrupted
+from ...verbs.check import bound_check
+from .bar import Bar
+from .journal import Journal
+from .problems import NamedProblem, as_named
+from .recording import differs, fingerprint, model_fingerprint
+from .records import Record, versions
+from .results import SweepResults
+
+_IN_FLIGHT = 256
+_GRACE = 1.0
+
+
+def sweep(
+    problems: Iterable[NamedProblem | tuple[str, Problem] | Mapping[str, object]] | Mapping[str, Problem],
+    *,
+    path: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> SweepResults:
+    """Check the bounds of many problems, each recorded as soon as it is finished.
+
+    A record is what `bound_check` finds with `rng` the problem's own seed: the same bits for any executor and order.
+
+    Parameters
+    ----------
+    problems : iterable
+        A `grid`, or any iterable of `NamedProblem`, of pairs (name, Problem) or of dicts of the arguments of
+        `NamedProblem`; or a dict from names to Problems.
+    path : str, PathLike or None
+        A file of JSON Lines that each record is appended to, and on the disk, before the next problem begins. When
+        there is one, problems with a finished record in it are not computed again, whatever ended the process that
+        wrote it; those that failed or were interrupted are, and of several records of a problem the last counts.
+        Other sweeps may write to the file at the same time.
+    executor : concurrent.futures.Executor or None
+        Where whole problems are computed, each by one thread: a pool of threads or processes,
+        `dask.distributed.Client(...).get_executor(pure=False)`. What is sent to processes must pickle: classes,
+        models and losses must, functions that make models need not. None computes one problem after another, each
+        on all cores.
+    progress : bool
+        Whether to show a bar with the current problem and the estimate so far.
+
+    Returns
+    -------
+    SweepResults
+        In the order of `problems`. An error in one problem is its record, a warning at the end, and does not keep
+        the others from being computed: see `.failures`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arguments that are not what they should be, two problems of the same parameters, a file that is not of a sweep.
+    ValueError
+        A finished record in the file that is of another problem of the same parameters: another class, model, loss
+        or other settings. Of the models that one function makes the first is compared.
+    Interrupted
+        On Ctrl-C, with the records so far in `.results`, and in `.estimate` what there is of the current problem.
+        Its record has the status "interrupted".
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> problems = gv.grid(H={d: gv.Parities(d) for d in (4, 8)}, model=lambda H: gv.Linear([1.0] * H.inputs.dim))
+    >>> results = gv.sweep(problems, progress=False)
+    >>> results, [row["verdict"] for row in results.to_dicts()]
+    (SweepResults(2 done), ['holds', 'holds'])
+    """
+    items = as_named(problems)
+    if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
+        raise TypeError(f"`executor` must be a concurrent.futures.Executor or None, got {executor!r}")
+    with ExitStack() as stack:
+        journal = None if path is None else stack.enter_context(closing(Journal(path)))
+        if journal is not None:
+            _make_sure_of(items, journal)
+        run = _Run(items, journal, stack.enter_context(Bar(items, progress)))
+        try:
+            if executor is None:
+                run.one_by_one()
+            else:
+                run.on(executor)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(getattr(interrupt, "estimate", None), run.results()) from None
+    results = run.results()
+    failures = results.failures
+    if failures:
+        warnings.warn(
+            f"{len(failures)} of {len(items)} problems failed, see `failures` of the results; the first, "
+            f"{run.bar.label(failures[0])}: {failures[0]['error']}",
+            stacklevel=2,
+        )
+    return results
+
+
+class _Run:
+    """The problems of one sweep, their records so far, and the bar."""
+
+    def __init__(self, items: list[NamedProblem], journal: Journal | None, bar: Bar) -> None:
+        self.items, self.journal, self.bar = items, journal, bar
+        self.records: dict[str, Record] = {} if journal is None else journal.records
+
+    def one_by_one(self) -> None:
+        """Compute in this process, each problem on all cores."""
+        for item in self._todo():
+            self.bar.begin(item)
+            begin = time.perf_counter()
+            record = None
+            try:
+                record = _computed(item, progress=self.bar.reporter(item))
+                self._keep(record)
+            except KeyboardInterrupt as interrupt:
+                estimate: Estimate | None = getattr(interrupt, "estimate", None)
+                self._keep(record or Record.interrupted(item, estimate, time.perf_counter() - begin))
+                raise
+
+    def on(self, executor: Executor) -> None:
+        """Compute on the executor's workers, each problem by one thread."""
+        pending: dict[Future[Record], NamedProblem] = {}
+
+        def collect() -> None:
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                try:
+                    record = future.result()
+                except Exception as error:  # a worker that died, or something that does not pickle
+                    record = Record.failed(pending[future], error, 0.0)
+                self._keep(record)
+                del pending[future]
+
+        try:
+            for item in self._todo():
+                self.bar.begin(item)
+                try:
+                    made = replace(item, model=item.build().model)
+                    pending[executor.submit(_computed_by_one_thread, made)] = item
+                except Exception as error:
+                    self._keep(Record.failed(item, error, 0.0))
+                if len(pending) >= _IN_FLIGHT:
+                    collect()
+            while pending:
+                collect()
+        except BaseException as stop:
+            for future in pending:
+                future.cancel()
+            if isinstance(stop, KeyboardInterrupt):
+                # What is finished; and workers that had the Ctrl-C as well hand back what they have.
+                for future in wait(pending, timeout=_GRACE).done:
+                    if not future.cancelled() and future.exception() is None:
+                        self._keep(future.result())
+            raise
+
+    def results(self) -> SweepResults:
+        """The records so far, in the order of the problems."""
+        found = tuple(self.records[item.key] for item in self.items if item.key in self.records)
+        return SweepResults(found, None if self.journal is None else self.journal.path)
+
+    def _todo(self) -> Iterator[NamedProblem]:
+        """The problems without a finished record, when their turn comes."""
+        for item in self.items:
+            if self.journal is not None:
+                self.journal.refresh()
+            if item.key in self.records and self.records[item.key].status == "done":
+                self.bar.end(self.records[item.key])
+            else:
+                yield item
+
+    def _keep(self, record: Record) -> None:
+        self.records[record.key] = record if self.journal is None else self.journal.append(record)
+        self.bar.end(record)
+
+
+def _computed(item: NamedProblem, executor: Executor | None = None, progress: Reporter = False) -> Record:
+    """The record of one problem; an error is one as well."""
+    begin = time.perf_counter()
+    try:
+        model = item.build().model
+        check = bound_check(
+            item.H,
+            model,
+            item.loss,
+            method=item.method,
+            rtol=item.rtol,
+            confidence=item.confidence,
+            max_samples=item.max_samples,
+            rng=item.seed,
+            executor=executor,
+            progress=progress,
+        )
+        return Record.done(item, model, check, time.perf_counter() - begin)
+    except Exception as error:
+        return Record.failed(item, error, time.perf_counter() - begin)
+
+
+def _computed_by_one_thread(item: NamedProblem) -> Record:
+    """The record of one problem, computed by a worker among others: one thread, or they would be in each other's way.
+
+    A worker may have Ctrl-C as well, and lives on.
+    """
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(1) as own:
+        try:
+            return _computed(item, own)
+        except KeyboardInterrupt as interrupt:
+            return Record.interrupted(item, getattr(interrupt, "estimate", None), time.perf_counter() - begin)
+
+
+def _make_sure_of(items: list[NamedProblem], journal: Journal) -> None:
+    """Raise unless the finished records are of these very problems."""
+    made_by: set[int] = set()
+    older: set[str] = set()
+    for item in items:
+        if not journal.is_done(item.key):
+            continue
+        record = journal.records[item.key]
+        now = fingerprint(item)
+        # To make a model may take long (training it, say): once for each function that does.
+        if item.factory is None or id(item.factory) not in made_by:
+            now["model"] = model_fingerprint(item.H, item.build().model)
+        made_by.add(id(item.factory))
+        for part, value in now.items():
+            if differs(record.fingerprint[part], value):
+                raise ValueError(
+                    f"{journal.path!r} has a finished record of the problem {item.parameters}, but its {part} was "
+                    f"{_said(record.fingerprint[part])} and is {_said(value)}: take another `path`, or another name"
+                )
+        if record.versions["gradvar"] != versions()["gradvar"]:
+            older.add(record.versions["gradvar"])
+    if older:
+        warnings.warn(
+            f"{journal.path!r} has records by gradvar {', '.join(sorted(older))}, which are kept; this is "
+            f"{versions()['gradvar']}",
+            stacklevel=3,
+        )
+
+
+def _said(part: JSON) -> str:
+    return f"{part[0]} with values {part[1]}" if isinstance(part, list) else str(part)

@@ -1,0 +1,101 @@
+"""Labelled examples of one target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ...classes.inputs import Inputs
+from ...core.arguments import Array, finite, real_array
+from ...core.errors import LabelError, ShapeError
+from ...losses import Loss
+from ...tasks.base import DrawsExamples
+
+Function: TypeAlias = Callable[[Array], npt.ArrayLike]
+Draw: TypeAlias = Callable[[int, np.random.Generator], tuple[Array, npt.ArrayLike]]
+
+_ROWS, _NUMBERS = 2**13, 2**20
+"""Examples, and coordinates of inputs, that are drawn at a time: many small batches at once."""
+
+
+class Examples:
+    """Independent labelled examples of one target, made sure to fit a model and a loss.
+
+    Parameters
+    ----------
+    target : callable
+        A member of a class (`Target`), which says the inputs; or a function from inputs (n, dim) to labels (n,).
+    inputs : Inputs or None
+        The distribution of the inputs; needed for a plain function.
+    loss : Loss
+        Says which labels it accepts.
+    """
+
+    def __init__(self, target: Function, inputs: Inputs | None, loss: Loss) -> None:
+        if not callable(target):
+            raise TypeError(
+                f"`target` must be a function from inputs (n, dim) to labels (n,), such as a member of a class "
+                f"(H.member(...)), got {target!r}"
+            )
+        hypotheses = getattr(target, "hypotheses", None)
+        if inputs is not None and (not isinstance(inputs, Inputs) or isinstance(inputs, type)):
+            raise TypeError(f"`inputs` must be an input distribution (see gradvar.inputs), got {inputs!r}")
+        distribution = getattr(hypotheses, "inputs", None) if inputs is None else inputs
+        if not isinstance(distribution, Inputs):
+            raise TypeError(
+                f"`inputs` must be given for a target that is a plain function, such as inputs=Hypercube(20); "
+                f"a member of a class says its own; got the target {target!r}"
+            )
+        self.target, self.loss = target, loss
+        self.dim = distribution.dim
+        self._draw: Draw = _Labelled(target, distribution)
+        if inputs is None and isinstance(hypotheses, DrawsExamples):
+            self._draw = _OwnInputs(hypotheses, np.asarray(getattr(target, "which", None)))
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return n inputs (n, dim) and their labels (n,)."""
+        x, given = self._draw(n, rng)
+        labels = real_array("labels of `target`", given, np.ndim(given), f"({n},)")
+        if labels.shape != (n,):
+            raise ShapeError(f"`target` must return labels of shape ({n},) for {n} inputs, got {labels.shape}")
+        finite("x", x)
+        if self.loss.labels == "signs" and not (np.abs(labels) == 1).all():
+            wrong = labels[np.abs(labels) != 1][0]
+            raise LabelError(
+                f"the loss {self.loss.name!r} accepts labels -1 and +1 only, but `target` returns {wrong:g}; "
+                "use loss='square' or 'correlation'"
+            )
+        return x, labels
+
+    def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+        """Yield batches without end, each of fresh examples."""
+        count = max(1, min(_ROWS, _NUMBERS // self.dim) // size)
+        while True:
+            x, y = self.draw(count * size, rng)
+            for start in range(0, count * size, size):
+                yield x[start : start + size], y[start : start + size]
+
+
+class _Labelled:
+    """Inputs of a distribution, with the target's labels."""
+
+    def __init__(self, target: Function, inputs: Inputs) -> None:
+        self.target, self.inputs = target, inputs
+
+    def __call__(self, n: int, rng: np.random.Generator) -> tuple[Array, npt.ArrayLike]:
+        x = self.inputs.sample(n, rng)
+        return x, self.target(x)
+
+
+class _OwnInputs:
+    """Examples that the member itself draws."""
+
+    def __init__(self, hypotheses: DrawsExamples[npt.NDArray[np.generic]], which: npt.NDArray[np.generic]) -> None:
+        self.hypotheses, self.which = hypotheses, which
+
+    def __call__(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        x, y = self.hypotheses.draw(self.which[None], n, rng)
+        return x[0], y[0]

@@ -1,0 +1,95 @@
+"""What a descent hands back: the model, the curve, and the models on the way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.arguments import Array
+from ...core.numbers import JSON, json_number
+from ...models.base import KnowsParameters
+from ...results.plots import plot_descent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+Trained_co = TypeVar("Trained_co", bound=KnowsParameters, covariant=True)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Descent(Generic[Trained_co]):
+    """A training run: the model after it, and what was recorded on the way.
+
+    Attributes
+    ----------
+    model : Model
+        The model after `n_steps` steps, of the type that training began with.
+    n_steps : int
+        Steps that were made.
+    steps : ndarray of int, shape (k,)
+        Steps after which something was recorded; 0 is before the first.
+    losses : ndarray, shape (k,)
+        Mean loss on 500 fresh examples; nan for a loss that is known by its derivative only.
+    accuracies : ndarray, shape (k,)
+        Share of the same examples with p(x) of the label's sign, p = 0 counting one half; nan unless the labels are
+        -1 and +1. Of standard error (a (1 - a) / 500)^(1/2) <= 0.022.
+    snapshots : tuple of Model
+        The models at these steps.
+    seconds : float
+        Time it took.
+    parts : dict of str to str
+        What was trained on what, in words: "target", "model", "loss", "optimizer".
+    """
+
+    model: Trained_co
+    n_steps: int
+    steps: npt.NDArray[np.int64]
+    losses: Array
+    accuracies: Array
+    snapshots: tuple[Trained_co, ...]
+    seconds: float
+    parts: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.snapshots)
+
+    def __repr__(self) -> str:
+        said = [f"{self.n_steps:,} steps of {self.model!r}"]
+        for name, values in (("loss", self.losses), ("accuracy", self.accuracies)):
+            if values.size and not math.isnan(values[-1]):
+                said.append(f"{name} {values[0]:.3g} -> {values[-1]:.3g}")
+        return f"Descent({', '.join(said)})"
+
+    def to_dicts(self) -> list[dict[str, JSON]]:
+        """Return a row for each record: step, loss, accuracy; numbers that there are none of are None."""
+        columns = zip(self.steps, self.losses, self.accuracies, strict=True)
+        return [
+            {"step": int(step), "loss": json_number(loss), "accuracy": json_number(accuracy)}
+            for step, loss, accuracy in columns
+        ]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the same rows as a data frame, with nan in the place of None.
+
+        Raises
+        ------
+        ImportError
+            Without pandas (the extra `pandas`).
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("`to_pandas` needs pandas: pip install 'gradient-variance[pandas]'") from error
+        return pd.DataFrame({"step": self.steps, "loss": self.losses, "accuracy": self.accuracies})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the loss, and on an axis at the right the accuracy, over the steps; return the Axes of the loss.
+
+        Needs matplotlib (the extra `plot`).
+        """
+        return plot_descent(self.steps, self.losses, self.accuracies, self.parts, ax)

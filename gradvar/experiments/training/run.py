@@ -1,0 +1,239 @@
+"""The verb `descend`: train a model on fresh examples of one target."""
+
+from __future__ import annotations
+
+import math
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, Never, SupportsFloat, SupportsIndex, TypeVar, cast
+
+import numpy as np
+
+from ...classes.inputs import Inputs
+from ...core.arguments import Array, SeedLike, finite, integer, number, seed_sequence, stream
+from ...core.errors import NonFiniteError, ShapeError
+from ...estimation.tiles import single_threaded_blas
+from ...losses import KnowsValue, Loss, as_loss
+from ...models.base import KnowsParameters, parameter_vector, pullback
+from ...results.interruption import Interrupted
+from .examples import Examples, Function
+from .optimizers import OPTIMIZERS, Rule
+from .results import Descent
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Trained = TypeVar("Trained", bound=KnowsParameters)
+
+_TRAINING_KEY, _EVALUATION_KEY = 0, 1
+_EVALUATED = 500
+
+
+def descend(
+    target: Function,
+    model: Trained,
+    loss: str | Loss = "square",
+    *,
+    steps: SupportsIndex,
+    batch: SupportsIndex = 128,
+    learning_rate: SupportsFloat,
+    optimizer: str = "sgd",
+    inputs: Inputs | None = None,
+    rng: SeedLike = None,
+    record: SupportsIndex = 500,
+    progress: bool = False,
+) -> Descent[Trained]:
+    r"""Train a model on fresh examples of one target.
+
+    Every step draws a batch (x_n, y_n = target(x_n)) that was never seen before, and follows the gradient of its mean
+    loss, with dloss/dp = a(p) + y b(p):
+
+        g = 1/batch sum_n (a(p(x_n)) + y_n b(p(x_n))) dp(x_n)/dw.
+
+    Parameters
+    ----------
+    target : callable
+        A member of a class, `H.member(...)`, which says the distribution of its inputs; or any function from inputs
+        (n, dim) to labels (n,), with `inputs`.
+    model : Model
+        With `parameters` and `with_parameters`, as those of the library have. It stays as it is.
+    loss : str or Loss
+        As for `gradient_variance`. A hinge has slope 1/2 at its kink.
+    steps, batch : int
+        Steps, and examples in each.
+    learning_rate : float
+        eta > 0.
+    optimizer : {"sgd", "adam"}
+        w <- w - eta g; or Adam (arXiv 1412.6980) with beta = (0.9, 0.999), epsilon = 1e-8.
+    inputs : Inputs, optional
+        The distribution of x, in place of the one that the target says.
+    rng : int, SeedSequence, Generator or None
+        Source of the examples; the same int gives the same bits. They do not depend on `steps` or `record`.
+    record : int
+        Steps between two records of the loss, the accuracy and the model; there is one before the first step and one
+        after the last as well.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Descent
+        `.model`, `.steps`, `.losses`, `.accuracies`, `.snapshots`, `.to_dicts()`, `.to_pandas()`, `.plot()`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A part that is not what it should be, or does not fit the others.
+    DivergedError
+        Predictions or parameters that leave the finite numbers; what was recorded is in `.results`.
+    Interrupted
+        On Ctrl-C, with the steps that were made in `.results`.
+
+    Notes
+    -----
+    A step costs 6 batch P products: for a fully connected network two or three matrix products a layer, and no
+    gradient of a single example. It runs on one thread, which is where matrices this small are fastest.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> start = gv.MLP.random([4, 16, 1], activation="tanh", rng=0)
+    >>> parity = gv.Parities(4).member([True, True, False, False])
+    >>> run = gv.descend(parity, start, steps=400, learning_rate=0.1, rng=0)
+    >>> run.steps.tolist(), run.accuracies.tolist()[-1], run.model
+    ([0, 400], 1.0, MLP(4-16-1, tanh))
+    """
+    if not isinstance(model, KnowsParameters) or isinstance(model, type):
+        raise TypeError(
+            f"`model` must be a model with `parameters` and `with_parameters(w)` (see gradvar.models), got {model!r}"
+        )
+    chosen = as_loss(loss)
+    examples = Examples(target, inputs, chosen)
+    dim = getattr(model, "dim", None)
+    if dim is not None and dim != examples.dim:
+        raise ShapeError(
+            f"`model` takes inputs of dimension {dim} ({model!r}), but those of `target` have dimension {examples.dim}"
+        )
+    count, size, every = integer("steps", steps, 1), integer("batch", batch, 1), integer("record", record, 1)
+    rate = number("learning_rate", learning_rate)
+    if not 0 < rate < math.inf:
+        raise ValueError(f"`learning_rate` must be a finite number > 0, got {learning_rate!r}")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"`optimizer` must be one of {', '.join(map(repr, OPTIMIZERS))}, got {optimizer!r}")
+    parts = {
+        "target": repr(target),
+        "model": repr(model),
+        "loss": chosen.name,
+        "optimizer": f"{optimizer}, learning rate {rate:g}, batches of {size}",
+    }
+    run = _Run(examples, model, chosen, OPTIMIZERS[optimizer](rate), seed_sequence(rng), parts)
+    try:
+        with single_threaded_blas(), _bar(count, progress) as bar:
+            run.record()
+            for x, y in islice(examples.batches(size, stream(run.seed, _TRAINING_KEY)), count):
+                run.step(x, y)
+                if run.n_steps % every == 0 or run.n_steps == count:
+                    run.record()
+                    bar.set_postfix_str(f"loss {run.losses[-1]:.3g}, accuracy {run.accuracies[-1]:.3g}", refresh=False)
+                bar.update()
+    except KeyboardInterrupt:
+        raise Interrupted(None, run.results()) from None
+    return run.results()
+
+
+class _Run(Generic[Trained]):
+    """The state of a descent, and what was recorded."""
+
+    def __init__(
+        self,
+        examples: Examples,
+        model: Trained,
+        loss: Loss,
+        rule: Rule,
+        seed: np.random.SeedSequence,
+        parts: dict[str, str],
+    ) -> None:
+        self.examples, self.loss, self.rule, self.seed, self.parts = examples, loss, rule, seed, parts
+        self.begin = time.perf_counter()
+        # One pair, so that an interrupt finds the model and its number of steps together.
+        self._now = (0, model)
+        self._parameters = parameter_vector(model.parameters, model.n_parameters, repr(model))
+        self.steps: list[int] = []
+        self.losses: list[float] = []
+        self.accuracies: list[float] = []
+        self.snapshots: list[Trained] = []
+
+    @property
+    def n_steps(self) -> int:
+        return self._now[0]
+
+    def step(self, x: Array, y: Array) -> None:
+        """Follow the gradient of the mean loss on a batch."""
+        number, model = self._now
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                p, pull = pullback(model, x)
+                finite("predictions", p)
+                a, b = self.loss.split(p)
+                gradient = pull((a + y * b) / y.size)
+                parameters = self.rule(self._parameters, gradient)
+            finite("parameters", parameters)
+        except NonFiniteError as error:
+            raise DivergedError(
+                f"training diverged in step {number + 1}: {error}; try a smaller `learning_rate` than "
+                f"{self.rule.learning_rate:g}. What was recorded before is in `.results` of this error",
+                self.results(),
+            ) from error
+        self._parameters = parameters
+        self._now = (number + 1, cast(Trained, model.with_parameters(parameters)))
+
+    def record(self) -> None:
+        """Evaluate the model on fresh examples, the same for every `record`, and keep it."""
+        number, model = self._now
+        x, y = self.examples.draw(_EVALUATED, stream(self.seed, _EVALUATION_KEY, number))
+        with np.errstate(over="ignore", invalid="ignore"):
+            p = np.asarray(model.predict(x), dtype=np.float64)
+            loss = float(self.loss.value(p, y).mean()) if isinstance(self.loss, KnowsValue) else math.nan
+        signs = bool((np.abs(y) == 1).all())
+        self.losses.append(loss)
+        self.accuracies.append(float((0.5 + 0.5 * np.sign(y * p)).mean()) if signs else math.nan)
+        self.steps.append(number)
+        self.snapshots.append(model)
+
+    def results(self) -> Descent[Trained]:
+        """What there is."""
+        n = len(self.snapshots)  # the last that is kept of a record: an interrupt may have left one unfinished
+        number, model = self._now
+        return Descent(
+            model=model,
+            n_steps=number,
+            steps=np.array(self.steps[:n], dtype=np.int64),
+            losses=np.array(self.losses[:n]),
+            accuracies=np.array(self.accuracies[:n]),
+            snapshots=tuple(self.snapshots),
+            seconds=time.perf_counter() - self.begin,
+            parts=self.parts,
+        )
+
+
+def _bar(total: int, shown: bool) -> tqdm[Never]:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, unit="step", dynamic_ncols=True, disable=not shown)
+
+
+class DivergedError(NonFiniteError):
+    """A descent has left the finite numbers.
+
+    Attributes
+    ----------
+    results : Descent
+        What was recorded before, with the last finite model.
+    """
+
+    def __init__(self, message: str, results: Descent[KnowsParameters]) -> None:
+        super().__init__(message)
+        self.message, self.results = message, results
+
+    def __reduce__(self) -> tuple[type[DivergedError], tuple[str, Descent[KnowsParameters]]]:
+        return type(self), (self.message, self.results)

@@ -1,0 +1,1 @@
+"""One hidden unit on the cube: its Fourier weight at each degree."""

@@ -1,0 +1,163 @@
+r"""What one hidden unit adds to the gradient variance over the parities of one degree.
+
+For a unit with signal sigma(z) at its output weight and delta = a sigma'(z), z = <w, x> + b, and C = C(d, k),
+
+    V = [ (k+1) W_{k+1}(delta) + (d-k+1) W_{k-1}(delta) + W_k(delta) + W_k(sigma) ] / C - ||M||^2 / C^2,
+
+the terms from its input weights (first-layer shift), its bias and its output weight; M is the sum over |S| = k of the
+coefficients of each component of the signal, for input weight i those of delta at S xor {i}.
+
+**Error.** A relative error eps of the factors cos(t_n w_i), sin(t_n w_i) and of the coefficients moves the root of V by
+at most eps times A, the sum of the amplitudes of the nodes (Minkowski; centring makes a norm no larger), and so does
+what was left out of the series. The rounding of the sums themselves is relative to A^2, not to A sqrt(V): where
+A^2 >> V they are taken again in doubled precision.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from ....core.activations import KINKED
+from ....core.arguments import Array
+from .ridge import EPS, RAGGED, Nodes, nodes
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """value * 2**exponent, within error * 2**exponent; `direct` of the error is the rounding of sums that cancel."""
+
+    value: float
+    error: float
+    exponent: int
+    direct: float = 0.0
+    work: float = 0.0
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A hidden unit of a network on the cube: what its input weights, bias and output weight contribute.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (d,)
+    bias : float
+    output : float
+        Its output weight.
+    has_bias : bool
+        Whether its bias is a parameter.
+    """
+
+    weights: Array
+    bias: float
+    output: float
+    has_bias: bool
+    activation: str
+
+    def nodes(self, degree: int) -> Nodes | None:
+        """The nodes for the degrees next to this one; None where all weights vanish there."""
+        active = self.weights[self.weights != 0]
+        degrees = tuple(k for k in (degree - 1, degree, degree + 1) if 0 <= k <= active.size)
+        return nodes(self.activation, active, self.bias, self.output, degrees) if degrees else None
+
+
+def on_grid(weights: Array) -> bool:
+    """Whether all weights seem to be multiples of a number larger than 1e-7 of their norm.
+
+    By Euclid's algorithm on real numbers, to 1e-9 of the largest. On such a grid <w, x> has atoms, which a cut series
+    does not see until its frequencies reach pi over the grid's step.
+    """
+    sizes = np.unique(np.abs(weights[weights != 0]))
+    tolerance = 1e-9 * float(sizes[-1])
+    step = float(sizes[0])
+    for size in sizes[1:]:
+        a, b = float(size), step
+        while b > tolerance:
+            a, b = b, abs(a - b * round(a / b))
+        step = a
+    return step > 1e-7 * math.sqrt(math.fsum(weights**2))
+
+
+def on_the_kink(weights: Array) -> float:
+    """Return an estimate, from above, of P(<w, x> = 0), x uniform on the cube: weights that cancel, such as pairs.
+
+    It is the mean of prod_i cos(t w_i) over all t, here over 1024 of them up to 10^6/|w|, plus four standard errors:
+    about 2^-(d/2) for weights that do not cancel.
+    """
+    sizes = np.abs(weights[weights != 0])
+    span = 1e6 / math.sqrt(math.fsum(sizes**2))
+    times = span * np.random.default_rng(0).random(1024)
+    products = np.ones(times.size)
+    for block in np.array_split(sizes, max(1, sizes.size // 64)):
+        products *= np.cos(times[:, None] * block).prod(axis=1)
+    return float(abs(products.mean()) + 4 * products.std() / math.sqrt(times.size))
+
+
+def contribution(unit: Unit, degree: int, doubled: bool) -> Contribution:
+    """Return C(d, k) V of the unit, by its Fourier series."""
+    found = by_series(unit, degree, doubled)
+    if unit.activation not in KINKED or unit.bias != 0 or degree % 2 == 0 or not unit.weights.any():
+        return found
+    # At z = 0 the step of the series is 1/2, and that of the network 0. Half the indicator of z = 0 is even, as is
+    # nothing else of the step but its mean, so that no other term of the error speaks for it: by Bessel's inequality
+    # it moves (k+1) W_{k+1} + (d-k+1) W_{k-1} by no more than this.
+    ties = unit.output**2 * (unit.weights.size + 2) * on_the_kink(unit.weights)
+    shift = max(-2000, min(900, -found.exponent))
+    return replace(found, error=found.error + math.ldexp(ties, shift))
+
+
+def by_series(unit: Unit, degree: int, doubled: bool) -> Contribution:
+    """Return the same with the error of the series alone, blind to inputs on the kink."""
+    chosen = unit.nodes(degree)
+    if chosen is None:
+        return Contribution(0.0, 0.0, 0)
+    dim, count = unit.weights.size, chosen.cosines.shape[0]
+    size = math.comb(dim, degree)
+    base = chosen.exponent(chosen.degrees[len(chosen.degrees) // 2])
+
+    # Factors of W_j(sigma) and W_j(delta) in C V.
+    factors = np.zeros((2, len(chosen.degrees)))
+    for column, j in enumerate(chosen.degrees):
+        shift = math.ldexp(1.0, chosen.exponent(j) - base)
+        if j == degree:
+            factors[:, column] = shift, shift * unit.has_bias
+        else:
+            factors[1, column] = shift * (degree + 1 if j > degree else dim - degree + 1)
+    weights = chosen.weights(doubled)
+    sums: list[tuple[Array, float]] = []  # sums of two over C^(1/2), and how often they count
+    if degree <= count:
+        both = chosen.sums(degree, doubled)
+        root = 2.0 ** ((chosen.exponent(degree) - base) // 2)
+        sums.append((both[:, : 1 + unit.has_bias] * root, 1))
+        sums.append((chosen.shifted_sums(degree, base, doubled), 1))
+    if degree - 1 in chosen.degrees and dim > count:
+        root = 2.0 ** ((chosen.exponent(degree - 1) - base) // 2)
+        sums.append((chosen.sums(degree - 1, doubled)[:, 1:] * root, dim - count))
+
+    if doubled:
+        second = sum(
+            (
+                Fraction(f) * (Fraction(hi) + Fraction(lo))
+                for f, hi, lo in zip(factors.flat, weights[0].flat, weights[1].flat, strict=True)
+            ),
+            Fraction(0),
+        )
+        mean = sum((n * sum((Fraction(a) + Fraction(b)) ** 2 for a, b in s.T) for s, n in sums), Fraction(0)) / size
+        value = float(second - mean)
+    else:
+        value = math.fsum((factors * weights[0]).flat)
+        value -= math.fsum(n * math.fsum(s[0].ravel() ** 2) for s, n in sums) / size
+
+    # The error, see above.
+    amplitude = float((factors * chosen.amplitudes**2).sum())
+    off = math.sqrt(float((factors * chosen.left_out**2).sum())) + chosen.growth * EPS * math.sqrt(amplitude)
+    rounding = 0.0 if doubled else 4 * chosen.growth * EPS * amplitude
+    ragged = (factors * chosen.ragged).sum(axis=0)
+    if ragged.any():
+        counts = [math.comb(count, j) for j in chosen.degrees]
+        off += RAGGED * math.sqrt(math.fsum(ragged / counts))
+    error = rounding + RAGGED * math.fsum(ragged) + 2 * math.sqrt(max(value, 0.0)) * off + off**2
+    return Contribution(max(value, 0.0), error, base, rounding, chosen.work)

@@ -1,0 +1,1 @@
+"""One hidden unit under Gaussian inputs: its integrals against waves."""

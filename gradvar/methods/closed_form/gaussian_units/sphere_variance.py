@@ -1,0 +1,278 @@
+r"""The variance of E_x[h_v(x) f(<w, x> + b) (x, 1)] over v uniform on a sphere: one integral over cos angle(v, w).
+
+With t = cos angle(v, w), alpha = rho t, beta^2 = rho^2 (1 - t^2), s = |w|, z and y independent normal numbers,
+<v, x> = alpha z + beta y and <w, x> = s z, so that for the harmonic n (T_0, T_1 at n alpha: `gaussian_transforms`)
+
+    E[e^(i n <v,x>) f]               = e^(-n^2 beta^2/2) T_0,
+    E[e^(i n <v,x>) f <x, w/|w|>]    = e^(-n^2 beta^2/2) T_1,
+    E[e^(i n <v,x>) f x_orthogonal]  = i n beta e^(-n^2 beta^2/2) T_0 u,      u the direction of v orthogonal to w.
+
+The direction u is uniform and has mean zero, so that the class mean lies along w and in the constant, and
+
+    Var = Var_t[along w] + E_t[orthogonal^2] + Var_t[constant].
+
+The integral over t = tanh(y), of weight sech(y)^(d-1), by the trapezoidal rule in y, which converges exponentially;
+everything relative to exponents of e, with the mean subtracted before squaring. The step is halved, where the
+integrand is not negligible, until the value stands still.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy import special
+
+from ....core.arguments import Array
+from ....core.errors import NotApplicableError
+from .gaussian_transforms import Transform, Unit
+
+_FARTHEST = 800.0
+"""Where sech^2 y underflows: nothing is to be found beyond."""
+_NEGLIGIBLE = 45.0
+_EPS = float(np.finfo(np.float64).eps)
+_LEVELS = 7
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """The sphere of radius rho in R^dim and the harmonics n of the wave, with their coefficients."""
+
+    dim: int
+    radius: float
+    harmonics: tuple[tuple[int, float, float], ...]
+
+    @property
+    def base(self) -> float:
+        """Exponent that all values have in common: that of the first harmonic at t = 0."""
+        return -0.5 * (self.harmonics[0][0] * self.radius) ** 2
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """weight f(<w, x> + b) times x (`moments`) and times 1 (`constant`): a block of a network's gradient."""
+
+    unit: Unit
+    weight: float
+    moments: bool
+    constant: bool
+
+    def vanishes(self, sphere: Sphere) -> bool:
+        """Whether every component is zero, or independent of v, by symmetry."""
+        one, both = np.ones(1), np.full(1, 1 + 1j, dtype=np.complex128)
+        part = Transform(one, both, both, one, one)
+        return not any(_components(self, part, one, a, b)[0, 6] for _, a, b in sphere.harmonics)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """value e^exponent with an error of at most error e^exponent."""
+
+    value: float
+    error: float
+    exponent: float
+
+
+def total(parts: list[Scaled]) -> Scaled:
+    """Return the sum."""
+    parts = [part for part in parts if part.value > 0 or part.error > 0]
+    if not parts:
+        return Scaled(0.0, 0.0, 0.0)
+    top = max(part.exponent for part in parts)
+    factors = [math.exp(part.exponent - top) for part in parts]
+    value = math.fsum(part.value * factor for part, factor in zip(parts, factors, strict=True))
+    error = math.fsum(part.error * factor for part, factor in zip(parts, factors, strict=True))
+    return Scaled(value, error, top)
+
+
+@dataclass
+class _Profile:
+    """Values at points y: e^scale times the components at t and -t, and bounds on their rounding errors."""
+
+    y: Array
+    log_weight: Array
+    scale: Array
+    constant: Array
+    along: Array
+    across: Array
+    rounding: Array
+
+    def joined(self, other: _Profile) -> _Profile:
+        """Both, in increasing order of y."""
+        order = np.argsort(np.concatenate([self.y, other.y]), kind="stable")
+        return _Profile(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)])[order] for f in fields(self)))
+
+    def log_size(self) -> Array:
+        """log of the integrand, before the mean is subtracted."""
+        size = np.abs(self.constant).sum(1) + np.abs(self.along).sum(1) + np.abs(self.across).sum(1)
+        with np.errstate(divide="ignore"):
+            return np.asarray(self.log_weight + 2.0 * (self.scale + np.log(size)))
+
+
+def _profile(ridge: Ridge, sphere: Sphere, y: Array, floor: float, fineness: float = 1.0) -> _Profile:
+    """Evaluate the components. Harmonics whose integrand is below e^floor at a point are left out there."""
+    rho = sphere.radius
+    log_cosh = np.abs(y) + np.log1p(np.exp(-2.0 * np.abs(y))) - math.log(2.0)
+    t, sech = np.tanh(y), np.exp(-log_cosh)
+    log_weight = -(sphere.dim - 1) * log_cosh
+    terms, scales = [], []
+    first = sphere.harmonics[0][0]
+    for n, a, b in sphere.harmonics:
+        exponent = 0.5 * (n * rho * t) ** 2 - 0.5 * (n * n - first * first) * rho * rho
+        needed = log_weight + 2.0 * exponent + 20.0 > floor if n != first else y >= 0
+        if not needed.any():
+            continue
+        part = ridge.unit.transform(n * rho * t[needed], fineness)
+        scale = np.full(y.shape, -np.inf)
+        scale[needed] = exponent[needed] + part.scale
+        values = np.zeros((y.size, 7))
+        values[needed] = _components(ridge, part, n * rho * sech[needed], a, b)
+        values[needed, 6] *= _EPS * (8.0 + np.abs(part.scale) + np.abs(exponent[needed]))
+        terms.append(values)
+        scales.append(scale)
+    top = np.max(scales, axis=0)
+    combined = sum(np.exp(scale - top)[:, None] * values for scale, values in zip(scales, terms, strict=True))
+    assert not isinstance(combined, int)
+    across = combined[:, 4:6] if sphere.dim > 1 else np.zeros((y.size, 2))
+    return _Profile(y, log_weight, top, combined[:, 0:2], combined[:, 2:4], across, combined[:, 6])
+
+
+def _components(ridge: Ridge, part: Transform, beta: Array, a: float, b: float) -> Array:
+    """Constant, along w and across w, each at t and -t, and the size that rounding is relative to, as columns.
+
+    What vanishes by symmetry (f odd or even; E_x[h_v f] at an affine f and an even harmonic) is left out: a variance
+    that is zero comes out as zero.
+    """
+    parity = ridge.unit.parity
+    # Of T_0, the real and the imaginary part; of T_1 the other way round. A constant adds to a cos(n <v,x>) only what
+    # does not depend on v.
+    real, imaginary = float(not parity.startswith("odd")), float(parity != "even")
+    sine_real = float(parity != "odd")
+    zeroth, first = part.zeroth, part.first
+    values = np.zeros((beta.size, 7))
+    size = np.zeros(beta.size)
+    if ridge.constant:
+        cosine, sine = (0.0 if ridge.unit.is_affine else a * real) * zeroth.real, b * imaginary * zeroth.imag
+        values[:, 0], values[:, 1] = cosine + sine, cosine - sine
+        share = 0.0 if ridge.unit.is_affine else abs(a) * real
+        size += ((share + abs(b) * imaginary) * part.zeroth_size) ** 2
+    if ridge.moments:
+        cosine, sine = a * imaginary * first.real, b * sine_real * first.imag
+        values[:, 2], values[:, 3] = cosine + sine, cosine - sine
+        share = abs(a) * imaginary + abs(b) * sine_real
+        size += (share * part.first_size) ** 2
+        cosine, sine = beta * (a * imaginary) * zeroth.imag, beta * (b * sine_real) * zeroth.real
+        values[:, 4], values[:, 5] = sine - cosine, sine + cosine
+        size += (share * beta * part.zeroth_size) ** 2
+    values[:, 6] = np.sqrt(size)
+    return values
+
+
+def _integral(p: _Profile, step: float, log_norm: float) -> tuple[Scaled, float]:
+    """The variance by the trapezoidal rule over these points, its rounding error, and log of |mean|."""
+    half = np.where(p.y == 0, 0.5, 1.0)
+    log_weight = p.log_weight + np.log(half) + math.log(step) - log_norm
+    top_mean = float((log_weight + p.scale).max())
+    top = float((0.5 * log_weight + p.scale).max())
+    plain, root = np.exp(log_weight + p.scale - top_mean), np.exp(0.5 * log_weight + p.scale - top)
+    one = np.exp(0.5 * log_weight + top_mean - top)
+    variance, largest = 0.0, 0.0
+    for component in (p.constant, p.along):
+        mean = float(plain @ component.sum(axis=1))
+        deviation = root[:, None] * component - (one * mean)[:, None]
+        variance += float((deviation**2).sum())
+        largest = max(largest, abs(mean))
+    variance += float(((root[:, None] * p.across) ** 2).sum())
+    lost = 2.0 * float(((root * p.rounding) ** 2).sum())
+    error = 2.0 * math.sqrt(variance * lost) + lost + 64 * _EPS * variance
+    log_mean = math.log(largest) + top_mean if largest > 0 else -math.inf
+    return Scaled(variance, error, 2.0 * top), log_mean
+
+
+def ridge_variance(ridge: Ridge, sphere: Sphere) -> Scaled:
+    """Return the variance over v of E_x[h_v weight f(<w, x> + b) (x, 1)].
+
+    The error is the sum of the last change on halving the step, the change of the inner quadrature on refining it
+    and the rounding of the values.
+    """
+    if sphere.dim == 1:  # v and -v: cosines do not tell them apart
+        sphere = Sphere(1, sphere.radius, tuple((n, 0.0, b) for n, _, b in sphere.harmonics if b != 0))
+    if ridge.weight == 0 or not sphere.harmonics or ridge.vanishes(sphere):
+        return Scaled(0.0, 0.0, 0.0)
+    found = _two_points(ridge, sphere) if sphere.dim == 1 else _over_sphere(ridge, sphere)
+    exponent = found.exponent + 2.0 * (sphere.base + math.log(abs(ridge.weight)))
+    slack = _EPS * (abs(exponent) + 16.0) * found.value
+    return Scaled(found.value, found.error + slack, exponent)
+
+
+def _two_points(ridge: Ridge, sphere: Sphere) -> Scaled:
+    def variance(fineness: float) -> Scaled:
+        p = _profile(ridge, sphere, np.array([40.0]), -math.inf, fineness)  # tanh(40) = 1
+        halves = [(p.constant[0, 0] - p.constant[0, 1]) / 2, (p.along[0, 0] - p.along[0, 1]) / 2]
+        value = math.fsum(float(half) ** 2 for half in halves)
+        lost = float(p.rounding[0])
+        return Scaled(value, 2 * math.sqrt(value) * lost + lost**2, 2.0 * float(p.scale[0]))
+
+    found = variance(1.0)
+    inner = abs(variance(1.4).value - found.value) if ridge.unit.is_quadrature else 0.0
+    return Scaled(found.value, found.error + inner, found.exponent)
+
+
+def _over_sphere(ridge: Ridge, sphere: Sphere) -> Scaled:
+    log_norm = float(special.betaln(0.5, 0.5 * (sphere.dim - 1)))
+    step = min(0.25, 0.5 / math.sqrt(sphere.dim - 1))
+    points = _scanned(ridge, sphere, step, log_norm)
+    value, log_mean = _integral(points, step, log_norm)
+    coarse, change, floor = points, math.inf, -math.inf
+    for _ in range(_LEVELS):
+        coarse = points
+        size = np.maximum(points.log_size(), points.log_weight + 2.0 * log_mean)
+        floor = float(size.max()) - _NEGLIGIBLE
+        alive = size > floor
+        between = np.flatnonzero(alive[:-1] | alive[1:])
+        between = between[np.diff(points.y)[between] < 1.5 * step]
+        points = points.joined(_profile(ridge, sphere, points.y[between] + 0.5 * step, floor))
+        step *= 0.5
+        finer, log_mean = _integral(points, step, log_norm)
+        change = abs(finer.value - value.value * math.exp(value.exponent - finer.exponent))
+        value = finer
+        if change <= max(1e-13 * value.value, value.error):
+            break
+    inner = 0.0
+    if ridge.unit.is_quadrature:
+        step *= 2.0
+        again, same = (
+            _integral(_profile(ridge, sphere, coarse.y, floor, fine), step, log_norm)[0] for fine in (1.4, 1.0)
+        )
+        first, second = (part.value * math.exp(part.exponent - value.exponent) for part in (same, again))
+        inner = abs(first - second)
+    return Scaled(value.value, value.error + change + inner, value.exponent)
+
+
+def _scanned(ridge: Ridge, sphere: Sphere, step: float, log_norm: float) -> _Profile:
+    """The components at multiples of the step, outwards until nothing can matter any more."""
+    rho, first = sphere.radius, sphere.harmonics[0][0]
+    power = sphere.dim - 1
+    lowest = Sphere(sphere.dim, rho, sphere.harmonics[:1])
+    start = _profile(ridge, lowest, np.linspace(0.0, step * (_CHUNK - 1), _CHUNK), -math.inf)
+    floor = float(start.log_size().max()) - _NEGLIGIBLE
+    points: _Profile | None = None
+    while True:
+        done = 0 if points is None else points.y.size
+        y = np.arange(done, done + _CHUNK, dtype=np.float64)
+        y *= step
+        part = _profile(ridge, sphere, y, floor)
+        points = part if points is None else points.joined(part)
+        log_mean = _integral(points, step, log_norm)[1]
+        floor = float(np.maximum(points.log_size(), points.log_weight + 2.0 * log_mean).max()) - _NEGLIGIBLE
+        # Every |component| is at most e^(-beta^2/2) of what it is made of: n rho times a moment of f.
+        last = float(y[-1])
+        sech_sq = 1.0 / math.cosh(min(last, 300.0)) ** 2
+        envelope = -power * (last - math.log(2.0)) - (first * rho) ** 2 * sech_sq - 2.0 * sphere.base
+        past = 2.0 * (first * rho) ** 2 * sech_sq < power
+        if last > _FARTHEST:
+            raise NotApplicableError("a unit is so small wherever x is likely that float64 does not hold its share")
+        if past and max(envelope + 20.0, points.log_weight[-1] + 2.0 * log_mean) < floor:
+            return points

@@ -1,0 +1,1 @@
+"""Exact sums over finitely many inputs."""

@@ -1,0 +1,315 @@
+r"""The signal's weight at every degree on the enumerated cube.
+
+For a function f on the cube let W_k(f) = sum_{|S|=k} (E_x[f chi_S])^2. The signal s = b(p) dp/dw has as many
+components as the model has parameters, but they need not be transformed one by one: since
+
+    E_x[chi_S(x) delta(x) x_i] = delta^(S xor {i}),
+
+the input weights of a unit with backpropagated signal delta carry (k+1) W_{k+1}(delta) + (d-k+1) W_{k-1}(delta)
+at degree k and its bias W_k(delta): one transform for each hidden unit, not one for each weight. A network with one
+hidden layer is taken unit by unit, its pre-activations by doubling; other models by their tangent factors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ...core.activations import ACTIVATIONS, KINKED, settle
+from ...core.arguments import Array
+from ...core.errors import NonFiniteError
+from ...estimation.expectation import rows_per_tile
+from ...estimation.settings import Settings
+from ...estimation.tiles import ordered_map
+from ...models import MLP
+from ...problem import Factors, Problem
+
+_BLOCK = 2**17
+"""Numbers in a block of rows that one task transforms: 1 MiB, unless one row is larger."""
+
+Mean = Callable[[Array], Array]
+Part = tuple[Array, float]
+"""Weight at each degree, and the squared norm of E_x[m s], of some components of the signal."""
+
+
+@dataclass(frozen=True)
+class LevelSpectrum:
+    """Second moments of the signal against the parities, over 4**problem.exponent.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (d + 1,)
+        sum_{|S|=k} ||E_x[chi_S s]||^2.
+    mean_norm_sq : float
+        ||E_x[m s]||^2 for the weight function m that was asked for.
+    """
+
+    weights: Array
+    mean_norm_sq: float
+
+
+def memory_needed(problem: Problem) -> int:
+    """Bytes that `level_spectrum` takes."""
+    points = problem.inputs.n_points
+    assert points is not None
+    block = _workers(points) * _task_bytes(points)
+    if _one_hidden_layer(problem.model):
+        return block
+    probe = _probe(problem)
+    kept: int = sum(
+        right.shape[1] + (0 if _is_input_layer(left, probe) else left.shape[1])
+        for left, right in problem.tangent_factors(probe)
+    )
+    return block + 8 * points * kept
+
+
+def _task_bytes(points: int) -> int:
+    return 8 * 8 * max(points, _BLOCK)
+
+
+def _workers(points: int) -> int:
+    """How many tasks may run at a time: those that fit in 1 GiB, but two at least."""
+    return max(2, min(os.cpu_count() or 1, 2**30 // _task_bytes(points)))
+
+
+def transforms_needed(problem: Problem) -> int:
+    """Number of Walsh-Hadamard transforms that `level_spectrum` takes."""
+    model = problem.model
+    if _one_hidden_layer(model):
+        assert isinstance(model, MLP)
+        return 2 * model.sizes[1] + 1
+    x = _probe(problem)
+    return sum(
+        right.shape[1] * (1 if _is_input_layer(left, x) else left.shape[1])
+        for left, right in problem.tangent_factors(x)
+    )
+
+
+def level_spectrum(problem: Problem, settings: Settings, mean: Mean | None = None) -> LevelSpectrum:
+    """Return the weight of the signal at every degree 0..d, and ||E_x[m s]||^2 for m = `mean`, over the whole cube.
+
+    Exact up to rounding: see `Enumeration`. Costs 2 transforms of 2^d for each hidden unit of a network with one
+    hidden layer, and one for each product of tangent factors beyond the first layer otherwise.
+    """
+    tasks = _unit_tasks if _one_hidden_layer(problem.model) else _factor_tasks
+    weights = np.zeros(problem.inputs.dim + 1)
+    mean_norm_sq = 0.0
+    workers = _workers(1 << problem.inputs.dim)
+    parts = tasks(problem, settings, mean)
+    with closing(ordered_map(_run, parts, settings.executor, workers)) as results:
+        for part, part_mean in results:
+            weights += part
+            mean_norm_sq += part_mean
+    if not np.isfinite(weights).all():
+        raise NonFiniteError(f"the signal of {problem.model!r} overflows float64 on the cube")
+    return LevelSpectrum(weights, mean_norm_sq)
+
+
+def first_layer_shift(weights: Array) -> Array:
+    """Return (k+1) W_{k+1} + (d-k+1) W_{k-1} for k = 0..d: the weight at degree k of delta(x) x_i, summed over i."""
+    dim = weights.size - 1
+    k = np.arange(dim + 1)
+    shifted = np.zeros(dim + 1)
+    shifted[:-1] += k[1:] * weights[1:]
+    shifted[1:] += (dim - k[:-1]) * weights[:-1]
+    return shifted
+
+
+def _run(task: Callable[[], Part]) -> Part:
+    return task()
+
+
+def _one_hidden_layer(model: object) -> bool:
+    return type(model) is MLP and len(model.weights) == 2
+
+
+# Parts of the signal. Rows are functions on the cube: the value at point j in column j.
+
+
+def _part_of_input_layer(deltas: Array, has_bias: bool, mean: Array | None) -> Part:
+    """The components delta(x) x_i of an input layer, and delta(x) where it has biases. Overwrites `deltas`."""
+    mean_norm_sq = 0.0
+    if mean is not None:
+        tilted = deltas * mean
+        mean_norm_sq += float(np.sum(_first_moments(tilted) ** 2))
+        if has_bias:
+            mean_norm_sq += float(np.sum(tilted.mean(axis=1) ** 2))
+    levels = _level_weights(deltas)
+    shifted = first_layer_shift(levels)
+    return (shifted + levels if has_bias else shifted), mean_norm_sq
+
+
+def _part_of_rows(rows: Array, mean: Array | None) -> Part:
+    """Components given as they are. Overwrites `rows`."""
+    mean_norm_sq = 0.0 if mean is None else float(np.sum((rows * mean).mean(axis=1) ** 2))
+    return _level_weights(rows), mean_norm_sq
+
+
+def _level_weights(rows: Array) -> Array:
+    """The weight at each degree, summed over the rows, which are overwritten."""
+    from ...kernels.walsh_hadamard import level_weights  # compiled code only where it is needed
+
+    return np.asarray(level_weights(rows).sum(axis=0))
+
+
+def _first_moments(rows: Array) -> Array:
+    """E_x[f(x) x_i] for each row f and coordinate i, shape (m, d), by folding the cube half onto half."""
+    dim = int(rows.shape[1]).bit_length() - 1
+    moments = np.empty((rows.shape[0], dim))
+    folded = rows
+    for i in reversed(range(dim)):
+        plus, minus = folded[:, : 2**i], folded[:, 2**i :]
+        moments[:, i] = (plus - minus).sum(axis=1)
+        folded = plus + minus
+    return np.asarray(moments / rows.shape[1])
+
+
+# A network with one hidden layer, unit by unit.
+
+
+@dataclass(frozen=True)
+class _Units:
+    """Some hidden units: their input weights, biases and output weights; b(p(x)) and m(x) at every point."""
+
+    weights: Array
+    bias: Array | None
+    output: Array
+    activation: str
+    scale: Array
+    mean: Array | None
+
+    def __call__(self) -> Part:
+        z = _preactivations(self.weights, 0.0 if self.bias is None else self.bias)
+        if self.activation in KINKED:
+            size = np.abs(self.weights).sum(axis=1) + np.abs(0.0 if self.bias is None else self.bias)
+            settle(z, (2 * self.weights.shape[1] + 2) * np.finfo(np.float64).eps * size[:, None])
+        values, deltas = ACTIVATIONS[self.activation](z)
+        values *= self.scale
+        deltas *= self.output[:, None]
+        deltas *= self.scale
+        inner, inner_mean = _part_of_input_layer(deltas, self.bias is not None, self.mean)
+        outer, outer_mean = _part_of_rows(values, self.mean)
+        return inner + outer, inner_mean + outer_mean
+
+
+def _preactivations(weights: Array, bias: Array | float) -> Array:
+    """<w, x> + b at all points of the cube for each row w, by doubling: one addition a number."""
+    units, dim = weights.shape
+    z = np.empty((units, 2**dim))
+    z[:, 0] = weights.sum(axis=1) + bias
+    for i in range(dim):
+        half = 2**i
+        np.subtract(z[:, :half], 2 * weights[:, i : i + 1], out=z[:, half : 2 * half])
+    return z
+
+
+def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iterator[Callable[[], Part]]:
+    model = problem.model
+    assert isinstance(model, MLP)
+    constant = problem.loss.constant
+    unit = 2.0**-problem.exponent
+    scale = unit * (_on_cube(problem, settings, problem.signal_scale) if constant is None else np.array(constant))
+    tilt = None if mean is None else _on_cube(problem, settings, mean)
+    weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
+    together = max(1, _BLOCK >> model.dim)
+    for start in range(0, output.size, together):
+        units = slice(start, start + together)
+        yield _Units(
+            weights[units],
+            None if bias is None else bias[units],
+            output[units],
+            model.activation,
+            scale,
+            tilt,
+        )
+    if model.biases[1] is not None:
+        yield partial(_part_of_rows, np.full((1, 2**model.dim), scale), tilt)
+
+
+# Any other model, by its tangent factors.
+
+
+@dataclass(frozen=True)
+class _CubeFactor:
+    """A tangent factor at every point, transposed; `left` is left out where it is the inputs [x] or [x, 1]."""
+
+    left: Array | None
+    right: Array
+    has_bias: bool
+
+
+def _factor_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iterator[Callable[[], Part]]:
+    tilt = None if mean is None else _on_cube(problem, settings, mean)
+    together = max(1, _BLOCK >> problem.inputs.dim)
+    for factor in _factors_on_cube(problem, settings):
+        if factor.left is None:
+            for start in range(0, factor.right.shape[0], together):
+                yield partial(_part_of_input_layer, factor.right[start : start + together], factor.has_bias, tilt)
+            continue
+        few, many = sorted((factor.left, factor.right), key=len)
+        for row in few:
+            for start in range(0, many.shape[0], together):
+                yield partial(_part_of_products, row, many[start : start + together], tilt)
+
+
+def _part_of_products(row: Array, rows: Array, mean: Array | None) -> Part:
+    return _part_of_rows(row * rows, mean)
+
+
+def _factors_on_cube(problem: Problem, settings: Settings, recognise: bool = True) -> list[_CubeFactor]:
+    points = problem.inputs.n_points
+    assert points is not None
+    dim = problem.inputs.dim
+    probe = _probe(problem)
+    found = []
+    for left, right in problem.tangent_factors(probe):
+        known = recognise and _is_input_layer(left, probe)
+        kept = None if known else np.empty((left.shape[1], points))
+        found.append(_CubeFactor(kept, np.empty((right.shape[1], points)), left.shape[1] > dim))
+    rows = rows_per_tile(problem.row_size, 4096)
+    blocks = [(start, min(start + rows, points)) for start in range(0, points, rows)]
+    with closing(ordered_map(partial(signal_block, problem), blocks, settings.executor)) as results:
+        for (start, stop), factors in zip(blocks, results, strict=True):
+            x = problem.inputs.points(start, stop)
+            for factor, (left, right) in zip(found, factors, strict=True):
+                factor.right[:, start:stop] = right.T
+                if factor.left is not None:
+                    factor.left[:, start:stop] = left.T
+                elif not _is_input_layer(left, x):  # only looked like one where it was probed
+                    return _factors_on_cube(problem, settings, recognise=False)
+    return found
+
+
+def _probe(problem: Problem) -> Array:
+    """A few points, spread over the cube, at which the form of the tangent factors is looked at."""
+    return problem.inputs.sample(64, np.random.default_rng(0))
+
+
+def _is_input_layer(left: Array, x: Array) -> bool:
+    """Whether a left factor is [x], or [x, 1], so that the first-layer shift applies."""
+    dim = x.shape[1]
+    return left.shape[1] in (dim, dim + 1) and np.array_equal(left[:, :dim], x) and bool((left[:, dim:] == 1).all())
+
+
+def signal_block(problem: Problem, bounds: tuple[int, int]) -> Factors:
+    """Return the signal's factors at points start..stop-1."""
+    return problem.signal_factors(problem.inputs.points(*bounds))
+
+
+def _on_cube(problem: Problem, settings: Settings, f: Callable[[Array], Array]) -> Array:
+    """The values of f at all points."""
+    points = problem.inputs.n_points
+    assert points is not None
+    rows = rows_per_tile(problem.row_size, 4096)
+    blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
+    with closing(ordered_map(partial(_block_values, problem, f), blocks, settings.executor)) as results:
+        return np.concatenate(list(results))
+
+
+def _block_values(problem: Problem, f: Callable[[Array], Array], bounds: tuple[int, int]) -> Array:
+    return f(problem.inputs.points(*bounds))

@@ -1,0 +1,265 @@
+r"""Enumeration: every input, every member of the class, no sampling.
+
+    c_h = E_x[h(x) s(x)],      Var = E_h ||c_h - E_h' c_h'||^2
+
+The members' projections c_h come from the class's own fast transform, for a block of the signal's components at a
+time, and are centred before they are squared. Parities on the cube take less: only the weight of the signal at
+each degree is needed (`methods/cube.py`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from ...classes.base import KnowsGram, KnowsGramRow, KnowsProjection, KnowsSecondMoments
+from ...classes.gram.derived import DerivedProjection, projection
+from ...classes.gram.matrix import KnownByGram
+from ...classes.parities import CubeParities, Parities
+from ...core.arguments import Array, integer
+from ...core.errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
+from ...estimation.expectation import ROUNDING, rows_per_tile
+from ...estimation.settings import Settings
+from ...estimation.tiles import ordered_map
+from ...problem import Factors, Problem, component_blocks
+from ...results.estimate import Estimate
+from ...tasks.base import DrawsExamples
+from ...tasks.enumeration import TaskEnumeration
+from . import cube
+
+_BLOCK = 2**22
+"""Numbers in a block of signal components or of their projections: 32 MiB."""
+_DENSE = 64
+"""Members that a product with the table of all values takes in the time in which a fast transform takes one number."""
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """Evaluate the gradient variance by a sum over all inputs and all members.
+
+    Exact up to float64 rounding, which makes up the interval. With V the value, M = E_h ||c_h||^2 and
+    eps = 2^-52, its half width is 1e-12 M + 2 delta V^1/2 + delta^2, where delta^2 is the second moment that the
+    rounding of s and of its projections can have over the class:
+
+    - parities of dimension d: (4 (d + 8) eps)^2 E||s||^2 / |H|, by Bessel's inequality;
+    - other classes on n points: (4 (n^1/2 + 8) eps)^2 E||s||^2 max_h E h^2.
+
+    Parameters
+    ----------
+    max_memory : int
+        Bytes that may be taken. 8 GiB by default.
+    max_work : int or None
+        Numbers that may be transformed; None is no limit.
+    """
+
+    max_memory: int = 8 * 2**30
+    max_work: int | None = None
+    name: str = field(default="enumeration", init=False)
+
+    def __post_init__(self) -> None:
+        integer("max_memory", self.max_memory, 1)
+        if self.max_work is not None:
+            integer("max_work", self.max_work, 1)
+
+    def declines(self, problem: Problem) -> ValueError | None:
+        """Return None when the inputs and members are finitely many, fit in memory and take no more than `max_work`.
+
+        A `TooLargeError` says how large it would be, and the way out.
+        """
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskEnumeration(self.max_memory, self.max_work).declines(problem)
+        if problem.weightless:
+            return NotApplicableError(problem.weightless)
+        if problem.inputs.n_points is None:
+            return NotApplicableError(f"the inputs are infinitely many ({problem.inputs!r})")
+        if projection(problem.hypotheses) is None:
+            return NotApplicableError(
+                f"{problem.hypotheses!r} has no method `project(f)`, nor does it list up to 2^20 members by `members()`"
+            )
+        memory, work = self._size(problem)
+        if memory > self.max_memory:
+            return TooLargeError(self._too_large(problem, memory))
+        if self.max_work is not None and work > self.max_work:
+            return NotApplicableError(f"it would transform {work:.2g} numbers, more than {self.max_work:.2g}")
+        return None
+
+    def plan(self, problem: Problem) -> str:
+        """Say what is enumerated, in how much memory."""
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskEnumeration(self.max_memory, self.max_work).plan(problem)
+        memory, _ = self._size(problem)
+        return f"exact sum over all {problem.inputs.n_points:,} inputs, in {_bytes(memory)} of memory"
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the gradient variance, exact up to rounding."""
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return TaskEnumeration(self.max_memory, self.max_work).estimate(problem, settings)
+        begin = time.perf_counter()
+        found = None
+        if isinstance(problem.hypotheses, CubeParities):
+            found = _by_levels(problem, problem.hypotheses, settings)
+            # The class mean was subtracted after squaring. Where it is nearly all there is, digits were lost: centre
+            # first, if there is room.
+            if found.variance < 1e-3 * found.second_moment and _projection_memory(problem) <= self.max_memory:
+                found = None
+        if found is None:
+            found = _by_projection(problem, settings)
+        variance, delta = found.variance, found.rounding
+        half = ROUNDING * found.second_moment + 2 * delta * math.sqrt(max(variance, 0.0)) + delta**2
+        if not math.isfinite(variance + half):
+            raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
+        return Estimate(
+            mantissa=variance,
+            exponent=2 * problem.exponent,
+            mantissa_interval=(max(variance - half, 0.0), variance + half),
+            exact=True,
+            method="enumeration",
+            guarantee=f"exact up to float64 rounding: every one of {problem.inputs.n_points:,} inputs and every member",
+            n_evaluated=problem.inputs.n_points or 0,
+            seconds=time.perf_counter() - begin,
+        )
+
+    @staticmethod
+    def _size(problem: Problem) -> tuple[int, int]:
+        """Bytes and transformed numbers."""
+        points = problem.inputs.n_points
+        assert points is not None
+        if isinstance(problem.hypotheses, CubeParities):
+            if points > 2**62:  # no point of it can be made to measure the model at
+                return 64 * points, 64 * points
+            return cube.memory_needed(problem), points * cube.transforms_needed(problem)
+        work = points * problem.predictor.n_parameters
+        if isinstance(projection(problem.hypotheses), (KnownByGram, DerivedProjection)):
+            work *= max(1, _n_members(problem) // _DENSE)
+        return _projection_memory(problem), work
+
+    def _too_large(self, problem: Problem, memory: int) -> str:
+        points = problem.inputs.n_points
+        assert points is not None
+        count = f"2^{points.bit_length() - 1}" if points & (points - 1) == 0 else f"{points:,}"
+        dim = problem.inputs.dim
+        everything = isinstance(problem.hypotheses, Parities)
+        way_out = f"pass method='{'closed-form' if everything else 'monte-carlo'}'"
+        if isinstance(problem.hypotheses, CubeParities):
+            fits = dim - max(1, math.ceil(math.log2(memory) - math.log2(self.max_memory)))
+            way_out += f" or dim <= {max(fits, 1)}"
+        return (
+            f"enumerating {count} inputs needs {_bytes(memory)}, more than max_memory = {_bytes(self.max_memory)}; "
+            f"{way_out}"
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Var and the uncentred second moment E_h ||c_h||^2, and the root mean square error over H that rounding left."""
+
+    variance: float
+    second_moment: float
+    rounding: float
+
+
+def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings) -> _Found:
+    """Var = sum_k W_k(s)/|H| - ||E[m s]||^2 over the degrees of the class."""
+    spectrum = cube.level_spectrum(problem, settings, hypotheses.mean)
+    second_moment = math.fsum(spectrum.weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
+    return _Found(
+        second_moment - spectrum.mean_norm_sq,
+        second_moment,
+        _parity_rounding(hypotheses) * math.sqrt(math.fsum(spectrum.weights)),
+    )
+
+
+def _parity_rounding(hypotheses: CubeParities) -> float:
+    return 4 * (hypotheses.dim + 8) * _EPS / math.sqrt(hypotheses.size)
+
+
+def _by_projection(problem: Problem, settings: Settings) -> _Found:
+    """The same by the class's projection of each block of signal components."""
+    hypotheses = projection(problem.hypotheses)
+    assert hypotheses is not None
+    points = problem.inputs.n_points or 1
+    factors = _signal_factors(problem, settings)
+    weights = problem.inputs.weights(0, points)
+    norm_sq = math.fsum(
+        weights @ (np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)) for left, right in factors
+    )
+    blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
+    variances, seconds = [], []
+    with closing(ordered_map(partial(_moments, hypotheses), blocks, settings.executor)) as results:
+        for variance, second in results:
+            variances.append(variance)
+            seconds.append(second)
+    if isinstance(hypotheses, CubeParities):
+        rounding = _parity_rounding(hypotheses)
+    else:
+        rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(_largest_second_moment(hypotheses))
+    return _Found(math.fsum(variances), math.fsum(seconds), rounding * math.sqrt(norm_sq))
+
+
+def _largest_second_moment(hypotheses: KnowsProjection) -> float:
+    """max_h E h^2; of a class that does not say it, the 1 that Theorem 1 assumes."""
+    if isinstance(hypotheses, KnowsSecondMoments):
+        return float(np.max(hypotheses.second_moments()))
+    if isinstance(hypotheses, KnowsGramRow):
+        return float(hypotheses.gram_row()[0])
+    try:
+        return float(np.diagonal(hypotheses.gram()).max()) if isinstance(hypotheses, KnowsGram) else 1.0
+    except (NotApplicableError, TooLargeError):
+        return 1.0
+
+
+def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tuple[float, float]:
+    column, columns = components
+    projections = np.asarray(hypotheses.project(column[:, None] * columns), dtype=np.float64)
+    if projections.ndim != 2 or projections.shape[1] != columns.shape[1] or projections.shape[0] == 0:
+        raise ShapeError(
+            f"`H.project` must return shape (|H|, {columns.shape[1]}) for {columns.shape[1]} functions, "
+            f"got {projections.shape}"
+        )
+    second = float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0]
+    projections = projections - projections.mean(axis=0)
+    return float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0], second
+
+
+def _signal_factors(problem: Problem, settings: Settings) -> Factors:
+    """The signal's factors at all points."""
+    points = problem.inputs.n_points
+    assert points is not None
+    rows = rows_per_tile(problem.row_size, 4096)
+    blocks = [(start, min(start + rows, points)) for start in range(0, points, rows)]
+    factors: Factors = []
+    with closing(ordered_map(partial(cube.signal_block, problem), blocks, settings.executor)) as results:
+        for (start, stop), parts in zip(blocks, results, strict=True):
+            if not factors:
+                factors = [(np.empty((points, a.shape[1])), np.empty((points, b.shape[1]))) for a, b in parts]
+            for factor, part in zip(factors, parts, strict=True):
+                factor[0][start:stop], factor[1][start:stop] = part
+    return factors
+
+
+def _projection_memory(problem: Problem) -> int:
+    """Bytes that `_by_projection` takes: the factors, and the blocks of two workers."""
+    points = problem.inputs.n_points
+    assert points is not None
+    return 8 * (points * problem.row_size + 16 * max(_BLOCK, points, _n_members(problem)))
+
+
+def _n_members(problem: Problem) -> int:
+    return 1 << min(math.ceil(problem.hypotheses.log2_size), 62)
+
+
+def _bytes(count: int) -> str:
+    if count >= 2**60:
+        return f"2^{count.bit_length() - 1} bytes"
+    number = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
+        if number < 1024:
+            return f"{number:.3g} {unit}"
+        number /= 1024
+    return f"{number:.3g} PiB"

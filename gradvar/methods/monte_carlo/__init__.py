@@ -1,0 +1,1 @@
+"""Unbiased estimates from samples of inputs, or of inputs and members."""

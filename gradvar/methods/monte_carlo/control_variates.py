@@ -1,0 +1,170 @@
+r"""Variance reduction: what the class covariance annihilates is taken out of the signal.
+
+If E_x[h(x) f(x)] is the same for every member h, then E_x'[C_H(x, x') f(x')] = 0 for every x, and
+
+    E[C_H(x, x') <s(x), s(x')>] = E[C_H(x, x') <r(x), r(x')>],      r(x) = s(x) - sum_q f_q(x) b_q,
+
+for any vectors b_q that do not depend on the sample: such components of s only add noise. The b_q are the least
+squares coefficients of s on the functions f_q that the class names (`annihilated(x)`), from a sample of their own.
+
+They are as large as q gradients, and a pure function of the problem and the seed: threads fit them together, other
+processes each for themselves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ...classes.base import KnowsAnnihilated
+from ...core.arguments import Array, stream
+from ...estimation.expectation import rows_per_tile
+from ...estimation.settings import Settings
+from ...estimation.tiles import Travels, ordered_map, shares_memory, single_threaded_blas
+from ...problem import Factors, Problem
+
+_KEY = 8
+_LARGEST = 2**22
+"""Numbers in the coefficients: 32 MiB. A model with so many parameters that all functions take more gets the first one,
+the constant, alone: projecting on many would cost as much as the pairs."""
+_FEWEST, _MOST = 2048, 2**14
+
+
+class Coefficients(NamedTuple):
+    """The coefficients b_q.
+
+    Attributes
+    ----------
+    factors : list of ndarray
+        One array (q, r, s) for each of the signal's factors (n, r), (n, s).
+    gram : ndarray, shape (q, q)
+        <b_q, b_q'>.
+    """
+
+    factors: list[Array]
+    gram: Array
+
+
+class Regression(Travels):
+    """What is taken out of the signal. Does not take its coefficients along to other processes.
+
+    Attributes
+    ----------
+    problem : Problem
+        Its class names the functions f_q.
+    shapes : list of (int, int)
+        The widths (r, s) of the signal's factors.
+    q : int
+        How many functions.
+    """
+
+    def __init__(self, problem: Problem, seed: np.random.SeedSequence, shapes: list[tuple[int, int]], q: int) -> None:
+        super().__init__()
+        self.problem, self.shapes, self.q = problem, shapes, q
+        self._fit = _Fit(problem, seed, q)
+        self._coefficients: Coefficients | None = None
+        self._fitting = threading.Lock()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_coefficients", "_fitting")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)
+        self._coefficients, self._fitting = None, threading.Lock()
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """The coefficients, fitted where they are asked for first."""
+        if self._coefficients is None:
+            with self._fitting, single_threaded_blas():
+                if self._coefficients is None:
+                    self._coefficients = self._solved(map(self._fit, self._tasks))
+        return self._coefficients
+
+    def fit(self, executor: Executor | None) -> None:
+        """Have the workers fit the coefficients."""
+        with closing(ordered_map(self._fit, self._tasks, executor)) as results, single_threaded_blas():
+            self._coefficients = self._solved(results)
+
+    @property
+    def _tasks(self) -> list[tuple[int, int]]:
+        n = min(max(_FEWEST, 32 * self.q), _MOST)
+        rows = rows_per_tile(self.problem.row_size + self.q * max(r for r, _ in self.shapes), 1024)
+        return [(tile, min(rows, n - start)) for tile, start in enumerate(range(0, n, rows))]
+
+    def _solved(self, results: Iterable[tuple[Array, list[Array]]]) -> Coefficients:
+        gram, sums = np.zeros((self.q, self.q)), [np.zeros((self.q, r, s)) for r, s in self.shapes]
+        for products, parts in results:
+            gram += products
+            for total, part in zip(sums, parts, strict=True):
+                total += part
+        inverse = np.linalg.pinv(gram, hermitian=True)
+        coefficients = [np.tensordot(inverse, total, axes=1) for total in sums]
+        flat = np.concatenate([b.reshape(self.q, -1) for b in coefficients], axis=1)
+        return Coefficients(coefficients, flat @ flat.T)
+
+    def functions(self, x: Array) -> Array:
+        """f_q(x), shape (n, q)."""
+        return _functions(self.problem, x)[:, : self.q]
+
+    def project(self, factors: Factors) -> Array:
+        """<s(x), b_q>, shape (n, q), from the signal's factors. Costs n q P."""
+        total = np.zeros((factors[0][0].shape[0], self.q))
+        for (left, right), b in zip(factors, self.coefficients.factors, strict=True):
+            q, r, s = b.shape
+            if s == 1:
+                total += (left * right) @ b.reshape(q, r).T
+            else:
+                total += np.einsum("nr,nqr->nq", left, (right @ b.reshape(q * r, s).T).reshape(-1, q, r))
+        return total
+
+
+def regression(problem: Problem, settings: Settings) -> Regression | None:
+    """Regress the signal on what the class annihilates; None for a class that names nothing."""
+    if not isinstance(problem.hypotheses, KnowsAnnihilated):
+        return None
+    x = problem.inputs.sample(1, np.random.default_rng(0))
+    shapes = [(left.shape[1], right.shape[1]) for left, right in problem.signal_factors(x)]
+    size, q = sum(r * s for r, s in shapes), _functions(problem, x).shape[1]
+    if q * size > _LARGEST:
+        q = 1
+    if q == 0 or q * size > _LARGEST:
+        return None
+    found = Regression(problem, settings.seed, shapes, q)
+    if shares_memory(settings.executor):
+        found.fit(settings.executor)
+    return found
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One tile's sums of f f' and of f s."""
+
+    problem: Problem
+    seed: np.random.SeedSequence
+    q: int
+
+    def __call__(self, task: tuple[int, int]) -> tuple[Array, list[Array]]:
+        tile, size = task
+        x = self.problem.inputs.sample(size, stream(self.seed, _KEY, tile))
+        f = _functions(self.problem, x)[:, : self.q]
+        parts = []
+        for left, right in self.problem.signal_factors(x):
+            shape = (self.q, left.shape[1], right.shape[1])
+            if right.shape[1] == 1:
+                parts.append((f.T @ (left * right)).reshape(shape))
+            else:
+                parts.append(((f[:, :, None] * left[:, None, :]).reshape(size, -1).T @ right).reshape(shape))
+        return f.T @ f, parts
+
+
+def _functions(problem: Problem, x: Array) -> Array:
+    hypotheses = problem.hypotheses
+    assert isinstance(hypotheses, KnowsAnnihilated)
+    return np.asarray(hypotheses.annihilated(x), dtype=np.float64)

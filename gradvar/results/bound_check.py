@@ -1,0 +1,96 @@
+"""What a computation hands back: plain data that prints itself. Nothing here computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..core.numbers import JSON, format_log2, format_number, json_number
+from .findings import Findings
+from .plots import plot_bound_check
+from .report import as_html, as_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BoundCheck(Findings):
+    """The gradient variance of one problem next to the bounds on it.
+
+    Attributes
+    ----------
+    variance : Estimate
+        Var(H, F, w) = E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2, over the uniform choice of target h in H.
+    gradient_norm_sq : Estimate
+        G^2 = E_x ||dp/dw||^2 of the predictor.
+    signal_norm_sq : Estimate
+        E_x ||s||^2 of the signal s = b(p) dp/dw, where dloss/dp = a(p) + h b(p).
+    example_norm_sq : Estimate or None
+        E||u||^2 of the gradient u = (a(p) + y b(p)) dp/dw on one example of a random task, for tasks that come with
+        inputs of their own; None for targets that share their inputs.
+    log2_size : float
+        log2 |H|.
+    bound, log2_bound : float
+        Theorem 1, G^2/|H| (times the squared Lipschitz constant of the loss); the operator-norm bound where
+        Theorem 1 does not apply. For tasks with inputs of their own no bound is known, and this is G^2/|H| as a
+        yardstick.
+    bound_name : str
+        Which of `bounds` that is.
+    bounds : dict of str to Bound
+        Every bound by name.
+    ratio : float
+        variance / bound, meaningful even when both underflow; nan when the variance is unresolved.
+    verdict : {"holds", "violated", "inconclusive"}
+        Never stronger than the intervals: an interval that straddles the bound is inconclusive.
+    reason : str
+        Why, in a sentence; how many samples would settle it where that helps.
+    assumptions : tuple of Assumption
+        The assumptions of Theorem 1 and how each is known.
+    consequences : tuple of Consequence
+        What the number means for an optimiser.
+    problem : dict of str to str
+        The three parts in words: "class", "inputs", "model", "loss".
+    """
+
+    def __repr__(self) -> str:
+        variance = self.variance
+        value = format_number(variance.mantissa, variance.exponent) if variance.resolved else "unresolved"
+        bound = format_log2(self.log2_bound)
+        name = self.bound_name + ("" if self.bounds[self.bound_name].applicable else ", not applicable")
+        return f"BoundCheck({self.verdict}: variance={value}, bound={bound} ({name}), ratio={self.ratio:.4g})"
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def to_dict(self) -> dict[str, JSON]:
+        """Everything as JSON-ready values; infinities and nan become None."""
+        return {
+            "problem": dict(self.problem),
+            "variance": self.variance.to_dict(),
+            "gradient_norm_sq": self.gradient_norm_sq.to_dict(),
+            "signal_norm_sq": self.signal_norm_sq.to_dict(),
+            "example_norm_sq": None if self.example_norm_sq is None else self.example_norm_sq.to_dict(),
+            "log2_size": json_number(self.log2_size),
+            "bound": json_number(self.bound),
+            "log2_bound": json_number(self.log2_bound),
+            "bound_name": self.bound_name,
+            "bounds": {name: bound.to_dict() for name, bound in self.bounds.items()},
+            "ratio": json_number(self.ratio),
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "assumptions": [{"name": a.name, "status": a.status, "evidence": a.evidence} for a in self.assumptions],
+            "consequences": [
+                {"name": c.name, "log2": json_number(c.log2), "statement": c.statement} for c in self.consequences
+            ],
+        }
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the variance, its interval and every bound on one logarithmic axis; return the Axes.
+
+        Needs matplotlib (the extra `plot`).
+        """
+        return plot_bound_check(self, ax)

@@ -1,0 +1,151 @@
+"""A number, what it is worth, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.numbers import JSON, format_number, json_number, log2_of, percent, power_of_two
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number, what it is worth, and where it comes from.
+
+    The number is `mantissa * 2**exponent`, so that 2**-10000 is as good as any other.
+
+    Attributes
+    ----------
+    value : float
+        The number; 0.0 where it underflows float64 (see `log2`).
+    log2 : float
+        Base-2 logarithm of the number: finite even where `value` underflows. -inf at zero, nan below zero.
+    interval : (float, float)
+        Where the truth lies: up to rounding when `exact`, else with probability `confidence`. Never clamped:
+        an unbiased estimate of a variance may be negative, and so may the lower end.
+    standard_error : float
+        0.0 when `exact`; inf when the samples resolve nothing.
+    upper : float
+        The truth lies below it with probability `confidence`: a one-sided limit, lower than the interval's end.
+    resolution : float
+        The smallest variance that these samples could have told from zero; 0.0 when `exact`, inf when they resolve
+        nothing.
+    exact : bool
+        True when the number is exact up to float64 rounding; an estimate from samples is never exact.
+    method : str
+        The method that gave it: "closed-form ...", "enumeration ..." or "monte-carlo ...".
+    guarantee : str
+        The same for a reader, in one sentence.
+    confidence : float or None
+        Coverage of the interval; None when `exact`.
+    n_samples : int
+        Sampled inputs behind the number; 0 when `exact`.
+    n_evaluated : int
+        Inputs at which the model was evaluated by an exact method.
+    seconds : float
+        Time it took.
+    resolved : bool
+        False when so few sampled pairs carry the estimate that no interval can be had from them.
+    zeta : (float, float) or None
+        Hoeffding's zeta_1, zeta_2 of a U-statistic, in units of 4**exponent: its variance at n samples is about
+        4 zeta_1/n + 2 zeta_2/n^2.
+    norms : tuple of Estimate, or None
+        G^2 and E||s||^2 from the same samples, where these gave them; for tasks with inputs of their own E||u||^2, of
+        the gradient on one example, as well.
+    log2_signal_share : float or None
+        When a theorem gives Var <= 2**share * E||s||^2 for this class sample by sample, that share: a
+        comparison with a bound then carries no sampling error.
+    """
+
+    mantissa: float
+    exponent: int = 0
+    mantissa_interval: tuple[float, float]
+    mantissa_error: float = 0.0
+    mantissa_upper: float | None = None
+    mantissa_resolution: float = 0.0
+    exact: bool
+    method: str
+    guarantee: str
+    confidence: float | None = None
+    n_samples: int = 0
+    n_evaluated: int = 0
+    seconds: float = 0.0
+    resolved: bool = True
+    zeta: tuple[float, float] | None = None
+    norms: tuple[Estimate, ...] | None = None
+    log2_signal_share: float | None = None
+
+    @property
+    def value(self) -> float:
+        """The number; 0.0 where it underflows."""
+        return power_of_two(self.mantissa, self.exponent)
+
+    @property
+    def log2(self) -> float:
+        """Base-2 logarithm of the number."""
+        return log2_of(self.mantissa, self.exponent)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """(low, high)."""
+        low, high = self.mantissa_interval
+        return power_of_two(low, self.exponent), power_of_two(high, self.exponent)
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error; 0.0 when exact, inf when unresolved."""
+        return power_of_two(self.mantissa_error, self.exponent)
+
+    @property
+    def upper(self) -> float:
+        """The one-sided upper limit."""
+        end = self.mantissa_interval[1] if self.mantissa_upper is None else self.mantissa_upper
+        return power_of_two(end, self.exponent)
+
+    @property
+    def resolution(self) -> float:
+        """The smallest variance that could have been told from zero."""
+        return power_of_two(self.mantissa_resolution, self.exponent)
+
+    def __repr__(self) -> str:
+        value = f"{format_number(self.mantissa, self.exponent)}, " if self.resolved else ""
+        return f"Estimate({value}{self.spread}, method={self.method!r})"
+
+    @property
+    def spread(self) -> str:
+        """The interval for a reader: "exact", "[low, high] at 95%" or "unresolved"."""
+        if self.exact:
+            return "exact" if self.is_tight else f"exact up to rounding, {self._ends}"
+        if not self.resolved:
+            return "unresolved"
+        return f"{self._ends} at {percent(self.confidence)}"
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether the interval is narrower than the six digits that are printed."""
+        low, high = self.mantissa_interval
+        return high - low <= 1e-6 * abs(self.mantissa)
+
+    @property
+    def _ends(self) -> str:
+        low, high = (format_number(end, self.exponent) for end in self.mantissa_interval)
+        return f"[{low}, {high}]"
+
+    def to_dict(self) -> dict[str, JSON]:
+        """The fields as JSON-ready values; infinities and nan become None."""
+        low, high = self.interval
+        return {
+            "value": json_number(self.value) if self.resolved else None,
+            "log2": json_number(self.log2) if self.resolved else None,
+            "interval": [json_number(low), json_number(high)],
+            "standard_error": json_number(self.standard_error),
+            "upper": json_number(self.upper),
+            "resolution": json_number(self.resolution),
+            "exact": self.exact,
+            "resolved": self.resolved,
+            "method": self.method,
+            "guarantee": self.guarantee,
+            "confidence": self.confidence,
+            "n_samples": self.n_samples,
+            "n_evaluated": self.n_evaluated,
+            "seconds": self.seconds,
+        }

@@ -1,0 +1,1 @@
+"""Targets that bring their own inputs: the class, its methods and its check, in one room."""

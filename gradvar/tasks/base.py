@@ -1,0 +1,39 @@
+"""What a task class must say: each member draws its inputs as well as their labels."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from ..classes.base import HypothesisClass, Members
+from ..core.arguments import Array
+
+
+@runtime_checkable
+class DrawsExamples(HypothesisClass, Protocol[Members]):
+    """A task class: each member draws its inputs as well as their labels."""
+
+    def sample(self, m: int, rng: np.random.Generator) -> Members:
+        """Return m independent tasks."""
+
+    def draw(self, members: Members, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return n independent examples of each of m tasks: inputs (m, n, dim) and labels (m, n)."""
+
+
+@runtime_checkable
+class TabulatesTasks(DrawsExamples[Members], Protocol[Members]):
+    """A task class with finitely many tasks on finitely many inputs, whose labels are functions of the input."""
+
+    @property
+    def size(self) -> int:
+        """The number of tasks."""
+
+    def members(self) -> Members:
+        """Return the descriptions of all tasks."""
+
+    def probabilities(self, members: Members, x: Array) -> Array:
+        """Return D_A(x), the probability of each input under each task, shape (m, n)."""
+
+    def targets(self, members: Members, x: Array) -> Array:
+        """Return the label of each input under each task, shape (m, n)."""

@@ -1,0 +1,212 @@
+r"""Monte Carlo for tasks that come with inputs of their own: pairs within tasks minus pairs between tasks.
+
+With u_i = (a(p) + y b(p)) dp/dw the gradient on example i of a task A, n examples of each task, and the means
+
+    W_A = 1/(n(n-1)) sum_{i != j} <u_i, u_j>,      ubar_A = 1/n sum_i u_i,
+
+E W_A = E_A ||grad F_A||^2 and, for two tasks drawn independently, E <ubar_A, ubar_B> = ||E_A grad F_A||^2. So
+
+    U = mean over pairs A != B of h_AB,      h_AB = (W_A + W_B)/2 - <ubar_A, ubar_B>,
+
+is an unbiased estimate of Var = E_A ||grad F_A - E_A' grad F_A'||^2: a U-statistic of order two over independent
+tasks. It is not clamped. Its standard error is Hoeffding's, its interval the one with the estimated variance for all
+values (`methods/hoeffding.py`): h is not positive semi-definite, and W_A varies where Var is zero, too.
+
+Tasks are drawn in batches, of which the means of W_A and ubar_A are kept: batches are independent and take the place
+of tasks in h_AB, which leaves out the pairs within a batch (one in 256) and makes the cost linear in the tasks.
+
+How many examples of each task are drawn is chosen by a pilot: `methods/task_design.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.arguments import Array, stream
+from ..core.errors import NotApplicableError, TooLargeError
+from ..core.numbers import format_number
+from ..estimation.expectation import ROUNDING, rows_per_tile, sampled_norms
+from ..estimation.progress import progress
+from ..estimation.settings import Settings
+from ..estimation.tiles import ordered_map, single_threaded_blas
+from ..estimation.u_statistic import Moments, moments
+from ..problem import Problem
+from ..results.estimate import Estimate
+from ..results.interruption import handing_back
+from .base import DrawsExamples
+from .examples import drawn_examples, kernel_within, total_gradients
+from .sample_sizes import Design, planned
+
+_FINAL_KEY = 9
+_FEWEST_BATCHES, _FEWEST_PAIRS = 32, 10
+"""No interval is drawn from fewer batches, or from a smaller effective number of pairs, (sum h^2)^2 / sum h^4."""
+_MOST_PARAMETERS, _ROWS = 2**23, 1024
+
+
+@dataclass(frozen=True)
+class TaskPairs:
+    """Estimate the gradient variance over tasks by pairs of examples within tasks and between tasks.
+
+    Unbiased; the interval has the standard error of Hoeffding's decomposition and knows of skewed tasks; the value and
+    the lower end may be negative. The samples resolve nothing, and the result says so, where there are fewer than 32
+    batches of tasks or few pairs of them carry the sum.
+
+    Costs one gradient for each example, and n products of the widths of the model with n <= 64 examples of each task
+    (n P for models without tangent factors); keeps 256 gradients (64 of large models).
+    """
+
+    name: str = field(default="monte-carlo", init=False)
+
+    def declines(self, problem: Problem) -> ValueError | None:
+        """Return None for a task class and a model with at most 2^23 parameters."""
+        if problem.weightless:
+            return NotApplicableError(problem.weightless)
+        if not isinstance(problem.hypotheses, DrawsExamples):
+            return NotApplicableError(f"{problem.hypotheses!r} has no method `draw(members, n, rng)`")
+        if problem.predictor.n_parameters > _MOST_PARAMETERS:
+            return TooLargeError(
+                f"pairs of tasks keep at least 64 gradients of {problem.predictor.n_parameters:,} parameters each; "
+                f"{_MOST_PARAMETERS:,} parameters are the most"
+            )
+        return None
+
+    def plan(self, problem: Problem) -> str:
+        """Say what is averaged."""
+        return "unbiased U-statistic over pairs of sampled tasks, within-task minus between-task, with an interval"
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the U-statistic, its size chosen by a pilot; `rtol=0` spends all `max_samples` examples.
+
+        Raises
+        ------
+        Interrupted, WorkersLostError
+            On Ctrl-C, or where the executor's workers die, with the estimate from the tasks that were finished.
+        """
+        begin = time.perf_counter()
+        done: list[_Batches] = []
+
+        def so_far() -> Estimate:
+            return _estimate(done, design, problem, settings, time.perf_counter() - begin)
+
+        with handing_back(lambda: so_far() if done else None), progress(settings.progress) as bar:
+            design = planned(problem, settings)
+            tile = _Tile(problem, settings.seed, design)
+            bar.stage(f"pairs of tasks, {design.samples:,} examples", len(tile.numbers))
+            with closing(ordered_map(tile, tile.numbers, settings.executor)) as results:
+                for batches in results:
+                    done.append(batches)
+                    bar.advance(1, so_far)
+        return so_far()
+
+
+class _Batches(NamedTuple):
+    """Means over the tasks of some batches: of W_A (batches,), and of the gradients ubar_A (batches, P).
+
+    And of ||g||^2, ||s||^2 and ||u||^2 over their examples (batches, 3).
+    """
+
+    within: Array
+    gradients: Array
+    norms: Array
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """The batches of a tile: a pure function of its number. A tile is several small batches, or one large one."""
+
+    problem: Problem
+    seed: np.random.SeedSequence
+    design: Design
+
+    def __call__(self, number: int) -> _Batches:
+        rng = stream(self.seed, _FINAL_KEY, number)
+        n, tasks = self.design.examples, self.design.tasks
+        rows = rows_per_tile(self.problem.row_size, _ROWS)
+        some = self.in_a_tile
+        batches = min(some, self.design.batches - number * some)
+        within, gradients, norms = np.zeros(batches), np.zeros((batches, 1)), np.zeros((batches, 3))
+        together = max(1, rows // (n * some))
+        for start in range(0, tasks, together):
+            m = batches * min(together, tasks - start)
+            factors, some_norms = drawn_examples(self.problem, m, n, rng)
+            norms += some_norms.reshape(batches, -1, 3).sum(axis=1)
+            kernel = kernel_within(factors, m)
+            pairs = kernel.sum(axis=(1, 2)) - np.einsum("tii->t", kernel)
+            within += pairs.reshape(batches, -1).sum(axis=1)
+            gradients = gradients + total_gradients(factors, batches)
+        return _Batches(within / (tasks * n * (n - 1)), gradients / (tasks * n), norms / (tasks * n))
+
+    @property
+    def in_a_tile(self) -> int:
+        """How many batches make a tile."""
+        return max(1, rows_per_tile(self.problem.row_size, _ROWS) // (self.design.examples * self.design.tasks))
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of all tiles."""
+        return range(math.ceil(self.design.batches / self.in_a_tile))
+
+
+def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: Settings, seconds: float) -> Estimate:
+    within, gradients, norms = (np.concatenate(parts) for parts in zip(*done, strict=True))
+    m, size = within.size, design.tasks * design.examples
+    found, effective, rounding = _statistics(within, gradients)
+    resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
+    error = math.sqrt(found.variance(m)) + rounding if resolved else math.inf
+    low, high = found.plain_interval(found.quantile(0.5 + settings.confidence / 2)) if resolved else (-error, error)
+    upper = found.plain_interval(found.quantile(settings.confidence))[1] if resolved else error
+    exponent = 2 * problem.exponent
+    resolution = settings.quantile * math.sqrt(found.noise) if resolved else math.inf
+    sampled = f"{m * design.tasks:,} sampled tasks, {design.examples} examples of each"
+    if resolved:
+        guarantee = (
+            f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}; a "
+            f"variance below {format_number(resolution, exponent, 2)} looks like zero to them"
+        )
+    else:
+        guarantee = f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient"
+    return Estimate(
+        mantissa=found.value,
+        exponent=exponent,
+        mantissa_interval=(low - rounding, high + rounding),
+        mantissa_error=error,
+        mantissa_upper=upper + rounding,
+        mantissa_resolution=resolution,
+        exact=False,
+        method="monte-carlo (pairs of tasks)",
+        guarantee=guarantee,
+        confidence=settings.confidence,
+        n_samples=m * size,
+        seconds=seconds,
+        resolved=resolved,
+        # By the example: the variance at m batches, in terms of m * size examples.
+        zeta=(max(found.zeta1, 0.0) * size, found.zeta2 * size**2) if resolved else None,
+        norms=sampled_norms(norms, settings, exponent, seconds, size) if m > 1 else None,
+    )
+
+
+def _statistics(within: Array, gradients: Array) -> tuple[Moments, float, float]:
+    """U with Hoeffding's zetas over batches, the effective number of pairs, and the rounding of U."""
+    m = within.size
+    # h_AB does not change when the same vector is taken from all u: centred, its terms are of its own size.
+    centre = gradients.mean(axis=0)
+    with single_threaded_blas():
+        shift = float(centre @ centre)
+        within = within - 2 * (gradients @ centre) + shift
+        gradients = gradients - centre
+        h = (within[:, None] + within) / 2 - gradients @ gradients.T
+        np.fill_diagonal(h, 0.0)
+        rows, square = h.sum(axis=1), h * h
+        squares, cubes, fourths = (float(np.vdot(square, other)) for other in (np.ones_like(h), h, square))
+    effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
+    value = math.fsum(rows) / (m * (m - 1)) if m > 1 else math.nan
+    found = Moments(value, 0.0, 0.0, 0.0, m)
+    if m >= 4:
+        found = moments(rows, squares, 0.0, cubes / (m * (m - 1)), effective)
+    return found, effective, ROUNDING * (abs(value) + shift)

@@ -1,0 +1,151 @@
+"""Parities that come with inputs on which they show: the tasks of Daniely and Malach."""
+
+from __future__ import annotations
+
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ..classes.parities import SparseParities
+from ..core.arguments import Array, SeedLike, generator, integer
+from ..core.errors import ShapeError
+from .planted_cube import PlantedCube, plant
+from .restriction import TaskCollection
+
+
+class PlantedParities(TaskCollection):
+    r"""The parities of an odd number of bits, each with inputs of its own (Daniely and Malach, arXiv 2002.07400).
+
+    A task is a set A of k = `degree` coordinates. Its inputs D_A are half uniform on the cube {-1, +1}^dim, half with
+    the k bits of A all equal (to either sign) and the rest uniform; the label is y = prod_{i in A} x_i. Then
+
+        D_A(x) = 2^-dim (1/2 + 2^(k-2) [x_i equal for all i in A]),
+        E x_i = E y = 0,    E[x_i x_j] = [i = j] + [i != j in A]/2,    E[y x_i] = [i in A]/2   (k = 1: [i in A]).
+
+    The variance is over the tasks, Var = E_A ||grad F_A - E_A' grad F_A'||^2. As the inputs give A away, it is not
+    small: k (1 - k/dim)/4 for the linear model at p = 0. Theorem 1 of arXiv 1703.07950, about targets that share their
+    inputs, does not apply.
+
+    `len`, iteration, `member(i)` and `restrict` are of tasks: a task is a function to its labels, as `targets`, and
+    what `descend` trains on with its own inputs.
+
+    Parameters
+    ----------
+    dim : int
+        Number of coordinates, >= 1.
+    degree : int
+        Number of coordinates in each parity, odd, from 1 to dim. Where it is even the label is +1 on all inputs with
+        equal bits, which then say nothing: no such tasks are defined.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A degree that is even or out of range.
+
+    Examples
+    --------
+    >>> H = PlantedParities(50, 5)
+    >>> H.size
+    2118760
+    >>> x, y = H.draw(H.sample(3, rng=0), 100, rng=1)
+    >>> x.shape, y.shape
+    ((3, 100, 50), (3, 100))
+    >>> H.member(10**6), len(H.restrict([3, 10**6]))
+    (<target on coordinates [7, 15, 21, 32, 43] of PlantedParities(dim=50, degree=5)>, 2)
+    """
+
+    labels = "signs"
+    label_evidence = ("proved", "every target takes the values -1 and +1 only")
+
+    def __init__(self, dim: SupportsIndex, degree: SupportsIndex) -> None:
+        self._parities = SparseParities(dim, degree)
+        self.dim, self.degree = self._parities.dim, self._parities.degree
+        if self.degree % 2 == 0:
+            raise ValueError(
+                f"`degree` must be odd, got {integer('degree', degree, 0)}: where an even number of bits are all "
+                "equal, their parity is +1 and says nothing"
+            )
+        self.inputs = PlantedCube(self.dim, self.degree)
+
+    def __repr__(self) -> str:
+        return f"PlantedParities(dim={self.dim}, degree={self.degree})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PlantedParities) and self._parities == other._parities
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._parities))
+
+    @property
+    def description(self) -> str:
+        """The class in words."""
+        return f"{self._parities.description}, each with planted inputs"
+
+    @property
+    def size(self) -> int:
+        """C(dim, degree)."""
+        return self._parities.size
+
+    @property
+    def log2_size(self) -> float:
+        """log2 |H|."""
+        return self._parities.log2_size
+
+    def members(self) -> npt.NDArray[np.bool_]:
+        """Return all sets A as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
+        return self._parities.members()
+
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
+        """Return m sets A drawn independently, as rows v of shape (m, dim)."""
+        return self._parities.sample(integer("m", m, 0), rng)
+
+    def draw(self, members: npt.ArrayLike, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
+        """Return n independent examples of each task.
+
+        Parameters
+        ----------
+        members : array_like of bool, shape (m, dim)
+            Row v is the set of the coordinates with v_i true.
+        n : int
+            Examples of each.
+        rng : int, SeedSequence, Generator or None
+            Where they are drawn from.
+
+        Returns
+        -------
+        x : ndarray, shape (m, n, dim)
+            Inputs in {-1, +1}.
+        y : ndarray, shape (m, n)
+            Labels in {-1, +1}. Costs m n dim.
+        """
+        bits = self._sets(members)
+        x = plant(bits, integer("n", n, 0), generator(rng))
+        negative = np.einsum("mi,mni->mn", bits.astype(np.float64), (x < 0).astype(np.float64))
+        return x, 1.0 - 2.0 * np.mod(negative, 2.0)
+
+    def targets(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
+        """Return the labels prod_{i in A} x_i of inputs x (n, dim) for each set A, shape (m, n)."""
+        return self._parities.evaluate(self._sets(members), x)
+
+    def probabilities(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
+        """Return D_A(x) for inputs x (n, dim) and each set A, shape (m, n). Exact; costs m n dim."""
+        bits = self._sets(members).astype(np.float64)
+        negative = bits @ (np.asarray(x, dtype=np.float64).T < 0)
+        equal = (negative == 0) | (negative == self.degree)
+        return np.where(equal, 0.5 + np.ldexp(1.0, self.degree - 2), 0.5) * 2.0**-self.dim
+
+    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
+        return self._parities._numbered(number)
+
+    def _checked(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+        return self._sets(rows)
+
+    def _sets(self, members: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        v = np.asarray(members)
+        if v.ndim != 2 or v.shape[1] != self.dim:
+            raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
+        bits = v.astype(np.bool_)
+        if not (bits == v).all() or not (bits.sum(axis=1) == self.degree).all():
+            raise ValueError(f"`members` must be rows of {self.dim} booleans, {self.degree} of them true, for {self!r}")
+        return bits

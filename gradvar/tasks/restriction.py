@@ -1,0 +1,126 @@
+"""A few tasks of a task class, as a task class of their own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ..classes.inputs import Inputs
+from ..classes.members.selection import Selection
+from ..classes.members.target import Collection, Members, Target
+from ..core.arguments import Array, SeedLike
+from ..core.errors import NotApplicableError
+from .base import TabulatesTasks
+from .mixture import Mixture, TabulatedMixture
+
+
+class TaskCollection(Collection):
+    """A mixin: `member`, `restrict`, iteration and `len` for a task class with `size`, `members`, `draw`.
+
+    A member is a task: `descend` trains on its examples. Called with inputs, it returns their labels where the class
+    says them (`targets`).
+    """
+
+    @abstractmethod
+    def draw(self, members: Members, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
+        """Return n independent examples of each of m tasks: inputs (m, n, dim) and labels (m, n)."""
+
+    def restrict(self, members: npt.ArrayLike | Iterable[Target]) -> TaskRestriction:
+        """Return the task class of these tasks only.
+
+        Parameters
+        ----------
+        members : sequence
+            Descriptions (as `sample` returns them), numbers in the order of `members()`, or tasks of this class as
+            `member` returns them; one that is named twice counts twice.
+
+        Returns
+        -------
+        TaskRestriction
+            It says the probabilities of the inputs and the labels where this class does, and then is enumerated.
+
+        Raises
+        ------
+        ValueError, TypeError
+            No tasks, or something that is not a task of this class.
+
+        Examples
+        --------
+        >>> import gradvar as gv
+        >>> H = gv.PlantedParities(50, 5)
+        >>> gv.bound_check(H.restrict(H.sample(16, rng=0)), gv.Linear([0.0] * 50), max_samples=4096, rng=0).log2_size
+        4.0
+        """
+        tabulated = isinstance(self, TabulatesTasks)
+        return TabulatedTaskRestriction(self, members) if tabulated else TaskRestriction(self, members)
+
+    def _labels(self, members: Members, x: npt.ArrayLike) -> Array:
+        if isinstance(self, TabulatesTasks):
+            return np.asarray(self.targets(members, np.asarray(x, dtype=np.float64)))
+        raise NotApplicableError(
+            f"{self!r} does not say the label of an input; draw examples of a task with draw(members, n, rng)"
+        )
+
+
+class TaskRestriction(Selection[TaskCollection], TaskCollection):
+    """Some tasks of a task class with the uniform distribution over them; what `H.restrict(members)` returns.
+
+    Equal to another with the same tasks of an equal class in the same order.
+
+    Parameters
+    ----------
+    parent : task class
+        The class H.
+    members : sequence
+        As for `H.restrict`. A task that is named twice counts twice.
+
+    Attributes
+    ----------
+    parent : task class
+        The class that the tasks belong to; for a restriction of a restriction, the first one.
+    size : int
+        The number of tasks, m.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> H = gv.PlantedParities(7, 3).restrict([0, 5, 9])
+    >>> H, len(H), [task([[1, 1, -1, 1, -1, 1, 1]])[0].item() for task in H]
+    (TaskRestriction(PlantedParities(dim=7, degree=3), 3 members), 3, [-1.0, 1.0, 1.0])
+    """
+
+    def __init__(self, parent: TaskCollection, members: npt.ArrayLike | Iterable[Target]) -> None:
+        super().__init__(parent, members)
+        self.inputs: Inputs = Mixture(self, parent.inputs.dim)
+
+    def __repr__(self) -> str:
+        return f"TaskRestriction({self.parent!r}, {self.size} members)"
+
+    def draw(self, members: Members, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
+        """Return n independent examples of each of m tasks, as the parent draws them: x (m, n, dim) and y (m, n)."""
+        return self.parent.draw(members, n, rng)
+
+
+class TabulatedTaskRestriction(TaskRestriction):
+    """Some tasks of a class that says their probabilities and labels on finitely many inputs."""
+
+    def __init__(self, parent: TaskCollection, members: npt.ArrayLike | Iterable[Target]) -> None:
+        super().__init__(parent, members)
+        self.inputs = TabulatedMixture(self, self.parent.inputs.dim, self.parent.inputs)
+
+    def probabilities(self, members: Members, x: Array) -> Array:
+        """Return D_A(x), the probability of each input under each task, shape (m, n), as the parent says it."""
+        return self._tabulating.probabilities(members, x)
+
+    def targets(self, members: Members, x: Array) -> Array:
+        """Return the label of each input under each task, shape (m, n), as the parent says it."""
+        return self._tabulating.targets(members, x)
+
+    @property
+    def _tabulating(self) -> TabulatesTasks[Members]:
+        assert isinstance(self.parent, TabulatesTasks)
+        return self.parent

@@ -1,0 +1,187 @@
+"""Tasks that come with inputs of their own: any sampler of tasks, and examples drawn from a task class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import SupportsFloat, SupportsIndex, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..classes.inputs import Inputs
+from ..classes.members.target import Members
+from ..classes.sampled import takes_one
+from ..core.arguments import Array, SeedLike, finite, generator, integer, number
+from ..core.errors import LabelError, NotApplicableError, ShapeError
+from .base import DrawsExamples
+from .mixture import Mixture
+from .restriction import TaskCollection
+
+Task: TypeAlias = Callable[[int, np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
+
+
+class TaskClass(TaskCollection):
+    r"""Any distribution over tasks, each a distribution of examples (x, y) of its own.
+
+    F_A(w) = E_{(x,y) ~ D_A}[loss(p_w(x), y)], and the variance is over the tasks,
+    Var = E_A ||grad F_A - E_A' grad F_A'||^2. Targets that share their inputs are better served by the other classes;
+    Theorem 1 of arXiv 1703.07950 is about those only.
+
+    The tasks are drawn, not listed: `len` and iteration are those of `restrict(tasks)`, the class of some of them.
+
+    Parameters
+    ----------
+    sampler : callable
+        `sampler(rng)` draws a task: a callable `task(n, rng)` that returns n independent examples, inputs x (n, dim)
+        and labels y (n,).
+    dim : int
+        Number of input coordinates, >= 1.
+    labels : {"real", "signs"}
+        "signs" when every label is -1 or +1, which hinge, logistic and perceptron losses ask for; it is checked on
+        all that is drawn.
+    log2_size : float
+        log2 of the number of tasks, where they are finitely many and equally likely; inf by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A wrong argument; and, when tasks are drawn, results of another shape, not finite, or with other labels.
+
+    Examples
+    --------
+    A cluster centre for each task, and the label says on which side of it the first coordinate lies:
+
+    >>> def sampler(rng):
+    ...     centre = rng.standard_normal(3)
+    ...     def task(n, rng):
+    ...         x = centre + rng.standard_normal((n, 3))
+    ...         return x, np.where(x[:, 0] > centre[0], 1.0, -1.0)
+    ...     return task
+    >>> H = TaskClass(sampler, dim=3, labels="signs")
+    >>> x, y = H.draw(H.sample(2, rng=0), 5, rng=1)
+    >>> x.shape, y.shape
+    ((2, 5, 3), (2, 5))
+    >>> len(H.restrict(H.sample(8, rng=0)))
+    8
+    """
+
+    size = None
+    _described_by_objects = True  # the tasks themselves
+
+    def __init__(
+        self,
+        sampler: Callable[[np.random.Generator], Task],
+        dim: SupportsIndex,
+        labels: str = "real",
+        log2_size: SupportsFloat = math.inf,
+    ) -> None:
+        if not callable(sampler) or not takes_one(sampler):
+            raise TypeError(
+                f"`sampler` must be a function of one argument, the numpy Generator, that returns a task, "
+                f"got {sampler!r}"
+            )
+        if labels not in ("real", "signs"):
+            raise ValueError(f'`labels` must be "real" or "signs", got {labels!r}')
+        self.sampler = sampler
+        self.dim = integer("dim", dim, 1)
+        self.labels = labels
+        self.inputs: Inputs = Mixture(self, self.dim)
+        self.log2_size: float = number("log2_size", log2_size)
+        if not self.log2_size >= 0:
+            raise ValueError(f"`log2_size` must be a number >= 0, got {log2_size!r}")
+
+    def __repr__(self) -> str:
+        name = getattr(self.sampler, "__name__", type(self.sampler).__name__)
+        return f"TaskClass({name}, dim={self.dim}, labels={self.labels!r})"
+
+    @property
+    def description(self) -> str:
+        """The class in words."""
+        return f"tasks drawn by {getattr(self.sampler, '__name__', type(self.sampler).__name__)}"
+
+    def members(self) -> Members:
+        """Raise `NotApplicableError`: the tasks can be drawn, not listed."""
+        raise NotApplicableError(f"the tasks of {self!r} cannot be listed; draw some with sample(m, rng)")
+
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> list[Task]:
+        """Return m tasks drawn independently."""
+        draw = generator(rng)
+        tasks = [self.sampler(draw) for _ in range(integer("m", m, 0))]
+        for task in tasks:
+            if not callable(task):
+                raise TypeError(f"`sampler` must return a task, a function task(n, rng) -> (x, y), got {task!r}")
+        return tasks
+
+    def draw(self, members: Sequence[Task] | Members, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
+        """Return n independent examples of each of m tasks: inputs (m, n, dim) and labels (m, n)."""
+        count, source = integer("n", n, 0), generator(rng)
+        x, y = np.empty((len(members), count, self.dim)), np.empty((len(members), count))
+        for i, task in enumerate(members):
+            drawn = task(count, source)
+            if not isinstance(drawn, tuple) or len(drawn) != 2:
+                raise TypeError(f"a task must return a pair (x, y) of inputs and labels, got {type(drawn).__name__}")
+            for name, values, into in (("x", drawn[0], x[i]), ("y", drawn[1], y[i])):
+                given = np.asarray(values)
+                if given.dtype.kind not in "fiub":
+                    raise TypeError(f"`{name}` of a task must be an array of real numbers, got dtype {given.dtype}")
+                if given.shape != into.shape:
+                    raise ShapeError(
+                        f"`{name}` of a task must have shape {into.shape} for {count} examples, got {given.shape}"
+                    )
+                into[...] = given
+        return x, y
+
+    def _checked(self, rows: Members) -> Members:
+        for task in rows.ravel().tolist():
+            if not callable(task):
+                raise TypeError(
+                    f"a member of {self!r} is a task, a function task(n, rng) -> (x, y) as sample(m, rng) returns it, "
+                    f"got {task!r}"
+                )
+        return rows
+
+
+def draw_examples(hypotheses: DrawsExamples[object], m: int, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return n examples of each of m random tasks, made sure to be what was claimed: x (m n, dim) and y (m n,)."""
+    x, y = hypotheses.draw(hypotheses.sample(m, rng), n, rng)
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    expected = (m, n, hypotheses.inputs.dim)
+    if x.shape != expected or y.shape != expected[:2]:
+        raise ShapeError(
+            f"`H.draw` must return inputs of shape {expected} and labels of shape {expected[:2]} for {m} tasks with "
+            f"{n} examples each, got {x.shape} and {y.shape}"
+        )
+    finite("x of H.draw", x)
+    finite("y of H.draw", y)
+    if getattr(hypotheses, "labels", "real") == "signs" and not (np.abs(y) == 1).all():
+        raise LabelError(f"{hypotheses!r} claims labels -1 and +1, but a task has the label {y[np.abs(y) != 1][0]:.6g}")
+    return x.reshape(m * n, -1), y.ravel()
+
+
+class Examples:
+    """Examples of random tasks as one distribution: the label is a last coordinate after those of the input.
+
+    Parameters
+    ----------
+    tasks : DrawsExamples
+        Any task class.
+    """
+
+    n_points = None
+
+    def __init__(self, tasks: DrawsExamples[object]) -> None:
+        self.tasks, self.dim = tasks, tasks.inputs.dim + 1
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Return an example of each of n tasks, shape (n, dim)."""
+        x, y = draw_examples(self.tasks, n, 1, rng)
+        return np.concatenate([x, y[:, None]], axis=1)
+
+    def points(self, start: int, stop: int) -> Array:
+        """Raise: examples are drawn, not listed."""
+        raise ValueError("examples of random tasks cannot be enumerated: tasks say only how to draw them")
+
+    def weights(self, start: int, stop: int) -> Array:
+        """Raise: examples are drawn, not listed."""
+        raise ValueError("examples of random tasks cannot be enumerated: tasks say only how to draw them")

@@ -1,0 +1,133 @@
+"""The choice of a method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..core.errors import NotApplicableError
+from ..core.numbers import log2_of
+from ..estimation.settings import Settings
+from ..methods.base import Method
+from ..methods.closed_form import ClosedForm
+from ..methods.enumeration.enumeration import Enumeration
+from ..methods.monte_carlo.monte_carlo import MonteCarlo
+from ..problem import Problem
+from ..results.estimate import Estimate
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The method that `Auto` takes for a problem, and why.
+
+    Attributes
+    ----------
+    method : Method
+        What it takes.
+    reason : str
+        What that method will do, and why those before it decline.
+    """
+
+    method: Method
+    reason: str
+
+
+@dataclass(frozen=True)
+class Auto:
+    """Take the first method that covers the problem.
+
+    1. `ClosedForm`: a theorem gives the number: a class of one member; all parities with any model; parities of one
+       degree with a network of one hidden layer; parities with a network of infinite width; linear-periodic targets
+       with a cosine model or a network of one hidden layer; planted parities with a linear model.
+    2. `Enumeration`: the inputs are finitely many, fit in memory and take less than about a minute.
+    3. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.
+
+    Ask `select` which one that is, and why. A closed form whose error turns out too large while it is computed is
+    passed over as well; so is one that is known to fewer than six digits where an enumeration knows more.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> problem = gv.Problem(gv.SparseParities(12, 3), gv.Linear([1.0] * 12))
+    >>> gv.Auto().select(problem).method.name
+    'enumeration'
+    """
+
+    name: str = field(default="auto", init=False)
+
+    def select(self, problem: Problem) -> Choice:
+        """Return the first method that covers the problem, with the reason.
+
+        Raises
+        ------
+        NotApplicableError
+            When none does, with the reason of each.
+        """
+        reasons: list[str] = []
+        for method in _IN_ORDER:
+            declined = method.declines(problem)
+            if declined is None:
+                return Choice(method, "; ".join([f"{method.name}: {method.plan(problem)}", *reasons]))
+            reasons.append(f"not {method.name}: {declined}")
+        raise NotApplicableError("no method covers this problem: " + "; ".join(reasons))
+
+    def declines(self, problem: Problem) -> ValueError | None:
+        """Return None when some method covers the problem, else the reason of each why not."""
+        try:
+            self.select(problem)
+        except NotApplicableError as error:
+            return error
+        return None
+
+    def plan(self, problem: Problem) -> str:
+        """Say what will be taken, and why."""
+        return self.select(problem).reason
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the estimate of the first method that covers the problem and does not decline on the way."""
+        reasons: list[str] = []
+        for method in _IN_ORDER:
+            declined = method.declines(problem)
+            if declined is None:
+                try:
+                    return _sharper(method.estimate(problem, settings), problem, settings)
+                except NotApplicableError as error:
+                    declined = error
+            reasons.append(f"not {method.name}: {declined}")
+        raise NotApplicableError("no method covers this problem: " + "; ".join(reasons))
+
+
+_ENUMERATION = Enumeration(max_work=2**35)
+_IN_ORDER: tuple[Method, ...] = (ClosedForm(), _ENUMERATION, MonteCarlo())
+
+
+def _sharper(found: Estimate, problem: Problem, settings: Settings) -> Estimate:
+    """The estimate; or an enumeration's, where a closed form is known to fewer than six digits and it to more."""
+    if not found.exact or found.is_tight or found.method == _ENUMERATION.name or _ENUMERATION.declines(problem):
+        return found
+    enumerated = _ENUMERATION.estimate(problem, settings)
+    return min(found, enumerated, key=_log2_width)
+
+
+def _log2_width(found: Estimate) -> float:
+    low, high = found.mantissa_interval
+    return log2_of(high - low, found.exponent)
+
+
+METHODS: dict[str, Method] = {
+    "auto": Auto(),
+    "closed-form": ClosedForm(),
+    "enumeration": Enumeration(),
+    "monte-carlo": MonteCarlo(),
+}
+
+
+def as_method(method: str | Method) -> Method:
+    """Return the method with this name, or the method object itself."""
+    if isinstance(method, str):
+        if method not in METHODS:
+            names = ", ".join(repr(name) for name in METHODS)
+            raise ValueError(f"`method` must be one of {names}, or a method object, got {method!r}")
+        return METHODS[method]
+    if not isinstance(method, Method) or isinstance(method, type):
+        raise TypeError(f"`method` must be a name or a method object such as MonteCarlo(), got {method!r}")
+    return method

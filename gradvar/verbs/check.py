@@ -1,0 +1,129 @@
+"""The verb `bound_check`: the variance, the bounds on it, and a verdict that is no stronger than the intervals."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from functools import partial
+from typing import SupportsFloat, SupportsIndex
+
+from ..bounds.assumptions import assumptions
+from ..bounds.bounds import bounds
+from ..bounds.consequences import consequences
+from ..bounds.operator_norm import make_sure_of_norm
+from ..bounds.verdict import _ratio, _verdict, _without_bound
+from ..classes.base import HypothesisClass
+from ..core.arguments import Array, SeedLike
+from ..estimation.expectation import MAX_POINTS, expectation, scaled
+from ..estimation.progress import Reporter
+from ..estimation.settings import MAX_SAMPLES, Settings
+from ..losses import Loss
+from ..methods import Method
+from ..methods.closed_form import infinite_width
+from ..models.base import Model
+from ..models.infinite_mlp import InfiniteMLP
+from ..problem import Problem
+from ..results.bound_check import BoundCheck
+from ..results.estimate import Estimate
+from ..results.interruption import handing_back
+from ..tasks.base import DrawsExamples
+from ..tasks.task_class import Examples
+from .auto import as_method
+from .variance import estimate
+
+
+def bound_check(
+    H: HypothesisClass,
+    model: Model | InfiniteMLP,
+    loss: str | Loss = "square",
+    *,
+    method: str | Method = "auto",
+    rtol: SupportsFloat = 0.1,
+    confidence: SupportsFloat = 0.95,
+    max_samples: SupportsIndex = MAX_SAMPLES,
+    rng: SeedLike = None,
+    executor: Executor | None = None,
+    progress: Reporter = False,
+) -> BoundCheck:
+    r"""Check the gradient variance of a model over a hypothesis class against Theorem 1 and the bounds around it.
+
+    Theorem 1 (arXiv 1703.07950): Var(H, F, w) <= G(w)^2/|H| for an orthonormal class, G^2 = E||dp/dw||^2. For a
+    class that is not orthonormal it does not apply; the operator-norm bound lambda_max(J Gram J)/|H| E||s||^2 takes
+    its place. For tasks that come with inputs of their own neither does: the verdict is "inconclusive", and says how
+    Var compares with G^2/|H|.
+
+    Parameters
+    ----------
+    H, model, loss, method, rtol, confidence, max_samples, rng, executor, progress
+        As for `gradient_variance`.
+
+    Returns
+    -------
+    BoundCheck
+        `print` it for the report. `.variance`, `.bound`, `.ratio`, `.verdict` ("holds", "violated", "inconclusive"),
+        `.bounds`, `.assumptions`, `.consequences`, `.to_dict()`, `.plot()`.
+
+    Raises
+    ------
+    TypeError, ValueError, Interrupted, WorkersLostError
+        As for `gradient_variance`.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> check = gv.bound_check(gv.Parities(10), gv.Linear([1.0] * 10))
+    >>> check
+    BoundCheck(holds: variance=0.00975609, bound=0.00976562 (theorem-1), ratio=0.999)
+    """
+    problem = Problem(H, model, loss)
+    make_sure_of_norm(H)  # before the variance is computed, which may take long
+    settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
+    variance = estimate(problem, as_method(method), settings)
+    with handing_back(lambda: variance):
+        gradient, signal, example = _norms(problem, settings, variance)
+        known = assumptions(problem, gradient, settings)
+        found = bounds(problem, gradient, signal, known, settings, example)
+    if example is None:
+        name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
+        verdict, reason = _verdict(variance, found, name)
+        told = consequences(variance, signal)
+    else:
+        name = "theorem-1"
+        verdict, reason = "inconclusive", _without_bound(variance, found["theorem-1"])
+        told = consequences(variance, example, "E||u||^2")
+    return BoundCheck(
+        variance=variance,
+        gradient_norm_sq=gradient,
+        signal_norm_sq=signal,
+        log2_size=problem.hypotheses.log2_size,
+        bound_name=name,
+        bounds=found,
+        ratio=_ratio(variance, found[name].log2),
+        verdict=verdict,
+        reason=reason,
+        assumptions=known,
+        consequences=told if problem.hypotheses.log2_size > 0 else (),
+        problem=problem.words,
+        example_norm_sq=example,
+    )
+
+
+def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Estimate, Estimate, Estimate | None]:
+    """G^2 and E||s||^2; and E||u||^2 of the gradient on one example, for tasks with inputs of their own."""
+    if isinstance(problem.model, InfiniteMLP):
+        return *infinite_width.norms(problem), None
+    mean = partial(
+        expectation, settings=settings, name="mean of the squared norm", method="expectation", row_size=problem.row_size
+    )
+    found, points = variance.norms, problem.inputs.n_points
+    if found is None and isinstance(problem.hypotheses, DrawsExamples):
+        found = tuple(mean(partial(_example_norms, problem), Examples(problem.hypotheses)))
+        found = tuple(scaled(estimate, 2 * problem.exponent) for estimate in found)
+    if found is None or (points is not None and points <= MAX_POINTS):
+        exact = [scaled(estimate, 2 * problem.exponent) for estimate in mean(problem.norms, problem.inputs)]
+        found = (*exact, *(found or ())[2:])
+    gradient, signal, *example = found
+    return gradient, signal, example[0] if example else None
+
+
+def _example_norms(problem: Problem, examples: Array) -> Array:
+    return problem.examples(examples[:, :-1], examples[:, -1])[1]

@@ -1,0 +1,154 @@
+"""The verbs that compute a number: `gradient_variance` and `degree_spectrum`."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import Executor
+from typing import SupportsFloat, SupportsIndex
+
+import numpy as np
+
+from ..classes import Parities
+from ..classes.base import HypothesisClass
+from ..core.arguments import Array, SeedLike, integer
+from ..estimation.progress import Reporter
+from ..estimation.settings import MAX_SAMPLES, Settings
+from ..losses import Loss
+from ..methods import Enumeration, Method
+from ..methods.enumeration.cube import level_spectrum
+from ..models.base import Model
+from ..models.infinite_mlp import InfiniteMLP
+from ..problem import Problem
+from ..results.estimate import Estimate
+from .auto import as_method
+
+
+def gradient_variance(
+    H: HypothesisClass,
+    model: Model | InfiniteMLP,
+    loss: str | Loss = "square",
+    *,
+    method: str | Method = "auto",
+    rtol: SupportsFloat = 0.1,
+    confidence: SupportsFloat = 0.95,
+    max_samples: SupportsIndex = MAX_SAMPLES,
+    rng: SeedLike = None,
+    executor: Executor | None = None,
+    progress: Reporter = False,
+) -> Estimate:
+    r"""Return the gradient variance of a model's loss over a hypothesis class.
+
+    Var(H, F, w) = E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2 with F_h(w) = E_x[loss(p_w(x), h(x))] and h uniform in H
+    (arXiv 1703.07950, section 2).
+
+    Parameters
+    ----------
+    H : HypothesisClass
+        The class of targets, with the distribution of the inputs x.
+    model : Model or InfiniteMLP
+        The predictor p_w at its weights w; or a network in the mean over its weights, for the expectation of Var.
+    loss : str or Loss
+        "square" (1/2 (p - y)^2), "correlation" (-y p), and for labels -1, +1 "hinge", "logistic", "perceptron" or a
+        `MarginLoss`.
+    method : str or Method
+        "auto", "closed-form", "enumeration", "monte-carlo", or a method object.
+    rtol : float
+        Half width of a sampled interval, relative to the value, that is asked for; 0 spends all `max_samples`.
+    confidence : float
+        Coverage of a sampled interval.
+    max_samples : int
+        The most inputs that a sampled estimate rests on. Its size is chosen on a pilot sample that is not used again,
+        at most a quarter as large.
+    rng : int, SeedSequence, Generator or None
+        Source of randomness; the same int gives the same bits for any number of workers.
+    executor : concurrent.futures.Executor or None
+        Where tiles of work run; None is a thread pool over the cores.
+    progress : bool or callable
+        Whether to show a bar: samples so far, value, half width, time to the end. Or a function that is handed the
+        estimate so far.
+
+    Returns
+    -------
+    Estimate
+        Exact up to rounding (closed form, enumeration), or unbiased with an interval. `.method`, `.exact` and
+        `.guarantee` say which.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A part that is not what it should be; subclasses in `gradvar.errors` (NotApplicableError when a method that
+        was asked for does not cover the problem, TooLargeError, LabelError, ShapeError, NonFiniteError).
+    Interrupted, WorkersLostError
+        On Ctrl-C, or where the executor's workers die while sampling, with the estimate so far in `.estimate`.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> gv.gradient_variance(gv.Parities(5), gv.Linear([1.0] * 5)).value
+    0.1513671875
+    """
+    problem = Problem(H, model, loss)
+    settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
+    return estimate(problem, as_method(method), settings)
+
+
+def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
+    """Return the method's estimate, or raise the reason why it declines."""
+    declined = method.declines(problem)
+    if declined is not None:
+        raise type(declined)(f"method={method.name!r} declines this problem: {declined}")
+    return method.estimate(problem, settings)
+
+
+def degree_spectrum(
+    model: Model,
+    loss: str | Loss = "square",
+    *,
+    dim: SupportsIndex | None = None,
+    executor: Executor | None = None,
+) -> Array:
+    r"""Return the mean squared signal of the parities of each degree: E_{|S|=k} ||E_x[chi_S s]||^2 for k = 0..d.
+
+    x is uniform on the cube {-1, +1}^d and s = b(p) dp/dw is the signal gradient (dloss/dp = a(p) + h b(p)). The
+    entry at k is how strongly the gradient responds, on average, to which parity of degree k is the target; it is
+    the gradient variance of `SparseParities(d, k)` plus the squared norm of the class-mean gradient's signal.
+
+    Parameters
+    ----------
+    model, loss
+        As for `gradient_variance`.
+    dim : int, optional
+        The dimension d; needed where the model does not say it.
+    executor : concurrent.futures.Executor or None
+        Where blocks of hidden units run; None is a thread pool over the cores.
+
+    Returns
+    -------
+    ndarray, shape (d + 1,)
+        Exact up to rounding: entry k is off by delta^2 + 2 delta entry^1/2 at most, with
+        delta^2 = (4 (d + 8) 2^-52)^2 E||s||^2 / C(d, k). Costs 2 Walsh-Hadamard transforms of 2^d a hidden unit for a
+        network with one hidden layer.
+
+    Raises
+    ------
+    TooLargeError
+        When the cube does not fit in memory.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> gv.degree_spectrum(gv.Linear([1.0, 2.0, 3.0]))
+    array([0., 1., 0., 0.])
+    """
+    known = getattr(model, "dim", None) if dim is None else integer("dim", dim, 1)
+    if known is None:
+        raise ValueError(f"`dim` must be given: {model!r} takes inputs of any dimension")
+    problem = Problem(Parities(known), model, loss)
+    declined = Enumeration().declines(problem)
+    if declined is not None:
+        raise type(declined)(
+            f"the spectrum of {model!r} needs the whole cube: {str(declined).split(';')[0]}; for one degree k, "
+            "gradient_variance(SparseParities(dim, k), model) has other methods"
+        )
+    weights = level_spectrum(problem, Settings.checked(0.0, 0.95, 4, 0, executor, False)).weights
+    return np.ldexp(weights / [math.comb(known, k) for k in range(known + 1)], 2 * problem.exponent)
