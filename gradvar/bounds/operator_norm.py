@@ -17,7 +17,7 @@ from .sampled_norm import sampled_spectrum
 _STREAM = 9
 
 
-def make_sure_of_norm(hypotheses: HypothesisClass) -> None:
+def check_norm_signature(hypotheses: HypothesisClass) -> None:
     """Raise a `TypeError` unless the class's `operator_norm` and its logarithm can be asked for both norms."""
     for name in ("operator_norm", "log2_operator_norm"):
         method = getattr(hypotheses, name, None)

@@ -11,7 +11,7 @@ besides, each used where it is there:
 - `project(f)` (|H|, q) for f of shape (n_points, q): E_x[h(x) f(x)] for every member h, in one order: what
   enumeration needs;
 - `mean(x)` (n,): the class mean E_h h(x);
-- `annihilated(x)` (n, q): functions f with one and the same E_x[h(x) f(x)] for every member h, so that
+- `null_functions(x)` (n, q): functions f with one and the same E_x[h(x) f(x)] for every member h, so that
   E_x'[C_H(x, x') f(x')] = 0: Monte Carlo takes them out of the signal;
 - `members()` (|H|, ...): descriptions of all members, in the order of `project`; `sample(m, rng)` (m, ...): of m
   members drawn independently; `evaluate(members, x)` (m, n): their values;
@@ -73,10 +73,10 @@ class KnowsCovariance(HypothesisClass, Protocol):
 
 
 @runtime_checkable
-class KnowsAnnihilated(HypothesisClass, Protocol):
+class KnowsNullFunctions(HypothesisClass, Protocol):
     """A class that names functions that its covariance annihilates."""
 
-    def annihilated(self, x: Array) -> Array:
+    def null_functions(self, x: Array) -> Array:
         """Functions f with one E_x[h(x) f(x)] for all members h, shape (n, q); the constant one first."""
 
 

@@ -14,11 +14,11 @@ from ..core.errors import ShapeError
 from ..kernels.bits import pack
 from .formulas.biased_gram import log2_norm_of_all, log2_norm_of_degree
 from .inputs import Hypercube
-from .members.combinators import Combinators
+from .members.target_class import TargetClass
 from .parities import Parities, SparseParities
 
 
-class BiasedParities(Combinators):
+class BiasedParities(TargetClass):
     r"""Parities on the cube {-1, +1}^dim whose coordinates are independent with E x_i = bias = mu.
 
     One member for each set S of coordinates, or each with |S| = degree. With sigma^2 = 1 - mu^2,
@@ -240,7 +240,7 @@ class BiasedParities(Combinators):
         covariance -= self.mean(a)[:, None] * self.mean(b)
         return covariance
 
-    def annihilated(self, x: npt.ArrayLike) -> Array:
+    def null_functions(self, x: npt.ArrayLike) -> Array:
         """Return functions with the same E_x[h(x) f(x)] for every member, shape (n, q); none where S is any set.
 
         For one degree the class mean and 1; where normalised the coordinates as well, unless they are the members.

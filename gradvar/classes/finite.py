@@ -15,7 +15,7 @@ from ..core.errors import ShapeError
 from .gram.matrix import Gram, KnownByGram, TableGram
 from .gram.table import StoredTable, Table, class_mean, compact, project
 from .inputs import FinitePoints
-from .members.combinators import Combinators
+from .members.target_class import TargetClass
 
 _ROWS = 2**12
 """Members that are met at a time."""
@@ -23,7 +23,7 @@ _ROWS = 2**12
 Functions = Sequence[Callable[[Array], npt.ArrayLike]]
 
 
-class FiniteClass(KnownByGram, Combinators):
+class FiniteClass(KnownByGram, TargetClass):
     """A finite set of functions on finitely many points, given by its table of values.
 
     Its Gram matrix Gram_ij = E_x[h_i(x) h_j(x)] is computed, and with it everything that is said about the class:

@@ -16,7 +16,7 @@ from ..core.numbers import exp2
 from .formulas.sphere import SphereTransform, log_zonal
 from .formulas.waves import MAX_HARMONICS, Wave, as_wave
 from .inputs import Gaussian
-from .members.combinators import Combinators
+from .members.target_class import TargetClass
 
 _COVARIANCE_HARMONICS = 64
 _NORM_DEGREES = 60
@@ -26,7 +26,7 @@ _COVARIANCE_LEFT = 0.01
 _NORM_TERMS = 200_000
 
 
-class LinearPeriodic(Combinators):
+class LinearPeriodic(TargetClass):
     r"""The functions h_v(x) = psi(<v, x> / 2 pi), v uniform on the sphere of radius rho in R^dim, x ~ N(0, I).
 
     psi has period 1; the default, psi(u) = cos 2 pi u, is h_v(x) = cos<v, x> (section 2 of arXiv 1703.07950,
@@ -177,7 +177,7 @@ class LinearPeriodic(Combinators):
                 total += a[n - 1] * self._sphere(n * norms)
         return total
 
-    def annihilated(self, x: npt.ArrayLike) -> Array:
+    def null_functions(self, x: npt.ArrayLike) -> Array:
         """Return 1 and |x|^2, and for an even wave the coordinates of x, shape (n, q).
 
         E_x[h_v(x) f(|x|)] does not depend on the direction of v, and an even h_v has no odd part.

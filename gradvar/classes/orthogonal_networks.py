@@ -14,13 +14,13 @@ from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
 from ..core.errors import NotApplicableError, ShapeError, TooLargeError
 from .formulas.sine_products import HALVES, SLOPES, Half, mean_square, separate
 from .inputs import Gaussian
-from .members.combinators import Combinators
+from .members.target_class import TargetClass
 
 _LARGEST_DEGREE = 16
 _LISTED, _BLOCK = 2**15, 2**11
 
 
-class OrthogonalNetworks(Combinators):
+class OrthogonalNetworks(TargetClass):
     r"""The C(dim, degree) networks of one hidden layer that are parities of k = degree coordinates, x ~ N(0, I).
 
     For a set S of k coordinates, with an activation phi, up to the constant that makes E f_S^2 = 1,
@@ -198,7 +198,7 @@ class OrthogonalNetworks(Combinators):
         first, second = self._columns(members), self._columns(members2)
         return np.asarray((first[:, None] == second).all(axis=2), dtype=np.float64)
 
-    def annihilated(self, x: npt.ArrayLike) -> Array:
+    def null_functions(self, x: npt.ArrayLike) -> Array:
         """Return 1, the x_i where degree > 1, and the class mean, shape (n, q): all targets see them alike."""
         array = inputs_of(x, self.dim, repr(self))
         found = [np.ones((array.shape[0], 1)), array, self.mean(array)[:, None]]

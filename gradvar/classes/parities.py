@@ -15,7 +15,7 @@ from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
 from ..core.errors import ShapeError, TooLargeError
 from ..kernels.bits import pack
 from .inputs import Hypercube
-from .members.combinators import Combinators
+from .members.target_class import TargetClass
 
 _PROOF = "E chi_S chi_T = E chi_(S xor T) = [S = T] on the uniform cube"
 _MOST_LISTED = 2**20
@@ -23,7 +23,7 @@ _IN_CACHE = 2**15
 """Words of bits that members and inputs are combined in at a time: 256 KiB."""
 
 
-class CubeParities(Combinators, ABC):
+class CubeParities(TargetClass, ABC):
     """What Parities and SparseParities share: all parities whose degree is in a range of degrees.
 
     Attributes
@@ -319,7 +319,7 @@ class SparseParities(CubeParities):
             i -= 1
         return row
 
-    def annihilated(self, x: npt.ArrayLike) -> Array:
+    def null_functions(self, x: npt.ArrayLike) -> Array:
         """Return parities of degree 0 and 1, those that are not members, and the class mean, shape (n, q)."""
         signs = self._signs(x)
         found = [self.mean(signs)[:, None]]

@@ -14,7 +14,7 @@ from ..core.activations import ACTIVATIONS
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, sequence
 from ..core.errors import NotApplicableError, ShapeError
 from .inputs import Gaussian
-from .members.combinators import Combinators
+from .members.target_class import TargetClass
 
 _LAWS = {
     "gaussian": "N(0, 1/fan_in) weights",
@@ -25,7 +25,7 @@ _WIDTHS = "a sequence of integers >= 1"
 _BLOCK = 2**20
 
 
-class RandomNetworks(Combinators):
+class RandomNetworks(TargetClass):
     r"""Fully connected networks with independent random weights, x ~ N(0, I): the infinite class of natural networks.
 
     h(x) = W_L sigma(W_{L-1} ... sigma(W_1 x)), without biases and with a linear output of one number; for `widths=()`

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, number
 from ..core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .inputs import Inputs
-from .members.combinators import Combinators
+from .members.target_class import TargetClass
 
 Function = Callable[[Array], npt.ArrayLike]
 Seeds = npt.NDArray[np.int64]
@@ -21,7 +21,7 @@ Seeds = npt.NDArray[np.int64]
 _MOST_KEPT = 2**14
 
 
-class SampledClass(Combinators):
+class SampledClass(TargetClass):
     """Any distribution over targets, finite or not, given by a function that draws one.
 
     Nothing else is known of the class: its covariance is that of members drawn from it (unbiased, their randomness

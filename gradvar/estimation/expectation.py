@@ -42,8 +42,8 @@ class _Enumerated:
     f: Columns
     inputs: Inputs
 
-    def __call__(self, bounds: tuple[int, int]) -> Array:
-        start, stop = bounds
+    def __call__(self, block: tuple[int, int]) -> Array:
+        start, stop = block
         return self.inputs.weights(start, stop) @ self.f(self.inputs.points(start, stop))
 
 

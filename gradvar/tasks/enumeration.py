@@ -154,8 +154,8 @@ def _at_all_points(problem: Problem, points: int, settings: Settings) -> tuple[F
     return factors, np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
 
 
-def _at_points(problem: Problem, bounds: tuple[int, int]) -> tuple[Factors, Array, Array]:
-    x = problem.inputs.points(*bounds)
+def _at_points(problem: Problem, block: tuple[int, int]) -> tuple[Factors, Array, Array]:
+    x = problem.inputs.points(*block)
     a, b = problem.loss_split(x)
     return problem.tangent_factors(x), a, b
 

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from ..classes.inputs import Inputs
 from ..classes.members.selection import Selection
-from ..classes.members.target import Collection, Members, Target
+from ..classes.members.target import HasMembers, Members, Target
 from ..core.arguments import Array, SeedLike
 from ..core.errors import NotApplicableError
 from .base import TabulatesTasks
 from .mixture import Mixture, TabulatedMixture
 
 
-class TaskCollection(Collection):
+class TaskCollection(HasMembers):
     """A mixin: `member`, `restrict`, iteration and `len` for a task class with `size`, `members`, `draw`.
 
     A member is a task: `descend` trains on its examples. Called with inputs, it returns their labels where the class

@@ -125,13 +125,13 @@ def covariance_positive(probe: ClassProbe) -> str:
     return f"no eigenvalue below -{tolerance:.1g} at {x.shape[0]} inputs"
 
 
-def annihilated(probe: ClassProbe) -> str:
-    """annihilated(x), shape (n, q), are functions f with one E_x[h(x) f(x)] for all members h."""
-    offered(probe.H, "annihilated")
+def null_functions(probe: ClassProbe) -> str:
+    """null_functions(x), shape (n, q), are functions f with one E_x[h(x) f(x)] for all members h."""
+    offered(probe.H, "null_functions")
     x, weights, exact = probe.weighted_inputs(8192, 15)
-    f = _annihilated_at(probe, x)
+    f = _null_functions_at(probe, x)
     if f.shape[1] == 0:
-        skip("`annihilated` names no function")
+        skip("`null_functions` names no function")
     _check_alone(probe, x[:8], f[:8])
     size = np.maximum(np.abs(f).max(axis=0), 1e-300)
     if exact:
@@ -150,33 +150,33 @@ def annihilated(probe: ClassProbe) -> str:
     at = worst(moments, expected, tolerance)
     if at is not None:
         raise CheckFailed(
-            f"`annihilated` names function {at[1]}, but its E_x[h(x) f(x)] differs between members 0 and {at[0]} by "
+            f"`null_functions` names function {at[1]}, but its E_x[h(x) f(x)] differs between members 0 and {at[0]} by "
             f"{(moments[at] - expected[at]) * size[at[1]]:.6g} +- {tolerance[at] * size[at[1]]:.2g}"
         )
     of = f"one E_x[h f] for {values.shape[0]:,} members, f of shape {f.shape}"
     return of if exact else f"{of}, {within(tolerance)} of their size"
 
 
-def _annihilated_at(probe: ClassProbe, x: Array) -> Array:
+def _null_functions_at(probe: ClassProbe, x: Array) -> Array:
     """The functions at these inputs, made sure of."""
-    given = offered(probe.H, "annihilated")(x.copy())
+    given = offered(probe.H, "null_functions")(x.copy())
     if not isinstance(given, np.ndarray) or given.ndim != 2:
-        raise CheckFailed(f"`annihilated(x)` must be an array of shape ({x.shape[0]}, q), got {short(given)}")
-    return real("`annihilated(x)`", given, (x.shape[0], given.shape[1]))
+        raise CheckFailed(f"`null_functions(x)` must be an array of shape ({x.shape[0]}, q), got {short(given)}")
+    return real("`null_functions(x)`", given, (x.shape[0], given.shape[1]))
 
 
 def _check_alone(probe: ClassProbe, x: Array, among: Array) -> None:
-    alone = _annihilated_at(probe, x)
+    alone = _null_functions_at(probe, x)
     if alone.shape != among.shape:
         raise CheckFailed(
-            f"`annihilated` must name the same functions everywhere: {among.shape[1]} of them among more inputs, "
+            f"`null_functions` must name the same functions everywhere: {among.shape[1]} of them among more inputs, "
             f"{alone.shape[1]} at {x.shape[0]}"
         )
     at = worst(alone, among, ROUNDING * (1 + float(np.abs(among).max())))
     if at is not None:
         raise CheckFailed(
-            f"`annihilated` must be functions of x alone: number {at[1]} at x = {short(x[at[0]])} is {among[at]:.6g} "
-            f"among more inputs and {alone[at]:.6g} among {x.shape[0]}"
+            f"`null_functions` must be functions of x alone: number {at[1]} at x = {short(x[at[0]])} is "
+            f"{among[at]:.6g} among more inputs and {alone[at]:.6g} among {x.shape[0]}"
         )
 
 

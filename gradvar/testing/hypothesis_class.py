@@ -28,7 +28,7 @@ CHECKS = (
     class_formulas.covariance_batch,
     class_formulas.covariance_symmetric,
     class_formulas.covariance_positive,
-    class_formulas.annihilated,
+    class_formulas.null_functions,
     class_norms.operator_norm,
     class_norms.operator_norm_uncentred,
     class_norms.log2_operator_norm,

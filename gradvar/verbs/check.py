@@ -9,7 +9,7 @@ from typing import SupportsFloat, SupportsIndex
 from ..bounds.assumptions import assumptions
 from ..bounds.bounds import bounds
 from ..bounds.consequences import consequences
-from ..bounds.operator_norm import make_sure_of_norm
+from ..bounds.operator_norm import check_norm_signature
 from ..bounds.verdict import _ratio, _verdict, _without_bound
 from ..classes.base import HypothesisClass
 from ..core.arguments import Array, SeedLike
@@ -75,7 +75,7 @@ def bound_check(
     BoundCheck(holds: variance=0.00975609, bound=0.00976562 (theorem-1), ratio=0.999)
     """
     problem = Problem(H, model, loss)
-    make_sure_of_norm(H)  # before the variance is computed, which may take long
+    check_norm_signature(H)  # before the variance is computed, which may take long
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
     with handing_back(lambda: variance):

@@ -118,7 +118,7 @@ def test_what_the_covariance_annihilates_has_one_inner_product_with_all_members(
     degree: int | None, kinds: tuple[int, int], normalised: bool
 ):
     H, x = gv.BiasedParities(5, 0.4, degree, normalised), reference.cube(5)
-    f = H.annihilated(x)
+    f = H.null_functions(x)
     assert f.shape == (32, kinds[0] if normalised else kinds[1])
     products = reference.projection(table(H), point_weights(5, 0.4), f)
     assert_allclose(products, np.broadcast_to(products[:1], products.shape), rtol=0, atol=1e-14)

@@ -270,7 +270,7 @@ def test_what_it_names_is_annihilated(wave: str, dim: int):
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     grid = np.stack(np.meshgrid(*[nodes] * dim), axis=-1).reshape(-1, dim)
     weight = np.prod(np.stack(np.meshgrid(*[weights / weights.sum()] * dim), axis=-1).reshape(-1, dim), axis=1)
-    f = H.annihilated(grid)
+    f = H.null_functions(grid)
     assert f.shape[1] == (2 if wave == "sawtooth" else 2 + dim)
     projections = (H.evaluate(H.sample(6, rng=0), grid) * weight) @ f
     np.testing.assert_allclose(projections - projections[0], 0, atol={"cosine": 1e-9}.get(wave, 0.05))

@@ -215,12 +215,12 @@ def test_a_class_of_zeros_is_an_error(activation: str, degree: int):
 
 
 @pytest.mark.parametrize(("activation", "degree"), [("tanh", 1), ("erf", 3), ("gelu", 2)])
-def test_annihilated_functions(activation: str, degree: int):
+def test_null_functions(activation: str, degree: int):
     """E_x'[C_H(x, x') f(x')] = 0 within 6 standard errors; the coordinates at degree 1 are not such functions."""
     H = gv.OrthogonalNetworks(4, degree, activation)
     x, x2 = (H.inputs.sample(n, np.random.default_rng(n)) for n in (5, 100_000))
     covariance = H.covariance(x, x2)
-    functions = H.annihilated(x2)
+    functions = H.null_functions(x2)
     assert functions.shape[1] == (2 if degree == 1 else 6)
     means, errors = [], []
     for f in np.concatenate([functions, x2], axis=1).T:

@@ -20,7 +20,7 @@ SETTINGS = Settings.checked(0.0, 0.95, 1024, 0, None, False)
 @pytest.mark.parametrize("degree", range(6))
 def test_what_sparse_parities_name_is_annihilated(degree: int):
     H, x = gv.SparseParities(5, degree), reference.cube(5)
-    f = H.annihilated(x)
+    f = H.null_functions(x)
     assert f.shape[0] == 32
     table = H.evaluate(H.members(), x)
     projections = table @ f / 32

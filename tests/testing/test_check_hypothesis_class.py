@@ -295,10 +295,10 @@ DEFECTS = {
     "covariance-positive": (
         lambda: ten_lines(13, covariance=lambda self, x, x2: TenLineParities.covariance(self, x, x2)
                           - 1e-3 * np.exp(-((x[:, None] - x2) ** 2).sum(axis=2))), set()),
-    "annihilated": (lambda: sparse(annihilated=lambda self, x: x[:, :1] * x[:, 1:2]), set()),
-    "annihilated: sampled": (lambda: cosines(annihilated=lambda self, x: np.cos(x[:, :1])), set()),
-    "annihilated: batch": (lambda: sparse(annihilated=lambda self, x: np.ones((len(x), 1)) * len(x)), set()),
-    "annihilated: shape": (lambda: sparse(annihilated=lambda self, x: np.ones(len(x))), set()),
+    "null-functions": (lambda: sparse(null_functions=lambda self, x: x[:, :1] * x[:, 1:2]), set()),
+    "null-functions: sampled": (lambda: cosines(null_functions=lambda self, x: np.cos(x[:, :1])), set()),
+    "null-functions: batch": (lambda: sparse(null_functions=lambda self, x: np.ones((len(x), 1)) * len(x)), set()),
+    "null-functions: shape": (lambda: sparse(null_functions=lambda self, x: np.ones(len(x))), set()),
     "operator-norm": (lambda: parities(operator_norm=lambda self, centred=True: 0.1 if centred else 1 / 16),
                       {"log2-operator-norm"}),
     "operator-norm: covariance": (lambda: ten_lines(6, operator_norm=lambda self, centred=True: 1 / 65), set()),

@@ -27,14 +27,14 @@ from ...core.arguments import Array, SeedLike, functions_of, generator, integer
 from ...core.errors import ShapeError, TooLargeError
 from ...core.primes import primitive_root
 from ..inputs.cyclic import CyclicGroup, Residues
-from ..members.combinators import Combinators
+from ..members.target_class import TargetClass
 
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_POINTS = 2**24
 _MOST_IN_GRAM = 2**12
 
 
-class CyclicOrbit(Combinators):
+class CyclicOrbit(TargetClass):
     """What the modular classes share: the functions x -> values[c x mod p], one for each c = c(a), a in Z_p^*.
 
     Parameters

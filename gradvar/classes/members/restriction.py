@@ -12,16 +12,16 @@ from ...core.arguments import Array, functions_of, inputs_of
 from ...core.errors import NotApplicableError
 from ..gram.matrix import FormulaGram, Gram, KnownByGram, OrthonormalGram, TableGram, UnknownGram
 from ..gram.table import Table, kept, project
-from .combinators import Combinators
 from .selection import Selection, key
 from .target import Members, Target
+from .target_class import TargetClass
 
 _ENUMERATED = 2**22
 """The most points over which the Gram matrix is summed."""
 _BLOCK = 2**21
 
 
-class Restriction(KnownByGram, Selection[Combinators], Combinators):
+class Restriction(KnownByGram, Selection[TargetClass], TargetClass):
     """Some members of a class with the uniform distribution over them, on the inputs of that class.
 
     What `H.restrict(members)` returns. Its Gram matrix is known where those members are proved to be orthonormal, or
@@ -57,7 +57,7 @@ class Restriction(KnownByGram, Selection[Combinators], Combinators):
     [-1.0, -1.0, 1.0, 1.0]
     """
 
-    def __init__(self, parent: Combinators, members: npt.ArrayLike | Iterable[Target]) -> None:
+    def __init__(self, parent: TargetClass, members: npt.ArrayLike | Iterable[Target]) -> None:
         super().__init__(parent, members)
         self.inputs = parent.inputs
 

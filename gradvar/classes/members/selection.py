@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import SeedLike, generator, integer
-from .target import Collection, Members, Target
+from .target import HasMembers, Members, Target
 
-Home = TypeVar("Home", bound=Collection)
+Home = TypeVar("Home", bound=HasMembers)
 
 _HASHED = 64
 
 
-class Selection(Collection, Generic[Home]):
+class Selection(HasMembers, Generic[Home]):
     """A mixin: some members of a class with the uniform distribution over them.
 
     Attributes

@@ -44,7 +44,7 @@ class Target:
     array([-1.,  1.])
     """
 
-    hypotheses: Collection
+    hypotheses: HasMembers
     which: Members
 
     def __call__(self, x: npt.ArrayLike) -> Array:
@@ -81,7 +81,7 @@ class _Unranks(Protocol):
         """The description of a member by its number in the order of `members()`."""
 
 
-class Collection(ABC):
+class HasMembers(ABC):
     """A mixin: `member`, iteration and `len` for a class with `size` and `members`.
 
     A class that finds member number i without listing all says how in `_numbered(i)`; one whose descriptions are

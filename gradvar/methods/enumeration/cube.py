@@ -296,9 +296,9 @@ def _is_input_layer(left: Array, x: Array) -> bool:
     return left.shape[1] in (dim, dim + 1) and np.array_equal(left[:, :dim], x) and bool((left[:, dim:] == 1).all())
 
 
-def signal_block(problem: Problem, bounds: tuple[int, int]) -> Factors:
+def signal_block(problem: Problem, block: tuple[int, int]) -> Factors:
     """Return the signal's factors at points start..stop-1."""
-    return problem.signal_factors(problem.inputs.points(*bounds))
+    return problem.signal_factors(problem.inputs.points(*block))
 
 
 def _on_cube(problem: Problem, settings: Settings, f: Callable[[Array], Array]) -> Array:
@@ -311,5 +311,5 @@ def _on_cube(problem: Problem, settings: Settings, f: Callable[[Array], Array]) 
         return np.concatenate(list(results))
 
 
-def _block_values(problem: Problem, f: Callable[[Array], Array], bounds: tuple[int, int]) -> Array:
-    return f(problem.inputs.points(*bounds))
+def _block_values(problem: Problem, f: Callable[[Array], Array], block: tuple[int, int]) -> Array:
+    return f(problem.inputs.points(*block))

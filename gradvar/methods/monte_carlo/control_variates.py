@@ -5,7 +5,7 @@ If E_x[h(x) f(x)] is the same for every member h, then E_x'[C_H(x, x') f(x')] = 
     E[C_H(x, x') <s(x), s(x')>] = E[C_H(x, x') <r(x), r(x')>],      r(x) = s(x) - sum_q f_q(x) b_q,
 
 for any vectors b_q that do not depend on the sample: such components of s only add noise. The b_q are the least
-squares coefficients of s on the functions f_q that the class names (`annihilated(x)`), from a sample of their own.
+squares coefficients of s on the functions f_q that the class names (`null_functions(x)`), from a sample of their own.
 
 They are as large as q gradients, and a pure function of the problem and the seed: threads fit them together, other
 processes each for themselves.
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...classes.base import KnowsAnnihilated
+from ...classes.base import KnowsNullFunctions
 from ...core.arguments import Array, stream
 from ...estimation.expectation import rows_per_tile
 from ...estimation.settings import Settings
@@ -127,7 +127,7 @@ class Regression(Travels):
 
 def regression(problem: Problem, settings: Settings) -> Regression | None:
     """Regress the signal on what the class annihilates; None for a class that names nothing."""
-    if not isinstance(problem.hypotheses, KnowsAnnihilated):
+    if not isinstance(problem.hypotheses, KnowsNullFunctions):
         return None
     x = problem.inputs.sample(1, np.random.default_rng(0))
     shapes = [(left.shape[1], right.shape[1]) for left, right in problem.signal_factors(x)]
@@ -166,5 +166,5 @@ class _Fit:
 
 def _functions(problem: Problem, x: Array) -> Array:
     hypotheses = problem.hypotheses
-    assert isinstance(hypotheses, KnowsAnnihilated)
-    return np.asarray(hypotheses.annihilated(x), dtype=np.float64)
+    assert isinstance(hypotheses, KnowsNullFunctions)
+    return np.asarray(hypotheses.null_functions(x), dtype=np.float64)

@@ -36,7 +36,7 @@ class MonteCarlo:
     Parameters
     ----------
     variance_reduction : bool
-        Whether components of the signal that the class covariance annihilates (`annihilated` of a class, such as
+        Whether components of the signal that the class covariance annihilates (`null_functions` of a class, such as
         everything constant or linear for parities of degree 3) are taken out by a regression on a sample of its own.
         It leaves the estimate unbiased.
     n_members : int

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, SeedLike
 from ..gram.table import EvaluatedTable, Table
-from .target import Collection, Members, Target
+from .target import HasMembers, Members, Target
 
 if TYPE_CHECKING:
     from .restriction import Restriction
 
 
-class Combinators(Collection):
+class TargetClass(HasMembers):
     """A mixin: `member`, `restrict`, iteration and `len` for a class with `size`, `members`, `sample`, `evaluate`.
 
     A class where not everything that can be evaluated is a member refuses the rest in `_checked`.
