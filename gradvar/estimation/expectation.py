@@ -15,7 +15,7 @@ from ..classes.inputs import Inputs
 from ..core.arguments import Array, stream
 from ..core.errors import NonFiniteError
 from ..results.estimate import Estimate
-from ..results.interruption import handing_back
+from ..results.interruption import attach_estimate
 from .settings import Settings
 from .tiles import ordered_map
 
@@ -106,7 +106,7 @@ def expectation(
         seconds = time.perf_counter() - begin
         return [sampled_mean(column, settings, name, method, seconds) for column in np.concatenate(tiles).T]
 
-    with handing_back(lambda: estimates()[0] if tiles else None):
+    with attach_estimate(lambda: estimates()[0] if tiles else None):
         tiles.extend(_values(f, inputs, settings, _FINAL_KEY, n, rows))
     return estimates()
 

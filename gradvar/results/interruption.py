@@ -1,4 +1,4 @@
-"""Ctrl-C and lost workers: the exceptions that hand back the estimate so far."""
+"""The exceptions of Ctrl-C and of lost workers, which carry the estimate so far."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class WorkersLostError(BrokenExecutor):
 
 
 @contextmanager
-def handing_back(so_far: Callable[[], Estimate | None]) -> Iterator[None]:
-    """Hand back what there is of an estimate when Ctrl-C ends it or its workers die."""
+def attach_estimate(so_far: Callable[[], Estimate | None]) -> Iterator[None]:
+    """Attach the estimate so far to the exception when Ctrl-C ends a computation or its workers die."""
     try:
         yield
     except KeyboardInterrupt:

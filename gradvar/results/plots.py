@@ -13,7 +13,7 @@ from ..core.arguments import Array
 from ..core.numbers import log2_end
 from .findings import Findings
 from .report import TITLES
-from .table import Scalar, telling
+from .table import Scalar, distinguishing_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +107,7 @@ def plot_sweep(rows: Sequence[Row], parameters: Sequence[str], x: str, y: str, a
     positions = _x_axis(ax, [row[x] for row in drawn], x)
     ordered = all(isinstance(row[x], (int, float)) for row in drawn)
     logarithmic, floor = _y_axis(ax, drawn, y)
-    names = telling(drawn, [name for name in parameters if name != "seed"], (x, "seed"))
+    names = distinguishing_columns(drawn, [name for name in parameters if name != "seed"], (x, "seed"))
     lines: dict[tuple[Scalar, ...], list[tuple[float, Row]]] = {}
     for position, row in zip(positions, drawn, strict=True):
         line = (*(row.get(name) for name in names), None if x == "seed" else row.get("seed"))

@@ -8,7 +8,9 @@ from typing import TypeAlias
 Scalar: TypeAlias = str | int | float | bool | None
 
 
-def telling(rows: Sequence[Mapping[str, Scalar]], names: Sequence[str], given: Sequence[str] = ()) -> list[str]:
+def distinguishing_columns(
+    rows: Sequence[Mapping[str, Scalar]], names: Sequence[str], given: Sequence[str] = ()
+) -> list[str]:
     """Those of `names`, as few as it takes, that tell rows apart which `given` does not."""
 
     def kinds(columns: Sequence[str]) -> int:

@@ -38,7 +38,7 @@ from ..estimation.tiles import ordered_map, single_threaded_blas
 from ..estimation.u_statistic import Moments, moments
 from ..problem import Problem
 from ..results.estimate import Estimate
-from ..results.interruption import handing_back
+from ..results.interruption import attach_estimate
 from .base import DrawsExamples
 from .examples import drawn_examples, kernel_within, total_gradients
 from .sample_sizes import Design, planned
@@ -94,7 +94,7 @@ class TaskPairs:
         def so_far() -> Estimate:
             return _estimate(done, design, problem, settings, time.perf_counter() - begin)
 
-        with handing_back(lambda: so_far() if done else None), progress(settings.progress) as bar:
+        with attach_estimate(lambda: so_far() if done else None), progress(settings.progress) as bar:
             design = planned(problem, settings)
             tile = _Tile(problem, settings.seed, design)
             bar.stage(f"pairs of tasks, {design.samples:,} examples", len(tile.numbers))

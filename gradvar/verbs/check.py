@@ -24,7 +24,7 @@ from ..models.infinite_mlp import InfiniteMLP
 from ..problem import Problem
 from ..results.bound_check import BoundCheck
 from ..results.estimate import Estimate
-from ..results.interruption import handing_back
+from ..results.interruption import attach_estimate
 from ..tasks.base import DrawsExamples
 from ..tasks.task_class import Examples
 from .auto import as_method
@@ -78,7 +78,7 @@ def bound_check(
     check_norm_signature(H)  # before the variance is computed, which may take long
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
-    with handing_back(lambda: variance):
+    with attach_estimate(lambda: variance):
         gradient, signal, example = _norms(problem, settings, variance)
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, settings, example)

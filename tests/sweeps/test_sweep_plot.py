@@ -6,7 +6,7 @@ import pytest
 
 import gradvar as gv
 from gradvar.experiments.sweep.records import Record
-from gradvar.results.table import telling
+from gradvar.results.table import distinguishing_columns
 
 matplotlib.use("agg")
 
@@ -161,10 +161,10 @@ def test_values_that_underflow_are_refused_and_the_logarithm_is_drawn():
     assert list(y) == [0.0, -5000.0]
 
 
-def test_telling_is_the_fewest_parameters_that_tell_rows_apart():
+def test_distinguishing_columns_are_the_fewest_parameters_that_tell_rows_apart():
     rows = [{"H": f"P{d}", "dim": d, "loss": loss, "same": 1} for d in (1, 2) for loss in ("a", "b")]
     names = ["H", "dim", "loss", "same"]
-    assert telling(rows, names) == ["dim", "loss"]
-    assert telling(rows, names, ["dim"]) == ["loss"]
-    assert telling(rows[:1], names) == []
-    assert telling([{"a": 1}, {"b": 1}, {"a": 1, "b": 1}], ["a", "b"]) == ["a", "b"]
+    assert distinguishing_columns(rows, names) == ["dim", "loss"]
+    assert distinguishing_columns(rows, names, ["dim"]) == ["loss"]
+    assert distinguishing_columns(rows[:1], names) == []
+    assert distinguishing_columns([{"a": 1}, {"b": 1}, {"a": 1, "b": 1}], ["a", "b"]) == ["a", "b"]

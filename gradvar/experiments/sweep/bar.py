@@ -8,7 +8,7 @@ from functools import partial
 
 from ...estimation.progress import Reporter
 from ...results.estimate import Estimate
-from ...results.table import Scalar, telling
+from ...results.table import Scalar, distinguishing_columns
 from .problems import NamedProblem
 from .records import Record
 
@@ -23,7 +23,7 @@ class Bar:
 
         parameters = [item.parameters for item in items]
         names = list(dict.fromkeys(name for one in parameters for name in one))
-        self._names = telling(parameters, names) or names[:1]
+        self._names = distinguishing_columns(parameters, names) or names[:1]
         self._bar = tqdm(total=len(items), unit="problem", disable=not shown)
         self._shown_at = 0.0
 

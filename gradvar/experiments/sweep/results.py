@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...core.numbers import format_log2
 from ...results.plots import plot_sweep
-from ...results.table import Scalar, telling
+from ...results.table import Scalar, distinguishing_columns
 from .journal import parse
 from .records import NUMBERS, Record
 
@@ -126,7 +126,7 @@ class SweepResults:
 
     def _table(self) -> list[list[str]]:
         parameters = [record.parameters for record in self.records]
-        names = telling(parameters, self._parameters()) or self._parameters()[:1]
+        names = distinguishing_columns(parameters, self._parameters()) or self._parameters()[:1]
         rows = [[*names, "variance", "bound", "ratio", "verdict", "method", "seconds"]]
         for record in self.records:
             cells = [str(record.parameters.get(name, "")) for name in names]

@@ -28,7 +28,7 @@ from ...estimation.settings import Settings
 from ...estimation.u_statistic import Moments
 from ...problem import Problem
 from ...results.estimate import Estimate
-from ...results.interruption import handing_back
+from ...results.interruption import attach_estimate
 from .control_variates import regression
 from .pair_sums import ROWS, PairSums
 
@@ -84,7 +84,7 @@ class InputPairs:
             done = [sums for sums in samples if sums.n >= 4]
             return _estimate(done[-1], settings, begin) if done else None
 
-        with handing_back(so_far), progress(settings.progress) as bar:
+        with attach_estimate(so_far), progress(settings.progress) as bar:
             reduction = regression(problem, settings) if self.variance_reduction else None
             n = settings.max_samples
             if settings.rtol > 0 and n // 4 >= 2 * ROWS:

@@ -46,7 +46,7 @@ from ...estimation.tiles import ordered_map, shares_memory, single_threaded_blas
 from ...estimation.u_statistic import Moments, moments, plain_interval
 from ...problem import Problem
 from ...results.estimate import Estimate
-from ...results.interruption import handing_back
+from ...results.interruption import attach_estimate
 from .member_gradients import MemberGradients, Sums, Task
 
 _PILOT_KEY, _FINAL_KEY = 6, 7
@@ -114,7 +114,7 @@ class SampledMembers:
             return runs[-1].found()
 
         # Held for all maps together: to find the BLAS libraries of a large process takes longer than a small map.
-        with handing_back(so_far), single_threaded_blas(), progress(settings.progress) as bar:
+        with attach_estimate(so_far), single_threaded_blas(), progress(settings.progress) as bar:
             points, n = problem.inputs.n_points, settings.max_samples
             if points is not None and points <= n:
                 return finish(run(_FINAL_KEY, points, True))
