@@ -12,50 +12,8 @@ the library.
 True
 """
 
-from __future__ import annotations
+import lazy_loader
 
-import importlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .checks import Check, CheckReport, CheckResult
-    from .hypothesis_class import check_hypothesis_class, hypothesis_class_checks
-    from .loss import check_loss, loss_checks
-    from .model import check_model, model_checks
-    from .theorem1 import check_theorem1, theorem1_checks
-
-_HOME = {
-    "checks": ("Check", "CheckReport", "CheckResult"),
-    "hypothesis_class": ("check_hypothesis_class", "hypothesis_class_checks"),
-    "loss": ("check_loss", "loss_checks"),
-    "model": ("check_model", "model_checks"),
-    "theorem1": ("check_theorem1", "theorem1_checks"),
-}
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-
-__all__ = [
-    "Check",
-    "CheckReport",
-    "CheckResult",
-    "check_hypothesis_class",
-    "check_loss",
-    "check_model",
-    "check_theorem1",
-    "hypothesis_class_checks",
-    "loss_checks",
-    "model_checks",
-    "theorem1_checks",
-]
-
-
-def __getattr__(name: str) -> object:
-    # Loaded on first use, so that `gradvar.testing.reference` stands on nothing of the library.
-    if name in _MODULE_OF:
-        value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'gradvar.testing' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# The names stand in __init__.pyi; each is loaded on first use, so that `gradvar.testing.reference` stands on nothing
+# of the library. Without `__all__`, `help(gradvar.testing)` is this page.
+__getattr__, __dir__, _ = lazy_loader.attach_stub(__name__, __file__)

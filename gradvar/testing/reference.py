@@ -31,33 +31,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "activation",
-    "activation_derivative",
-    "boas_bellman",
-    "class_covariance",
-    "class_mean",
-    "cross_predictability",
-    "cube",
-    "degree_spectrum",
-    "gershgorin",
-    "gradient_norm_sq",
-    "gradient_variance",
-    "gradients",
-    "gram",
-    "hoeffding",
-    "krawtchouk",
-    "loss_derivative",
-    "mlp_gradient",
-    "mlp_predict",
-    "operator_norm",
-    "parity_table",
-    "projection",
-    "signal_norm_sq",
-    "tangent_kernel",
-    "u_statistic",
-]
-
 Array = npt.NDArray[np.float64]
 Loss = str | Callable[[float], float]
 
@@ -174,54 +147,45 @@ def projection(table: Array, weights: Array, f: Array) -> Array:
 # --- models -----------------------------------------------------------------------------------------------
 
 
+def _sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z)) if z > 0 else math.exp(z) / (1 + math.exp(z))
+
+
+_ACTIVATIONS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
+    "tanh": (math.tanh, lambda z: 4 * _sigmoid(2 * z) * _sigmoid(-2 * z)),  # = 1/cosh(z)^2
+    "relu": (lambda z: max(z, 0.0), lambda z: 1.0 if z > 0 else 0.0),
+    "erf": (math.erf, lambda z: 2 / math.sqrt(math.pi) * math.exp(-z * z)),
+    "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * _sigmoid(-z)),
+    "sin": (math.sin, math.cos),
+    "cos": (math.cos, lambda z: -math.sin(z)),
+    "gelu": (
+        lambda z: z * math.erfc(-z / math.sqrt(2)) / 2,
+        lambda z: math.erfc(-z / math.sqrt(2)) / 2 + z * math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+    ),
+    "softplus": (lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z))), _sigmoid),
+    "identity": (lambda z: z, lambda z: 1.0),
+}
+"""By name: the function and its derivative; that of relu at 0 is 0."""
+
+
 def activation(name: str, z: float) -> float:
     """The activation function `name` at z.
 
     >>> activation("relu", -2.0), activation("identity", -2.0)
     (0.0, -2.0)
     """
-    if name == "tanh":
-        return math.tanh(z)
-    if name == "relu":
-        return max(z, 0.0)
-    if name == "erf":
-        return math.erf(z)
-    if name == "sigmoid":
-        return 1 / (1 + math.exp(-z)) if z > 0 else math.exp(z) / (1 + math.exp(z))
-    if name == "sin":
-        return math.sin(z)
-    if name == "cos":
-        return math.cos(z)
-    if name == "gelu":
-        return z * math.erfc(-z / math.sqrt(2)) / 2
-    if name == "softplus":
-        return max(z, 0.0) + math.log1p(math.exp(-abs(z)))
-    if name == "identity":
-        return z
-    raise ValueError(f"`name` {name!r} is not an activation of the reference")
+    return _named(name)[0](z)
 
 
 def activation_derivative(name: str, z: float) -> float:
     """The derivative of the activation `name` at z; that of relu at 0 is 0."""
-    if name == "tanh":
-        return 4 * activation("sigmoid", 2 * z) * activation("sigmoid", -2 * z)  # = 1/cosh(z)^2
-    if name == "relu":
-        return 1.0 if z > 0 else 0.0
-    if name == "erf":
-        return 2 / math.sqrt(math.pi) * math.exp(-z * z)
-    if name == "sigmoid":
-        return activation("sigmoid", z) * activation("sigmoid", -z)
-    if name == "sin":
-        return math.cos(z)
-    if name == "cos":
-        return -math.sin(z)
-    if name == "gelu":
-        return math.erfc(-z / math.sqrt(2)) / 2 + z * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    if name == "softplus":
-        return activation("sigmoid", z)
-    if name == "identity":
-        return 1.0
-    raise ValueError(f"`name` {name!r} is not an activation of the reference")
+    return _named(name)[1](z)
+
+
+def _named(name: str) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    if name not in _ACTIVATIONS:
+        raise ValueError(f"`name` {name!r} is not an activation of the reference")
+    return _ACTIVATIONS[name]
 
 
 def _layers(
@@ -295,7 +259,7 @@ def loss_derivative(loss: Loss, p: float, y: float) -> float:
     if loss == "hinge":
         return -y if y * p < 1 else 0.0 if y * p > 1 else -y / 2
     if loss == "logistic":
-        return -y * activation("sigmoid", -y * p)
+        return -y * _sigmoid(-y * p)
     if loss == "perceptron":
         return -y if y * p < 0 else 0.0 if y * p > 0 else -y / 2
     if callable(loss):

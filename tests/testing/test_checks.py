@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pydoc
 import subprocess
 import sys
 import unittest
@@ -109,6 +110,17 @@ def test_importing_the_reference_imports_nothing_of_the_library():
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'check_everything'"):
+    with pytest.raises(AttributeError, match="check_everything"):
         testing.check_everything  # noqa: B018
-    assert set(testing.__all__) <= set(dir(testing))
+
+
+def test_the_names_of_the_stub_are_the_public_ones_and_each_is_there():
+    names = {"Check", "CheckReport", "CheckResult", "reference"}
+    names |= {f"check_{kind}" for kind in ("hypothesis_class", "loss", "model", "theorem1")}
+    names |= {f"{kind}_checks" for kind in ("hypothesis_class", "loss", "model", "theorem1")}
+    assert set(dir(testing)) == names
+    assert all(getattr(testing, name).__doc__ for name in names)
+
+
+def test_help_is_a_page():
+    assert len(pydoc.render_doc(testing).splitlines()) < 80
