@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,14 @@ from .models.base import KnowsTangentFactors, Model, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
 
 Factors = list[tuple[Array, Array]]
+
+
+class Moment(Enum):
+    """A moment over the class of E_x[h s], s the signal and m = E_h h the class mean."""
+
+    VARIANCE = "E_h ||E[(h - m) s]||^2"
+    SECOND = "E_h ||E[h s]||^2"
+    MEAN = "||E[m s]||^2"
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Problem:
         The predictor p_w at its weights w; or a network in the mean over its weights.
     loss : str or Loss
         "square" (1/2 (p - y)^2), "correlation", "hinge", "logistic", "perceptron" or a `MarginLoss`.
+    moment : Moment
+        Which moment over the class is asked for: the variance, or one of the two parts whose difference it is.
 
     Raises
     ------
@@ -53,8 +64,15 @@ class Problem:
     hypotheses: HypothesisClass
     model: Model | InfiniteMLP
     loss: Loss
+    moment: Moment
 
-    def __init__(self, hypotheses: HypothesisClass, model: Model | InfiniteMLP, loss: str | Loss = "square") -> None:
+    def __init__(
+        self,
+        hypotheses: HypothesisClass,
+        model: Model | InfiniteMLP,
+        loss: str | Loss = "square",
+        moment: Moment = Moment.VARIANCE,
+    ) -> None:
         if not isinstance(hypotheses, HypothesisClass) or isinstance(hypotheses, type):
             raise TypeError(
                 f"`H` must be a hypothesis class, an object with `inputs` and `log2_size` "
@@ -74,6 +92,7 @@ class Problem:
             integer("model.n_parameters", model.n_parameters, 1)
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "loss", as_loss(loss))
+        object.__setattr__(self, "moment", moment)
         dim = getattr(model, "dim", None)
         if dim is not None and dim != self.inputs.dim:
             raise ShapeError(

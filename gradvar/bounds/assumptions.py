@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
-from ..core.arguments import Array, stream
+from ..core.arguments import Array, Stream, stream
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import exp2, format_number
 from ..estimation.settings import Settings
@@ -19,7 +19,6 @@ from ..results.findings import Assumption
 from ..tasks.base import DrawsExamples
 from ..tasks.task_class import draw_examples
 
-_STREAM = 5
 _MEMBERS, _INPUTS = 32, 4096
 _OWN_INPUTS = Assumption(
     "shared inputs",
@@ -75,7 +74,7 @@ def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumptio
 
 def _sampled_orthonormality(name: str, hypotheses: Samples[object], settings: Settings) -> Assumption:
     """Look at the Gram matrix of members drawn from the class, on all inputs or on a sample of them."""
-    rng = stream(settings.seed, _STREAM)
+    rng = stream(settings.seed, Stream.ASSUMPTIONS)
     members = hypotheses.sample(_MEMBERS, rng)
     inputs = hypotheses.inputs
     enumerated = inputs.n_points is not None and inputs.n_points <= 2**16
@@ -122,11 +121,11 @@ def _labels(problem: Problem, settings: Settings) -> Assumption:
     if evidence is not None:
         return Assumption(name, *evidence)
     if isinstance(hypotheses, DrawsExamples):
-        draw_examples(hypotheses, _MEMBERS, 256, stream(settings.seed, _STREAM))
+        draw_examples(hypotheses, _MEMBERS, 256, stream(settings.seed, Stream.ASSUMPTIONS))
         return Assumption(name, "estimated", f"claimed; -1 and +1 on 256 examples of each of {_MEMBERS} sampled tasks")
     if not isinstance(hypotheses, Samples):
         return Assumption(name, "claimed", "the class has no `sample` and `evaluate` to look at them by")
-    rng = stream(settings.seed, _STREAM)
+    rng = stream(settings.seed, Stream.ASSUMPTIONS)
     members = hypotheses.sample(_MEMBERS, rng)
     values = np.asarray(hypotheses.evaluate(members, hypotheses.inputs.sample(256, rng)), dtype=np.float64)
     wrong = values[np.abs(values) != 1]

@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
 from ..classes.gram.derived import operator_norm
-from ..core.arguments import stream
+from ..core.arguments import Stream, stream
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import log2_of, percent
 from ..estimation.settings import Settings
 from .sampled_norm import sampled_spectrum
-
-_STREAM = 9
 
 
 def check_norm_signature(hypotheses: HypothesisClass) -> None:
@@ -62,7 +60,7 @@ def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Setting
         return _Constant(_log2(derived[0]), f"operator norm from {derived[1]}")
     if not isinstance(hypotheses, Samples):
         return _Constant(math.nan, unknown)
-    rng = stream(settings.seed, _STREAM, int(centred))
+    rng = stream(settings.seed, Stream.OPERATOR_NORM, int(centred))
     found = sampled_spectrum(hypotheses, rng=rng, centred=centred, confidence=settings.confidence)
     low, high = found.interval
     inputs = "all inputs" if found.n_inputs is None else f"{found.n_inputs:,} sampled inputs"

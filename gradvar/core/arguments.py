@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import SupportsFloat, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
@@ -113,6 +114,27 @@ def seed_sequence(rng: SeedLike) -> np.random.SeedSequence:
 def generator(rng: SeedLike) -> np.random.Generator:
     """Turn the `rng` argument into a Generator: a Generator is used as it is."""
     return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed_sequence(rng))
+
+
+class Stream(IntEnum):
+    """First keys of the random streams under one seed: what draws from a stream of its own.
+
+    A training run has a seed of its own and keys of another length: its streams share two numbers with others.
+    """
+
+    PAIRS_PILOT = 0
+    PAIRS = 1
+    MEAN_PILOT = 2
+    MEAN = 3
+    ASSUMPTIONS = 5
+    MEMBERS_PILOT = 6
+    MEMBERS = 7
+    CONTROL_VARIATES = 8
+    OPERATOR_NORM = 9
+    TASKS_PILOT = 10
+    TASKS = 11
+    TRAINING = 0
+    EVALUATION = 1
 
 
 def stream(seed: np.random.SeedSequence, *key: int) -> np.random.Generator:

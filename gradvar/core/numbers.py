@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -25,6 +27,44 @@ def log2_of(mantissa: float, exponent: int) -> float:
 def log2_end(end: float, exponent: int) -> float:
     """log2 of an end of an interval for a number that is not negative: -inf where the end is."""
     return end if end == math.inf else log2_of(max(end, 0.0), exponent)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The number mantissa * 2**exponent, known up to error * 2**exponent."""
+
+    mantissa: float
+    error: float = 0.0
+    exponent: int = 0
+
+    def times(self, factor: float, exponent: int = 0) -> Scaled:
+        """Return the number times factor * 2**exponent, factor >= 0."""
+        return Scaled(self.mantissa * factor, self.error * factor, self.exponent + exponent)
+
+    @property
+    def relative_error(self) -> float:
+        """error / |mantissa|; inf where only the mantissa is 0, 0 where both are."""
+        if self.mantissa == 0:
+            return math.inf if self.error else 0.0
+        return self.error / abs(self.mantissa)
+
+    @classmethod
+    def total(cls, parts: Iterable[Scaled]) -> Scaled:
+        """Return the sum, in units of the largest part; errors add."""
+        parts = [part for part in parts if part.mantissa or part.error]
+        top = max(
+            (part.exponent + math.frexp(abs(part.mantissa) + part.error)[1] for part in parts if _is_finite(part)),
+            default=0,
+        )
+        mantissa, error = (
+            math.fsum(math.ldexp(end, max(part.exponent - top, -2200)) for part, end in zip(parts, ends, strict=True))
+            for ends in ([part.mantissa for part in parts], [part.error for part in parts])
+        )
+        return cls(mantissa, error, top)
+
+
+def _is_finite(part: Scaled) -> bool:
+    return math.isfinite(part.mantissa) and math.isfinite(part.error)
 
 
 def exp2(log2: float) -> float:

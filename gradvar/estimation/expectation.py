@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..classes.inputs import Inputs
-from ..core.arguments import Array, stream
+from ..core.arguments import Array, Stream, stream
 from ..core.errors import NonFiniteError
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
@@ -26,7 +26,6 @@ ROUNDING = 1e-12
 usual depth and compensated merges stay two orders of magnitude below it."""
 MAX_POINTS = 2**22
 _PILOT = 4096
-_PILOT_KEY, _FINAL_KEY = 2, 3
 
 
 def rows_per_tile(row_size: int, largest: int) -> int:
@@ -95,7 +94,7 @@ def expectation(
     n = settings.max_samples
     # A pilot that would take more than a quarter of the budget decides nothing worth its cost.
     if settings.rtol > 0 and n > 4 * _PILOT:
-        pilot = np.concatenate(list(_values(f, inputs, settings, _PILOT_KEY, _PILOT, rows)))
+        pilot = np.concatenate(list(_values(f, inputs, settings, Stream.MEAN_PILOT, _PILOT, rows)))
         mean, spread = pilot.mean(axis=0), pilot.std(axis=0, ddof=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             wanted = np.where(spread > 0, (settings.quantile * spread / (0.8 * settings.rtol * mean)) ** 2, 0.0)
@@ -107,7 +106,7 @@ def expectation(
         return [sampled_mean(column, settings, name, method, seconds) for column in np.concatenate(tiles).T]
 
     with attach_estimate(lambda: estimates()[0] if tiles else None):
-        tiles.extend(_values(f, inputs, settings, _FINAL_KEY, n, rows))
+        tiles.extend(_values(f, inputs, settings, Stream.MEAN, n, rows))
     return estimates()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
-from ..core.numbers import JSON, format_number, json_number, log2_of, percent, power_of_two
+from ..core.numbers import JSON, Scaled, format_number, json_number, log2_of, percent, power_of_two
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,65 @@ class Estimate:
     zeta: tuple[float, float] | None = None
     norms: tuple[Estimate, ...] | None = None
     log2_signal_share: float | None = None
+
+    @classmethod
+    def exactly(
+        cls, number: Scaled, method: str, guarantee: str, *, seconds: float = 0.0, n_evaluated: int = 0
+    ) -> Estimate:
+        """A number >= 0 that is exact up to its stated error."""
+        low, high = number.mantissa - number.error, number.mantissa + number.error
+        return cls(
+            mantissa=number.mantissa,
+            exponent=number.exponent,
+            mantissa_interval=(max(low, 0.0), high),
+            exact=True,
+            method=method,
+            guarantee=guarantee,
+            n_evaluated=n_evaluated,
+            seconds=seconds,
+        )
+
+    @classmethod
+    def sampled(
+        cls,
+        mantissa: float,
+        interval: tuple[float, float],
+        method: str,
+        guarantee: str,
+        *,
+        resolved: bool = True,
+        exponent: int = 0,
+        error: float,
+        upper: float,
+        resolution: float = 0.0,
+        confidence: float,
+        n_samples: int,
+        seconds: float,
+        zeta: tuple[float, float] | None = None,
+        norms: tuple[Estimate, ...] | None = None,
+    ) -> Estimate:
+        """An unbiased number from samples; where they resolve nothing, its interval is the whole line."""
+        return cls(
+            mantissa=mantissa,
+            exponent=exponent,
+            mantissa_interval=interval if resolved else (-math.inf, math.inf),
+            mantissa_error=error if resolved else math.inf,
+            mantissa_upper=upper if resolved else math.inf,
+            mantissa_resolution=resolution if resolved else math.inf,
+            exact=False,
+            method=method,
+            guarantee=guarantee,
+            confidence=confidence,
+            n_samples=n_samples,
+            seconds=seconds,
+            resolved=resolved,
+            zeta=zeta if resolved else None,
+            norms=norms,
+        )
+
+    def scaled(self, exponent: int) -> Estimate:
+        """Return the estimate times 2**exponent."""
+        return replace(self, exponent=self.exponent + exponent)
 
     @property
     def value(self) -> float:

@@ -73,6 +73,12 @@ class TaskEnumeration:
             return NotApplicableError(f"it would take {float(work):.2g} products, more than {self.max_work:.2g}")
         return None
 
+    def work(self, problem: Problem) -> float:
+        """Return the products tasks x inputs x parameters."""
+        return float(
+            2.0**problem.hypotheses.log2_size * (problem.inputs.n_points or math.inf) * problem.predictor.n_parameters
+        )
+
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated."""
         assert isinstance(problem.hypotheses, TabulatesTasks)

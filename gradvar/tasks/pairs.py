@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.arguments import Array, stream
+from ..core.arguments import Array, Stream, stream
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import format_number
 from ..estimation.expectation import ROUNDING, rows_per_tile, sampled_norms
@@ -43,7 +43,6 @@ from .base import DrawsExamples
 from .examples import drawn_examples, kernel_within, total_gradients
 from .sample_sizes import Design, planned
 
-_FINAL_KEY = 9
 _FEWEST_BATCHES, _FEWEST_PAIRS = 32, 10
 """No interval is drawn from fewer batches, or from a smaller effective number of pairs, (sum h^2)^2 / sum h^4."""
 _MOST_PARAMETERS, _ROWS = 2**23, 1024
@@ -75,6 +74,10 @@ class TaskPairs:
                 f"{_MOST_PARAMETERS:,} parameters are the most"
             )
         return None
+
+    def work(self, problem: Problem) -> float:
+        """Return inf: it samples."""
+        return math.inf
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""
@@ -125,7 +128,7 @@ class _Tile:
     design: Design
 
     def __call__(self, number: int) -> _Batches:
-        rng = stream(self.seed, _FINAL_KEY, number)
+        rng = stream(self.seed, Stream.TASKS, number)
         n, tasks = self.design.examples, self.design.tasks
         rows = rows_per_tile(self.problem.row_size, _ROWS)
         some = self.in_a_tile

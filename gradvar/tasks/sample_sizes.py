@@ -19,13 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.arguments import Array, stream
+from ..core.arguments import Array, Stream, stream
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map
 from ..problem import Factors, Problem
 from .examples import drawn_examples, kernel_within, total_gradients
 
-_PILOT_KEY = 8
 _EXAMPLES = (2, 4, 8, 16, 32, 64)
 _BATCHES, _FEWEST_BATCHES, _KEPT_NUMBERS = 256, 64, 2**27
 _PILOT_EXAMPLES, _PILOT_TASKS, _PILOT_MOST = 16, 64, 2**16
@@ -114,7 +113,7 @@ def _pilot(problem: Problem, settings: Settings, tasks: int) -> Terms:
 
 
 def _pilot_factors(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Factors:
-    return drawn_examples(problem, _PILOT_TASKS, _PILOT_EXAMPLES, stream(seed, _PILOT_KEY, tile))[0]
+    return drawn_examples(problem, _PILOT_TASKS, _PILOT_EXAMPLES, stream(seed, Stream.TASKS_PILOT, tile))[0]
 
 
 def _pilot_total(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Array:

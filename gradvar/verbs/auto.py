@@ -78,6 +78,10 @@ class Auto:
             return error
         return None
 
+    def work(self, problem: Problem) -> float:
+        """Return that of the method it takes."""
+        return self.select(problem).method.work(problem)
+
     def plan(self, problem: Problem) -> str:
         """Say what will be taken, and why."""
         return self.select(problem).reason

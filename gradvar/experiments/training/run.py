@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, Never, SupportsFloat, SupportsIndex, 
 import numpy as np
 
 from ...classes.inputs import Inputs
-from ...core.arguments import Array, SeedLike, finite, integer, number, seed_sequence, stream
+from ...core.arguments import Array, SeedLike, Stream, finite, integer, number, seed_sequence, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.tiles import single_threaded_blas
 from ...losses import KnowsValue, Loss, as_loss
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Trained = TypeVar("Trained", bound=KnowsParameters)
 
-_TRAINING_KEY, _EVALUATION_KEY = 0, 1
 _EVALUATED = 500
 
 
@@ -130,7 +129,7 @@ def descend(
     try:
         with single_threaded_blas(), _bar(count, progress) as bar:
             run.record()
-            for x, y in islice(examples.batches(size, stream(run.seed, _TRAINING_KEY)), count):
+            for x, y in islice(examples.batches(size, stream(run.seed, Stream.TRAINING)), count):
                 run.step(x, y)
                 if run.n_steps % every == 0 or run.n_steps == count:
                     run.record()
@@ -190,7 +189,7 @@ class _Run(Generic[Trained]):
     def record(self) -> None:
         """Evaluate the model on fresh examples, the same for every `record`, and keep it."""
         number, model = self._now
-        x, y = self.examples.draw(_EVALUATED, stream(self.seed, _EVALUATION_KEY, number))
+        x, y = self.examples.draw(_EVALUATED, stream(self.seed, Stream.EVALUATION, number))
         with np.errstate(over="ignore", invalid="ignore"):
             p = np.asarray(model.predict(x), dtype=np.float64)
             loss = float(self.loss.value(p, y).mean()) if isinstance(self.loss, KnowsValue) else math.nan

@@ -89,6 +89,10 @@ class Enumeration:
             return NotApplicableError(f"it would transform {work:.2g} numbers, more than {self.max_work:.2g}")
         return None
 
+    def work(self, problem: Problem) -> float:
+        """Return how many numbers are transformed."""
+        return float(self._size(problem)[1])
+
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated, in how much memory."""
         if isinstance(problem.hypotheses, DrawsExamples):

@@ -23,13 +23,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ...classes.base import KnowsNullFunctions
-from ...core.arguments import Array, stream
+from ...core.arguments import Array, Stream, stream
 from ...estimation.expectation import rows_per_tile
 from ...estimation.settings import Settings
 from ...estimation.tiles import Travels, ordered_map, shares_memory, single_threaded_blas
 from ...problem import Factors, Problem
 
-_KEY = 8
 _LARGEST = 2**22
 """Numbers in the coefficients: 32 MiB. A model with so many parameters that all functions take more gets the first one,
 the constant, alone: projecting on many would cost as much as the pairs."""
@@ -152,7 +151,7 @@ class _Fit:
 
     def __call__(self, task: tuple[int, int]) -> tuple[Array, list[Array]]:
         tile, size = task
-        x = self.problem.inputs.sample(size, stream(self.seed, _KEY, tile))
+        x = self.problem.inputs.sample(size, stream(self.seed, Stream.CONTROL_VARIATES, tile))
         f = _functions(self.problem, x)[:, : self.q]
         parts = []
         for left, right in self.problem.signal_factors(x):

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...classes.base import KnowsCovariance
+from ...core.arguments import Stream
 from ...core.errors import NotApplicableError
 from ...core.numbers import format_number
 from ...estimation.expectation import ROUNDING, sampled_norms
@@ -31,8 +32,6 @@ from ...results.estimate import Estimate
 from ...results.interruption import attach_estimate
 from .control_variates import regression
 from .pair_sums import ROWS, PairSums
-
-_PILOT_KEY, _FINAL_KEY = 0, 1
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,10 @@ class InputPairs:
             reduction = regression(problem, settings) if self.variance_reduction else None
             n = settings.max_samples
             if settings.rtol > 0 and n // 4 >= 2 * ROWS:
-                samples.append(PairSums(problem, settings, reduction, _PILOT_KEY, single))
+                samples.append(PairSums(problem, settings, reduction, Stream.PAIRS_PILOT, single))
                 n = _planned(samples[-1], settings, bar)
                 samples[-1].tiles.forget()
-            samples.append(PairSums(problem, settings, reduction, _FINAL_KEY, single))
+            samples.append(PairSums(problem, settings, reduction, Stream.PAIRS, single))
             _extend(samples[-1], n, f"{n:,} samples", settings, bar)
         return _estimate(samples[-1], settings, begin)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from ...core.arguments import integer
@@ -72,6 +73,10 @@ class MonteCarlo:
         if problem.weightless:
             return NotApplicableError(problem.weightless)
         return self._estimator(problem).declines(problem)
+
+    def work(self, problem: Problem) -> float:
+        """Return inf: it samples."""
+        return math.inf
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""

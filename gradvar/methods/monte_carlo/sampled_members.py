@@ -35,7 +35,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...classes.base import Samples
-from ...core.arguments import Array
+from ...core.arguments import Array, Stream
 from ...core.errors import NonFiniteError, NotApplicableError
 from ...core.numbers import format_number
 from ...estimation.expectation import ROUNDING, sampled_norms
@@ -49,7 +49,6 @@ from ...results.estimate import Estimate
 from ...results.interruption import attach_estimate
 from .member_gradients import MemberGradients, Sums, Task
 
-_PILOT_KEY, _FINAL_KEY = 6, 7
 _REPORTED = 8
 _FIRST = 2048
 _EXACT = 4
@@ -117,17 +116,17 @@ class SampledMembers:
         with attach_estimate(so_far), single_threaded_blas(), progress(settings.progress) as bar:
             points, n = problem.inputs.n_points, settings.max_samples
             if points is not None and points <= n:
-                return finish(run(_FINAL_KEY, points, True))
+                return finish(run(Stream.MEMBERS, points, True))
             if settings.rtol > 0 and n // 4 >= _FIRST:
                 n = _FIRST
                 while True:
-                    found = run(_PILOT_KEY, n)
+                    found = run(Stream.MEMBERS_PILOT, n)
                     enough = found.is_enough(max(settings.rtol, 0.25), settings.quantile)
                     if enough or 2 * n > settings.max_samples // 4:
                         break
                     n *= 2
                 n = found.samples_for(0.8 * settings.rtol, settings.quantile, settings.max_samples)
-            return finish(run(_FINAL_KEY, n))
+            return finish(run(Stream.MEMBERS, n))
 
 
 class _Found(NamedTuple):
