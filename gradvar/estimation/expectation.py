@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ..core.arguments import Array, Stream, stream
 from ..core.errors import NonFiniteError
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
+from .pilot import planned_size
 from .settings import Settings
 from .tiles import ordered_map
 
@@ -91,14 +93,11 @@ def expectation(
     if inputs.n_points is not None and inputs.n_points <= max_points:
         return _enumerate(f, inputs, settings, method, rows)
     begin = time.perf_counter()
-    n = settings.max_samples
-    # A pilot that would take more than a quarter of the budget decides nothing worth its cost.
-    if settings.rtol > 0 and n > 4 * _PILOT:
-        pilot = np.concatenate(list(_values(f, inputs, settings, Stream.MEAN_PILOT, _PILOT, rows)))
-        mean, spread = pilot.mean(axis=0), pilot.std(axis=0, ddof=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            wanted = np.where(spread > 0, (settings.quantile * spread / (0.8 * settings.rtol * mean)) ** 2, 0.0)
-        n = min(n, _PILOT * math.ceil(min(max(wanted.max(), 1.0), n) / _PILOT))
+
+    def pilot(n: int) -> _MeansPilot:
+        return _MeansPilot.of(np.concatenate(list(_values(f, inputs, settings, Stream.MEAN_PILOT, n, rows))))
+
+    n = planned_size(pilot, settings, _PILOT)
     tiles: list[Array] = []
 
     def estimates() -> list[Estimate]:
@@ -108,6 +107,25 @@ def expectation(
     with attach_estimate(lambda: estimates()[0] if tiles else None):
         tiles.extend(_values(f, inputs, settings, Stream.MEAN, n, rows))
     return estimates()
+
+
+class _MeansPilot(NamedTuple):
+    """Means, each over itself: `rtol` is asked of each, and the variance is the largest of theirs."""
+
+    value: float
+    resolved: bool
+    floor: float
+    of_one: float
+
+    @classmethod
+    def of(cls, values: Array) -> _MeansPilot:
+        """From the values, shape (n, q), none negative."""
+        mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
+        relative = np.divide(spread, mean, out=np.zeros_like(mean), where=spread > 0)
+        return cls(1.0, True, 0.0, float(relative.max()) ** 2)
+
+    def variance_at(self, n: int) -> float:
+        return self.of_one / n
 
 
 def _enumerate(f: Columns, inputs: Inputs, settings: Settings, method: str, rows: int) -> list[Estimate]:
