@@ -100,4 +100,4 @@ def percent(confidence: float | None) -> str:
 
 def json_number(value: float) -> float | None:
     """The number for JSON, which has neither infinities nor nan: None for these."""
-    return value if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None

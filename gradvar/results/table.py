@@ -1,17 +1,56 @@
-"""Rows of scalars: which columns tell them apart."""
+"""Tables: rows of plain values, as dicts, as a data frame and as aligned text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Scalar: TypeAlias = str | int | float | bool | None
+
+
+class Table(ABC):
+    """Rows of plain values that a computation returns; iterating yields them."""
+
+    number_columns: ClassVar[tuple[str, ...]] = ()
+    """The columns of real numbers."""
+
+    @abstractmethod
+    def to_dicts(self) -> list[dict[str, Scalar]]:
+        """Return the rows; numbers that are infinite, or that there are none of, are None."""
+
+    def __iter__(self) -> Iterator[dict[str, Scalar]]:
+        return iter(self.to_dicts())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows as a data frame, with nan in the place of None.
+
+        Raises
+        ------
+        ImportError
+            Without pandas (the extra `pandas`).
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("`to_pandas` needs pandas: pip install 'gradient-variance[pandas]'") from error
+        frame = pd.DataFrame.from_records(self.to_dicts())
+        return frame.astype({name: float for name in self.number_columns if name in frame})
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as lines of text whose columns are aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def distinguishing_columns(
     rows: Sequence[Mapping[str, Scalar]], names: Sequence[str], given: Sequence[str] = ()
 ) -> list[str]:
-    """Those of `names`, as few as it takes, that tell rows apart which `given` does not."""
+    """Return those of `names`, as few as it takes, in which rows differ that agree in the columns `given`."""
 
     def kinds(columns: Sequence[str]) -> int:
         return len({tuple(row.get(name) for name in columns) for row in rows})

@@ -122,6 +122,20 @@ def test_all_forms_of_snapshots_say_the_same():
     assert list(tracker) == tracker.to_dicts()
 
 
+def test_a_row_is_computed_before_training_goes_on_to_change_the_model():
+    class Trained(gv.Linear):
+        n_parameters = 40
+
+    model = Trained(np.linspace(0.1, 1, 40))
+    tracker = gv.along(H, rng=0, **SAMPLED)
+    check = tracker.record(0, model)
+    value, (row,), text = check.variance.value, tracker.to_dicts(), str(tracker)
+    model.weights = np.zeros(40)
+    model.n_parameters = 1
+    assert (check.variance.value, tracker.to_dicts(), str(tracker)) == (value, [row], text)
+    assert (row["value"], row["n_parameters"]) == (value, 40)
+
+
 def test_a_loop_of_ones_own():
     # Plain NumPy training of p = <w, x> on x_1 x_2, the model a formula.
     rng, w = np.random.default_rng(0), np.zeros(40)

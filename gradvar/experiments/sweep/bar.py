@@ -50,7 +50,7 @@ class Bar:
         now = time.monotonic()
         if now - self._shown_at >= _INTERVAL:
             self._shown_at = now
-            self._bar.set_postfix_str(f"so far {Record.interrupted(item, estimate, 0.0).text}")
+            self._bar.set_postfix_str(f"so far {Record.of_estimate(item.parameters, item.seed, estimate, 0.0).text}")
 
     def end(self, record: Record) -> None:
         """A problem has its record."""

@@ -14,7 +14,6 @@ import numpy as np
 
 from ...classes.base import HypothesisClass
 from ...core.arguments import integer
-from ...core.numbers import JSON
 from ...estimation.settings import MAX_SAMPLES, Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
@@ -93,7 +92,7 @@ class NamedProblem:
         settings = Settings.checked(rtol, confidence, max_samples, number, None, False)
         values = {
             "parameters": _checked_parameters(parameters, number),
-            "H": _checked_class(H),
+            "H": hypothesis_class(H),
             "model": model,
             "loss": as_loss(loss),
             "seed": number,
@@ -114,17 +113,6 @@ class NamedProblem:
     def factory(self) -> Factory | None:
         """The function that makes the model, where it is to be made."""
         return None if _is_model(self.model) else cast(Factory, self.model)
-
-    @property
-    def settings(self) -> dict[str, JSON]:
-        """How it is to be computed, for its record."""
-        return {
-            "method": repr(self.method),
-            "rtol": self.rtol,
-            "confidence": self.confidence,
-            "max_samples": self.max_samples,
-            "seed": self.seed,
-        }
 
     def build(self) -> Problem:
         """Make the model, where it is to be made, and put the parts together."""
@@ -191,7 +179,7 @@ def grid(
     )
     return [
         NamedProblem(
-            {"H": h, **attributes(_checked_class(one_class)), "model": m, "loss": name, "seed": s},
+            {"H": h, **attributes(hypothesis_class(one_class)), "model": m, "loss": name, "seed": s},
             one_class,
             one_model,
             one_loss,
@@ -270,7 +258,8 @@ def _axis(name: str, given: object, called: Callable[[Part], Scalar]) -> dict[Sc
     return found
 
 
-def _checked_class(H: object) -> HypothesisClass:
+def hypothesis_class(H: object) -> HypothesisClass:
+    """Return H, or raise an error where it is no hypothesis class."""
     if not isinstance(H, HypothesisClass) or isinstance(H, type):
         raise TypeError(f"`H` must be a hypothesis class (see gradvar.classes), got {H!r}")
     return H

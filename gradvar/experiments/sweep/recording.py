@@ -1,57 +1,63 @@
-"""Fingerprints of problems: whether a record in a file belongs to the problem at hand."""
+"""Records of problems: of one that is computed, that Ctrl-C has ended, or that has failed."""
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-
-from ...classes.base import HypothesisClass, Samples
-from ...core.numbers import JSON
-from ...models.base import Model
-
-if TYPE_CHECKING:
-    from .problems import NamedProblem
+from ...estimation.progress import Reporter
+from ...results.estimate import Estimate
+from ...verbs.check import bound_check
+from .fingerprints import fingerprint, model_fingerprint
+from .problems import NamedProblem
+from .records import Record
 
 
-def fingerprint(problem: NamedProblem) -> dict[str, JSON]:
-    """The class and the loss in words and at a few inputs, and the settings: all that is known without a model."""
-    rng = np.random.default_rng(0)
-    members: list[JSON] = []
-    if isinstance(problem.H, Samples):
-        # Nothing else may need its members: a class that fails here is known by its words alone.
-        with suppress(Exception):
-            x = problem.H.inputs.sample(3, rng)
-            members = _numbers(problem.H.evaluate(problem.H.sample(3, rng), x))
-    return {
-        "class": [_words(problem.H), members],
-        "loss": [_words(problem.loss.name), _numbers(problem.loss.split(np.array([-1.5, -0.5, 0.5, 1.5]))[1])],
-        "settings": problem.settings,
-    }
+def computed(item: NamedProblem, executor: Executor | None = None, progress: Reporter = False) -> Record:
+    """Compute one problem and return its record; an error is one as well."""
+    begin = time.perf_counter()
+    try:
+        model = item.build().model
+        check = bound_check(
+            item.H,
+            model,
+            item.loss,
+            method=item.method,
+            rtol=item.rtol,
+            confidence=item.confidence,
+            max_samples=item.max_samples,
+            rng=item.seed,
+            executor=executor,
+            progress=progress,
+        )
+        record = Record.of_check(item.parameters, item.seed, model, check, time.perf_counter() - begin)
+        return replace(record, fingerprint={**fingerprint(item), "model": model_fingerprint(item.H, model)})
+    except Exception as error:
+        return failed(item, error, time.perf_counter() - begin)
 
 
-def model_fingerprint(H: HypothesisClass, model: object) -> JSON:
-    """The model in words and its predictions at a few inputs."""
-    x = H.inputs.sample(3, np.random.default_rng(0))
-    return [_words(model), _numbers(model.predict(x)) if isinstance(model, Model) else []]
+def computed_by_one_thread(item: NamedProblem) -> Record:
+    """Compute one problem by a worker among others: with one thread, or they would be in each other's way.
+
+    A worker may have Ctrl-C as well, and lives on.
+    """
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(1) as own:
+        try:
+            return computed(item, own)
+        except KeyboardInterrupt as interrupt:
+            return interrupted(item, getattr(interrupt, "estimate", None), time.perf_counter() - begin)
 
 
-def differs(before: JSON, now: JSON) -> bool:
-    """Whether a part of a fingerprint has changed: in words, or in numbers by more than rounding and machines do."""
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now) == 2:
-        (words, values), (new_words, new_values) = before, now
-        a, b = np.array(values, dtype=np.float64), np.array(new_values, dtype=np.float64)
-        return words != new_words or a.shape != b.shape or bool((np.abs(a - b) > 1e-5 * np.abs(a).max(initial=0)).any())
-    return before != now
+def interrupted(item: NamedProblem, estimate: Estimate | None, seconds: float) -> Record:
+    """Return the record of a problem that Ctrl-C has ended, with the estimate so far where there is one."""
+    if estimate is not None:
+        return Record.of_estimate(item.parameters, item.seed, estimate, seconds)
+    return Record(parameters=item.parameters, seed=item.seed, status="interrupted", seconds=seconds)
 
 
-def _words(part: object) -> str:
-    """The part's repr, without addresses in memory."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(part))
-
-
-def _numbers(values: npt.ArrayLike) -> list[JSON]:
-    return [float(value) for value in np.ravel(values)]
+def failed(item: NamedProblem, error: BaseException, seconds: float) -> Record:
+    """Return the record of a problem that has raised an error."""
+    text = f"{type(error).__name__}: {error}"
+    return Record(parameters=item.parameters, seed=item.seed, status="failed", error=text, seconds=seconds)

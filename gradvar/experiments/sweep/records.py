@@ -8,17 +8,11 @@ import math
 import platform
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
-from typing import TYPE_CHECKING
 
-from ...core.numbers import JSON, exp2, format_log2, log2_end, log2_of
+from ...core.numbers import JSON, exp2, format_log2, json_number, log2_end, log2_of
 from ...results.bound_check import BoundCheck
 from ...results.estimate import Estimate
 from ...results.table import Scalar
-from .recording import fingerprint, model_fingerprint
-
-if TYPE_CHECKING:
-    from .problems import NamedProblem
-
 
 FORMAT = 1
 BEGINNING = b'{"gradvar_sweep": %d, "parameters": {' % FORMAT
@@ -27,20 +21,19 @@ BEGINNING = b'{"gradvar_sweep": %d, "parameters": {' % FORMAT
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """The versions of what a number is computed with."""
-
+    """Return the versions of what a number is computed with."""
     packages = {name: metadata.version(name) for name in ("numpy", "scipy", "numba")}
     return {"gradvar": metadata.version("gradient-variance"), **packages, "python": platform.python_version()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What is known of one problem. Numbers that are infinite, not known or not a number are None.
+    """One problem and its result. Numbers that are infinite, not known or not a number are None.
 
     Attributes
     ----------
     parameters : dict of str to str, int, float, bool or None
-        What the problem is called.
+        The names and values that the problem is called by.
     seed : int
         Seed of the model, where it was made, and of the samples.
     status : {"done", "failed", "interrupted"}
@@ -58,9 +51,10 @@ class Record:
     error : str or None
         Why it failed.
     versions : dict of str to str
-        What it was computed with.
+        The packages it was computed with.
     fingerprint : dict
-        What tells this problem from another one of the same name: the parts in words and at a few inputs, the settings.
+        The parts in words and at a few inputs, and the settings: they differ from those of another problem of the same
+        name. Empty for the checkpoints of a training run.
     """
 
     parameters: dict[str, Scalar]
@@ -93,59 +87,49 @@ class Record:
     fingerprint: dict[str, JSON] = field(default_factory=dict)
 
     @classmethod
-    def done(cls, problem: NamedProblem, model: object, check: BoundCheck, seconds: float) -> Record:
-        """The record of a check that came to its end."""
-        variance, log2_bound = check.variance, check.log2_bound
-        low, high = (_over(end, variance.exponent, log2_bound) for end in variance.mantissa_interval)
-        parameters: int | None = getattr(model, "n_parameters", None)
-        return replace(
-            cls.interrupted(problem, variance, seconds),
-            status="done",
-            bound=_finite(check.bound),
-            log2_bound=_finite(log2_bound),
-            bound_name=check.bound_name,
-            ratio=_finite(check.ratio),
-            ratio_low=low,
-            ratio_high=high,
-            verdict=check.verdict,
-            gradient_norm_sq=_finite(check.gradient_norm_sq.value),
-            log2_size=_finite(float(check.log2_size)),
-            n_parameters=None if parameters is None else int(parameters),
-            fingerprint={**fingerprint(problem), "model": model_fingerprint(problem.H, model)},
-        )
-
-    @classmethod
-    def interrupted(cls, problem: NamedProblem, estimate: Estimate | None, seconds: float) -> Record:
-        """The record of an estimate from the samples until Ctrl-C; None is without any."""
-        record = cls(parameters=problem.parameters, seed=problem.seed, status="interrupted", seconds=seconds)
-        if estimate is None:
-            return record
+    def of_estimate(cls, parameters: dict[str, Scalar], seed: int, estimate: Estimate, seconds: float) -> Record:
+        """Return the record of an estimate that Ctrl-C has ended."""
         low, high = estimate.interval
         log2_low, log2_high = (log2_end(end, estimate.exponent) for end in estimate.mantissa_interval)
-        return replace(
-            record,
-            value=_finite(estimate.value) if estimate.resolved else None,
-            log2=_finite(estimate.log2) if estimate.resolved else None,
-            low=_finite(low),
-            high=_finite(high),
-            log2_low=_finite(log2_low),
-            log2_high=_finite(log2_high),
-            standard_error=_finite(estimate.standard_error),
+        return cls(
+            parameters=parameters,
+            seed=seed,
+            status="interrupted",
+            value=json_number(estimate.value) if estimate.resolved else None,
+            log2=json_number(estimate.log2) if estimate.resolved else None,
+            low=json_number(low),
+            high=json_number(high),
+            log2_low=json_number(log2_low),
+            log2_high=json_number(log2_high),
+            standard_error=json_number(estimate.standard_error),
             exact=estimate.exact,
             confidence=estimate.confidence,
             method=estimate.method,
             n_samples=estimate.n_samples,
+            seconds=seconds,
         )
 
     @classmethod
-    def failed(cls, problem: NamedProblem, error: BaseException, seconds: float) -> Record:
-        """The record of an error."""
-        return cls(
-            parameters=problem.parameters,
-            seed=problem.seed,
-            status="failed",
-            error=f"{type(error).__name__}: {error}",
-            seconds=seconds,
+    def of_check(
+        cls, parameters: dict[str, Scalar], seed: int, model: object, check: BoundCheck, seconds: float
+    ) -> Record:
+        """Return the record of a check of the bounds of this model."""
+        variance, log2_bound = check.variance, check.log2_bound
+        ratio_low, ratio_high = (_quotient(end, variance.exponent, log2_bound) for end in variance.mantissa_interval)
+        n_parameters: int | None = getattr(model, "n_parameters", None)
+        return replace(
+            cls.of_estimate(parameters, seed, variance, seconds),
+            status="done",
+            bound=json_number(check.bound),
+            log2_bound=json_number(log2_bound),
+            bound_name=check.bound_name,
+            ratio=json_number(check.ratio),
+            ratio_low=ratio_low,
+            ratio_high=ratio_high,
+            verdict=check.verdict,
+            gradient_norm_sq=json_number(check.gradient_norm_sq.value),
+            log2_size=json_number(check.log2_size),
+            n_parameters=None if n_parameters is None else int(n_parameters),
         )
 
     @classmethod
@@ -198,11 +182,7 @@ def key_of(parameters: dict[str, Scalar]) -> str:
     return json.dumps(parameters, sort_keys=True, allow_nan=False)
 
 
-def _over(mantissa: float, exponent: int, log2_bound: float) -> float | None:
-    """An end of an interval over the bound, where either may underflow."""
-    size = log2_of(abs(mantissa), exponent) - log2_bound
-    return None if math.isnan(size) else _finite(math.copysign(exp2(size), mantissa))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _quotient(mantissa: float, exponent: int, log2_bound: float) -> float | None:
+    """Return mantissa * 2**exponent / bound, of which either may underflow."""
+    log2 = log2_of(abs(mantissa), exponent) - log2_bound
+    return None if math.isnan(log2) else json_number(math.copysign(exp2(log2), mantissa))

@@ -1,101 +1,42 @@
-"""What a sweep hands back: its records, as a table and as a plot."""
+"""Records as a table, printed and drawn: the results of a sweep."""
 
 from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...core.numbers import format_log2
 from ...results.plots import plot_sweep
-from ...results.table import Scalar, distinguishing_columns
+from ...results.table import Scalar, Table, aligned, distinguishing_columns
 from .journal import parse
 from .records import NUMBERS, Record
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class SweepResults:
-    """The records of a sweep, in the order of its problems.
+class RecordTable(Table):
+    """A table with a row for each of its `records`: the parameters, then the fields of `Record`."""
 
-    A row has the parameters of its problem and, as columns, the fields of `gradvar.sweeps.records.Record`: status
-    ("done", "failed", "interrupted"), value, low, high, bound, ratio, verdict, method, seconds, versions, seed, ...
-
-    Attributes
-    ----------
-    records : tuple of Record
-        One for each problem that had its turn.
-    path : str or None
-        The file they are in.
-    """
-
-    records: tuple[Record, ...]
-    path: str | None = None
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> SweepResults:
-        """Read the file of a sweep, which may be running: of each problem the last record.
-
-        Raises
-        ------
-        ValueError
-            A line that is not a record.
-        """
-        with open(path, "rb") as file:
-            found, _ = parse(file.read(), os.fspath(path))
-        return cls(tuple({record.key: record for record in found}.values()), os.fspath(path))
+    records: Sequence[Record]
+    number_columns = NUMBERS
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def __iter__(self) -> Iterator[dict[str, Scalar]]:
-        return iter(self.to_dicts())
-
-    def __repr__(self) -> str:
-        statuses = [record.status for record in self.records]
-        counts = [f"{statuses.count(s)} {s}" for s in ("done", "failed", "interrupted") if s in statuses]
-        return f"SweepResults({', '.join(counts) or 'no problems'}{f'; {self.path}' if self.path else ''})"
-
     def __str__(self) -> str:
-        head, *rows = self._table()
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-        ]
-        return "\n".join(lines)
+        return aligned(self._cells())
 
     def _repr_html_(self) -> str:
-        head, *rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._table())
+        head, *rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._cells())
         return f"<table><thead><tr>{head}</tr></thead>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
-
-    @property
-    def failures(self) -> list[dict[str, Scalar]]:
-        """The rows of the problems that raised an error, which is in the column "error"."""
-        return [record.row() for record in self.records if record.status == "failed"]
 
     def to_dicts(self) -> list[dict[str, Scalar]]:
         """Return the rows, parameters first; numbers that are infinite, or that there are none of, are None."""
         return [record.row() for record in self.records]
-
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the rows as a data frame, with nan in the place of None.
-
-        Raises
-        ------
-        ImportError
-            Without pandas (the extra `pandas`).
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("`to_pandas` needs pandas: pip install 'gradient-variance[pandas]'") from error
-        table = pd.DataFrame.from_records(self.to_dicts())
-        return table.astype({name: float for name in NUMBERS if name in table})
 
     def plot(self, x: str, y: str = "ratio", ax: Axes | None = None) -> Axes:
         """Draw a column over a parameter: a line for each combination of the others that vary; return the Axes.
@@ -121,23 +62,67 @@ class SweepResults:
         return plot_sweep(self.to_dicts(), self._parameters(), x, y, ax)
 
     def _parameters(self) -> list[str]:
-        """The names of all parameters, in the order in which they occur."""
+        """Return the names of all parameters, in the order in which they occur."""
         return list(dict.fromkeys(name for record in self.records for name in record.parameters))
 
-    def _table(self) -> list[list[str]]:
-        parameters = [record.parameters for record in self.records]
-        names = distinguishing_columns(parameters, self._parameters()) or self._parameters()[:1]
+    def _cells(self) -> list[list[str]]:
+        """Return the printed table, its heads first."""
+        every = self._parameters()
+        names = distinguishing_columns([record.parameters for record in self.records], every) or every[:1]
         rows = [[*names, "variance", "bound", "ratio", "verdict", "method", "seconds"]]
         for record in self.records:
-            cells = [str(record.parameters.get(name, "")) for name in names]
-            rows.append([*cells, record.text, *_compared(record), f"{record.seconds:.3g}"])
+            bound = "" if record.bound is None else f"{record.bound:.6g}"
+            rows.append(
+                [
+                    *(str(record.parameters.get(name, "")) for name in names),
+                    record.text,
+                    bound if record.log2_bound is None else format_log2(record.log2_bound),
+                    "" if record.ratio is None else f"{record.ratio:.4g}",
+                    record.verdict or "",
+                    record.method or "",
+                    f"{record.seconds:.3g}",
+                ]
+            )
         return rows
 
 
-def _compared(record: Record) -> list[str]:
-    if record.log2_bound is None:
-        bound = "" if record.bound is None else f"{record.bound:.6g}"
-    else:
-        bound = format_log2(record.log2_bound)
-    ratio = "" if record.ratio is None else f"{record.ratio:.4g}"
-    return [bound, ratio, record.verdict or "", record.method or ""]
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResults(RecordTable):
+    """The records of a sweep, in the order of its problems.
+
+    A row has the parameters of its problem and, as columns, the fields of a `Record`: status ("done", "failed",
+    "interrupted"), value, low, high, bound, ratio, verdict, method, seconds, versions, seed, ...
+
+    Attributes
+    ----------
+    records : tuple of Record
+        One for each problem that had its turn.
+    path : str or None
+        The file they are in.
+    """
+
+    records: tuple[Record, ...]
+    path: str | None = None
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> SweepResults:
+        """Read the file of a sweep, which may be running: of each problem the last record.
+
+        Raises
+        ------
+        ValueError
+            A line that is not a record.
+        """
+        with open(path, "rb") as file:
+            records, _ = parse(file.read(), os.fspath(path))
+        return cls(tuple({record.key: record for record in records}.values()), os.fspath(path))
+
+    def __repr__(self) -> str:
+        statuses = [record.status for record in self.records]
+        counts = [f"{statuses.count(s)} {s}" for s in ("done", "failed", "interrupted") if s in statuses]
+        return f"SweepResults({', '.join(counts) or 'no problems'}{f'; {self.path}' if self.path else ''})"
+
+    @property
+    def failures(self) -> list[dict[str, Scalar]]:
+        """The rows of the problems that raised an error, which is in the column "error"."""
+        return [record.row() for record in self.records if record.status == "failed"]

@@ -6,21 +6,18 @@ import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from ...core.numbers import JSON
-from ...estimation.progress import Reporter
 from ...problem import Problem
-from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
-from ...verbs.check import bound_check
 from .bar import Bar
+from .fingerprints import check_fingerprints
 from .journal import Journal
 from .problems import NamedProblem, as_named
-from .recording import differs, fingerprint, model_fingerprint
-from .records import Record, versions
+from .recording import computed, computed_by_one_thread, failed, interrupted
+from .records import Record
 from .results import SweepResults
 
 _IN_FLIGHT = 256
@@ -87,7 +84,7 @@ def sweep(
     with ExitStack() as stack:
         journal = None if path is None else stack.enter_context(closing(Journal(path)))
         if journal is not None:
-            _make_sure_of(items, journal)
+            check_fingerprints(items, journal)
         run = _Run(items, journal, stack.enter_context(Bar(items, progress)))
         try:
             if executor is None:
@@ -121,11 +118,11 @@ class _Run:
             begin = time.perf_counter()
             record = None
             try:
-                record = _computed(item, progress=self.bar.reporter(item))
+                record = computed(item, progress=self.bar.reporter(item))
                 self._keep(record)
             except KeyboardInterrupt as interrupt:
-                estimate: Estimate | None = getattr(interrupt, "estimate", None)
-                self._keep(record or Record.interrupted(item, estimate, time.perf_counter() - begin))
+                seconds = time.perf_counter() - begin
+                self._keep(record or interrupted(item, getattr(interrupt, "estimate", None), seconds))
                 raise
 
     def on(self, executor: Executor) -> None:
@@ -137,7 +134,7 @@ class _Run:
                 try:
                     record = future.result()
                 except Exception as error:  # a worker that died, or something that does not pickle
-                    record = Record.failed(pending[future], error, 0.0)
+                    record = failed(pending[future], error, 0.0)
                 self._keep(record)
                 del pending[future]
 
@@ -146,9 +143,9 @@ class _Run:
                 self.bar.begin(item)
                 try:
                     made = replace(item, model=item.build().model)
-                    pending[executor.submit(_computed_by_one_thread, made)] = item
+                    pending[executor.submit(computed_by_one_thread, made)] = item
                 except Exception as error:
-                    self._keep(Record.failed(item, error, 0.0))
+                    self._keep(failed(item, error, 0.0))
                 if len(pending) >= _IN_FLIGHT:
                     collect()
             while pending:
@@ -181,71 +178,3 @@ class _Run:
     def _keep(self, record: Record) -> None:
         self.records[record.key] = record if self.journal is None else self.journal.append(record)
         self.bar.end(record)
-
-
-def _computed(item: NamedProblem, executor: Executor | None = None, progress: Reporter = False) -> Record:
-    """The record of one problem; an error is one as well."""
-    begin = time.perf_counter()
-    try:
-        model = item.build().model
-        check = bound_check(
-            item.H,
-            model,
-            item.loss,
-            method=item.method,
-            rtol=item.rtol,
-            confidence=item.confidence,
-            max_samples=item.max_samples,
-            rng=item.seed,
-            executor=executor,
-            progress=progress,
-        )
-        return Record.done(item, model, check, time.perf_counter() - begin)
-    except Exception as error:
-        return Record.failed(item, error, time.perf_counter() - begin)
-
-
-def _computed_by_one_thread(item: NamedProblem) -> Record:
-    """The record of one problem, computed by a worker among others: one thread, or they would be in each other's way.
-
-    A worker may have Ctrl-C as well, and lives on.
-    """
-    begin = time.perf_counter()
-    with ThreadPoolExecutor(1) as own:
-        try:
-            return _computed(item, own)
-        except KeyboardInterrupt as interrupt:
-            return Record.interrupted(item, getattr(interrupt, "estimate", None), time.perf_counter() - begin)
-
-
-def _make_sure_of(items: list[NamedProblem], journal: Journal) -> None:
-    """Raise unless the finished records are of these very problems."""
-    made_by: set[int] = set()
-    older: set[str] = set()
-    for item in items:
-        if not journal.is_done(item.key):
-            continue
-        record = journal.records[item.key]
-        now = fingerprint(item)
-        # To make a model may take long (training it, say): once for each function that does.
-        if item.factory is None or id(item.factory) not in made_by:
-            now["model"] = model_fingerprint(item.H, item.build().model)
-        made_by.add(id(item.factory))
-        for part, value in now.items():
-            if differs(record.fingerprint[part], value):
-                raise ValueError(
-                    f"{journal.path!r} has a finished record of the problem {item.parameters}, but its {part} was "
-                    f"{_said(record.fingerprint[part])} and is {_said(value)}: take another `path`, or another name"
-                )
-        if record.versions["gradvar"] != versions()["gradvar"]:
-            older.add(record.versions["gradvar"])
-    if older:
-        warnings.warn(
-            f"{journal.path!r} has records by gradvar {', '.join(sorted(older))}, which are kept; this is "
-            f"{versions()['gradvar']}",
-            stacklevel=3,
-        )
-
-
-def _said(part: JSON) -> str:
-    return f"{part[0]} with values {part[1]}" if isinstance(part, list) else str(part)

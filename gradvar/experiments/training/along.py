@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -20,44 +21,40 @@ from ...models.base import KnowsParameters, Model
 from ...models.infinite_mlp import InfiniteMLP
 from ...results.bound_check import BoundCheck
 from ...results.interruption import Interrupted
-from ...results.table import Scalar
 from ...verbs.auto import as_method
 from ...verbs.check import bound_check
-from ..sweep import NamedProblem, SweepResults
+from ..sweep.problems import hypothesis_class
 from ..sweep.records import Record
+from ..sweep.results import RecordTable
 from .results import Descent
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 AnyModel: TypeAlias = Model | InfiniteMLP
 Pair: TypeAlias = tuple[SupportsIndex, AnyModel]
 
 
-class Along:
+class Along(RecordTable):
     """The gradient variance at checkpoints of a training run; made by `along`.
+
+    A row has the step and the columns of `SweepResults`: value, low, high, bound, ratio, verdict, ...
 
     Attributes
     ----------
     steps : list of int
         The checkpoints.
     checks : list of BoundCheck
-        What `bound_check` found at each.
+        The result of `bound_check` at each.
     seed : int
         The `rng` of each.
     """
 
-    def __init__(
-        self, H: HypothesisClass, loss: str | Loss, method: str | Method, settings: Settings, seed: int
-    ) -> None:
-        if not isinstance(H, HypothesisClass) or isinstance(H, type):
-            raise TypeError(f"`H` must be a hypothesis class (see gradvar.classes), got {H!r}")
-        self.hypotheses, self.loss, self.method = H, as_loss(loss), as_method(method)
-        self.settings, self.seed = settings, seed
+    def __init__(self, hypotheses: HypothesisClass, check: Callable[[AnyModel], BoundCheck], seed: int) -> None:
+        self.hypotheses, self.check, self.seed = hypotheses, check, seed
         self.steps: list[int] = []
         self.checks: list[BoundCheck] = []
-        self._records: list[Record] = []
+        self.records: list[Record] = []
 
     def record(self, step: SupportsIndex, model: AnyModel) -> BoundCheck:
         """Check the bound at a checkpoint, add it to the table, and return it.
@@ -74,63 +71,16 @@ class Along:
         if number in self.steps:
             raise ValueError(f"`step` {number} is recorded already")
         begin = time.perf_counter()
-        settings = self.settings
-        check = bound_check(
-            self.hypotheses,
-            model,
-            self.loss,
-            method=self.method,
-            rtol=settings.rtol,
-            confidence=settings.confidence,
-            max_samples=settings.max_samples,
-            rng=self.seed,
-            executor=settings.executor,
-        )
-        problem = NamedProblem(
-            {"step": number},
-            self.hypotheses,
-            model,
-            self.loss,
-            self.seed,
-            self.method,
-            settings.rtol,
-            settings.confidence,
-            settings.max_samples,
-        )
-        record = Record.done(problem, model, check, time.perf_counter() - begin)
+        check = self.check(model)
+        # The row is computed now, since training goes on to change the model.
+        row = Record.of_check({"step": number}, self.seed, model, check, time.perf_counter() - begin)
         self.steps.append(number)
         self.checks.append(check)
-        self._records.append(record)
+        self.records.append(row)
         return check
 
-    def __len__(self) -> int:
-        return len(self.checks)
-
-    def __iter__(self) -> Iterator[dict[str, Scalar]]:
-        return iter(self.to_dicts())
-
     def __repr__(self) -> str:
-        return f"Along({self.hypotheses!r}, {self._said})"
-
-    def __str__(self) -> str:
-        return str(self._table)
-
-    def _repr_html_(self) -> str:
-        return self._table._repr_html_()
-
-    def to_dicts(self) -> list[dict[str, Scalar]]:
-        """Return a row for each checkpoint: step, value, low, high, bound, ratio, verdict, ... as `SweepResults`."""
-        return self._table.to_dicts()
-
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the rows as a data frame, with nan in the place of None.
-
-        Raises
-        ------
-        ImportError
-            Without pandas (the extra `pandas`).
-        """
-        return self._table.to_pandas()
+        return f"Along({self.hypotheses!r}, {self._verdicts()})"
 
     def plot(self, x: str = "step", y: str = "value", ax: Axes | None = None) -> Axes:
         """Draw the variance with its interval, and the bound as a dashed line, over the steps; return the Axes.
@@ -151,27 +101,18 @@ class Along:
         """
         if not self.checks:
             raise ValueError("there are no checkpoints to draw")
-        drawn = self._table.plot(x, y, ax)
+        ax = super().plot(x, y, ax)
         if x == "step":
-            drawn.set_xscale("linear")  # the first step is 0
-        if y == "value" and self._ranges_widely():
-            drawn.set_yscale("log")
-        drawn.set_title(f"{self.checks[0].problem['class']}: {self._said}", fontsize=10)
-        return drawn
-
-    def _ranges_widely(self) -> bool:
-        """Whether intervals and bounds are positive and reach over more than a power of ten."""
+            ax.set_xscale("linear")  # the first step is 0
         ends = [
             end for check in self.checks for end in (check.variance.interval[0], check.bound) if not math.isnan(end)
         ]
-        return min(ends) > 0 and max(ends) > 10 * min(ends)
+        if y == "value" and min(ends) > 0 and max(ends) > 10 * min(ends):
+            ax.set_yscale("log")
+        ax.set_title(f"{self.checks[0].problem['class']}: {self._verdicts()}", fontsize=10)
+        return ax
 
-    @property
-    def _table(self) -> SweepResults:
-        return SweepResults(tuple(self._records))
-
-    @property
-    def _said(self) -> str:
+    def _verdicts(self) -> str:
         verdicts = Counter(check.verdict for check in self.checks)
         counts = ", ".join(f"{verdict} at {n}" for verdict, n in verdicts.items())
         return f"{counts} of {len(self)} checkpoints" if verdicts else "no checkpoints"
@@ -243,9 +184,23 @@ def along(
     ['holds', 'holds', 'holds']
     """
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
-    results = Along(H, loss, method, settings, _seed(rng, settings.seed))
+    seed = _seed(rng, settings.seed)
+    check = partial(
+        bound_check,
+        hypothesis_class(H),
+        loss=as_loss(loss),
+        method=as_method(method),
+        rtol=settings.rtol,
+        confidence=settings.confidence,
+        max_samples=settings.max_samples,
+        rng=seed,
+        executor=executor,
+    )
+    results = Along(H, check, seed)
+    from tqdm.auto import tqdm
+
     try:
-        for step, model in _bar(_pairs(snapshots), progress):
+        for step, model in tqdm(_pairs(snapshots), unit="checkpoint", dynamic_ncols=True, disable=not progress):
             try:
                 results.record(step, model)
             except Exception as error:
@@ -256,9 +211,9 @@ def along(
     except Exception as error:
         if not results.checks:
             raise
-        said = "; ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+        text = "; ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
         raise CheckpointError(
-            f"after step {results.steps[-1]}: {said}. What was finished is in `.results` of this error", results
+            f"after step {results.steps[-1]}: {text}. What was finished is in `.results` of this error", results
         ) from error
     return results
 
@@ -282,12 +237,6 @@ def _pairs(snapshots: object) -> Iterator[Pair]:
         if not isinstance(model, (Model, InfiniteMLP)):
             raise TypeError(f"`snapshots` must be {accepted}, got {item!r}")
         yield step, model
-
-
-def _bar(pairs: Iterable[Pair], shown: bool) -> Iterable[Pair]:
-    from tqdm.auto import tqdm
-
-    return tqdm(pairs, unit="checkpoint", dynamic_ncols=True, disable=not shown)
 
 
 class CheckpointError(RuntimeError):

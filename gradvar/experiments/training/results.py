@@ -1,4 +1,4 @@
-"""What a descent hands back: the model, the curve, and the models on the way."""
+"""The result of a descent: the model, the curve of its losses, and the models on the way."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import Array
-from ...core.numbers import JSON, json_number
+from ...core.numbers import json_number
 from ...models.base import KnowsParameters
 from ...results.plots import plot_descent
+from ...results.table import Scalar, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 Trained_co = TypeVar("Trained_co", bound=KnowsParameters, covariant=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Descent(Generic[Trained_co]):
+class Descent(Table, Generic[Trained_co]):
     """A training run: the model after it, and what was recorded on the way.
 
     Attributes
@@ -46,6 +46,8 @@ class Descent(Generic[Trained_co]):
         What was trained on what, in words: "target", "model", "loss", "optimizer".
     """
 
+    number_columns = ("loss", "accuracy")
+
     model: Trained_co
     n_steps: int
     steps: npt.NDArray[np.int64]
@@ -59,33 +61,19 @@ class Descent(Generic[Trained_co]):
         return len(self.snapshots)
 
     def __repr__(self) -> str:
-        said = [f"{self.n_steps:,} steps of {self.model!r}"]
+        words = [f"{self.n_steps:,} steps of {self.model!r}"]
         for name, values in (("loss", self.losses), ("accuracy", self.accuracies)):
             if values.size and not math.isnan(values[-1]):
-                said.append(f"{name} {values[0]:.3g} -> {values[-1]:.3g}")
-        return f"Descent({', '.join(said)})"
+                words.append(f"{name} {values[0]:.3g} -> {values[-1]:.3g}")
+        return f"Descent({', '.join(words)})"
 
-    def to_dicts(self) -> list[dict[str, JSON]]:
+    def to_dicts(self) -> list[dict[str, Scalar]]:
         """Return a row for each record: step, loss, accuracy; numbers that there are none of are None."""
         columns = zip(self.steps, self.losses, self.accuracies, strict=True)
         return [
             {"step": int(step), "loss": json_number(loss), "accuracy": json_number(accuracy)}
             for step, loss, accuracy in columns
         ]
-
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the same rows as a data frame, with nan in the place of None.
-
-        Raises
-        ------
-        ImportError
-            Without pandas (the extra `pandas`).
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("`to_pandas` needs pandas: pip install 'gradient-variance[pandas]'") from error
-        return pd.DataFrame({"step": self.steps, "loss": self.losses, "accuracy": self.accuracies})
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the loss, and on an axis at the right the accuracy, over the steps; return the Axes of the loss.
