@@ -30,6 +30,7 @@ from scipy import special
 
 from ..classes.base import KnowsInnerProducts, Samples
 from ..core.arguments import Array, SeedLike, generator, integer, number
+from ..core.errors import NotApplicableError
 from ..estimation.tiles import single_threaded_blas
 
 Members = TypeVar("Members")
@@ -131,12 +132,10 @@ def sampled_spectrum(
     judges = hypotheses.sample(count // 2, source)
     inputs = hypotheses.inputs
     enumerated = inputs.n_points is not None and inputs.n_points <= _ENUMERATED
-    if isinstance(hypotheses, KnowsInnerProducts):
-        within, between, rest = (
-            np.asarray(hypotheses.inner_products(left, right), dtype=np.float64)
-            for left, right in ((learners, learners), (learners, judges), (judges, judges))
-        )
-        found = _from_gram(np.block([[within, between], [between.T, rest]]), within.shape[0], centred, z)
+    gram = _known_gram(hypotheses, learners, judges)
+    split = count - count // 2
+    if gram is not None:
+        found = _from_gram(gram, split, centred, z)
     else:
         if enumerated:
             assert inputs.n_points is not None
@@ -144,15 +143,28 @@ def sampled_spectrum(
         else:
             x = inputs.sample(drawn, source)
         values = np.concatenate([np.asarray(hypotheses.evaluate(h, x), dtype=np.float64) for h in (learners, judges)])
-        split = count - count // 2
         found = (
             _from_gram((values * weights) @ values.T, split, centred, z)
             if enumerated
             else _from_values(values, split, centred, z)
         )
     low, high, eigenvalues = found
-    exact = enumerated or isinstance(hypotheses, KnowsInnerProducts)
+    exact = enumerated or gram is not None
     return GramSpectrum((max(low, 0.0), high), eigenvalues, level, centred, count, None if exact else drawn)
+
+
+def _known_gram(hypotheses: Samples[Members], learners: Members, judges: Members) -> Array | None:
+    """E_x[h h'] of all members, the learners first; None where the class does not know its inner products."""
+    if not isinstance(hypotheses, KnowsInnerProducts):
+        return None
+    try:
+        within, between, rest = (
+            np.asarray(hypotheses.inner_products(left, right), dtype=np.float64)
+            for left, right in ((learners, learners), (learners, judges), (judges, judges))
+        )
+    except NotApplicableError:
+        return None
+    return np.block([[within, between], [between.T, rest]])
 
 
 def _from_gram(gram: Array, split: int, centred: bool, z: float) -> tuple[float, float, Array]:

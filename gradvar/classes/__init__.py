@@ -4,7 +4,7 @@ from .base import HypothesisClass
 from .biased_parities import BiasedParities
 from .finite import FiniteClass
 from .linear_periodic import LinearPeriodic
-from .members.restriction import Restriction
+from .members.target_class import Restriction
 from .modular import DiscreteLog, ModularMultiples
 from .orthogonal_networks import OrthogonalNetworks
 from .parities import Parities, SparseParities

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from ..core.activations import ACTIVATIONS
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, sequence
 from ..core.errors import NotApplicableError, ShapeError
+from ..core.numbers import exp2
+from .formulas.arc_cosine import arc_cosine_kernel, log_eigenvalue, n_harmonics
 from .inputs import Gaussian
 from .members.target_class import TargetClass
 
@@ -37,9 +39,12 @@ class RandomNetworks(TargetClass):
     unit sphere; "uniform", independent and uniform between -(3/fan_in)^(1/2) and (3/fan_in)^(1/2). Each row has mean
     square norm 1, the output row too.
 
-    Known in closed form, and then methods of the class (`ReluNetworks`): covariance, operator norm and inner products
-    of relu neurons and of one hidden layer of relus, with Gaussian weights or rows on the sphere. Of all others
-    members are drawn.
+    Known in closed form, of relu neurons and of one hidden layer of relus with Gaussian weights or rows on the sphere:
+    mean, covariance, inner products, operator norm and spectrum (of all others these methods raise
+    `NotApplicableError`, and members are drawn). With an output layer, whose weights have mean zero, the class mean is
+    zero and C_H = kappa/d, kappa the arc-cosine kernel; the centred operator norm is lambda_0, about 1/2 pi, at any
+    width. Without it, C_H = kappa/d minus the product of the means, and the norm is lambda_1 = 1/(4d); the norm |w| of
+    a Gaussian neuron varies, which leaves lambda_0 Var|w| < lambda_1 of lambda_0.
 
     Parameters
     ----------
@@ -68,21 +73,6 @@ class RandomNetworks(TargetClass):
     log2_size = math.inf
     size = None
 
-    def __new__(
-        cls,
-        dim: SupportsIndex,
-        widths: Sequence[SupportsIndex] = (),
-        activation: str = "relu",
-        weights: str = "gaussian",
-    ) -> RandomNetworks:
-        """Return a `ReluNetworks` where the closed forms are known."""
-        shallow = len(sequence("widths", widths, _WIDTHS)) <= 1
-        if cls is RandomNetworks and shallow and activation == "relu" and weights in ("gaussian", "sphere"):
-            from .relu_networks import ReluNetworks
-
-            return super().__new__(ReluNetworks)
-        return super().__new__(cls)
-
     def __init__(
         self,
         dim: SupportsIndex,
@@ -102,9 +92,6 @@ class RandomNetworks(TargetClass):
         sizes = [self.dim, *self.widths, 1]
         self._shapes = [(fan_out, fan_in) for fan_in, fan_out in itertools.pairwise(sizes)]
         self.n_weights: int = sum(rows * columns for rows, columns in self._shapes)
-
-    def __reduce__(self) -> tuple[type[RandomNetworks], tuple[object, ...]]:
-        return RandomNetworks, self._key
 
     def __repr__(self) -> str:
         return f"RandomNetworks({self.dim}, {self.widths}, {self.activation!r}, weights={self.weights!r})"
@@ -161,6 +148,96 @@ class RandomNetworks(TargetClass):
                 z = layer @ ACTIVATIONS[self.activation](z)[0]
             values[start : start + step] = z[:, 0] if self.widths else ACTIVATIONS[self.activation](z)[0][:, 0]
         return values
+
+    def mean(self, x: npt.ArrayLike) -> Array:
+        """Return the class mean E_h h(x), shape (n,): E[relu(w_1)] |x| for a neuron, else 0. Exact."""
+        self._need_closed_form("class mean")
+        array = inputs_of(x, self.dim, repr(self))
+        # E_w relu(<w, x>) = |x| E[relu(w_1)]
+        return np.asarray(self._mean_relu * np.linalg.norm(array, axis=1))
+
+    def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
+        """Return C_H(x, x') = kappa(x, x')/dim - mean(x) mean(x'), shape (n, n2). Exact; costs n n2 dim."""
+        self._need_closed_form("covariance")
+        first, second = inputs_of(x, self.dim, repr(self)), inputs_of(x2, self.dim, repr(self))
+        return arc_cosine_kernel(first, second) / self.dim - self.mean(first)[:, None] * self.mean(second)
+
+    def inner_products(self, members: npt.ArrayLike, members2: npt.ArrayLike) -> Array:
+        """Return E_x[h h'], shape (m, m2): sum_ij u_i u'_j kappa(w_i, w'_j). Exact; costs m m2 width^2 dim."""
+        self._need_closed_form("inner products")
+        first, second = self._layers(self._rows("members", members)), self._layers(self._rows("members2", members2))
+        units = [layers[0].reshape(-1, self.dim) for layers in (first, second)]
+        if not self.widths:
+            return arc_cosine_kernel(*units)
+        width = self.widths[0]
+        outputs = second[1][:, 0]
+        products = np.empty((first[0].shape[0], second[0].shape[0]))
+        for row, hidden, output in zip(products, *first, strict=True):
+            kernel = arc_cosine_kernel(hidden, units[1]).reshape(width, -1, width)
+            row[:] = np.einsum("imj,mj->m", np.tensordot(output, kernel, axes=1), outputs)
+        return products
+
+    def operator_norm(self, centred: bool = True) -> float:
+        """Return the largest eigenvalue of the (centred) Gram kernel: lambda_1 = 1/(4 dim) for centred neurons.
+
+        lambda_0 uncentred, and with an output layer. Exact up to rounding.
+        """
+        return exp2(self.log2_operator_norm(centred))
+
+    def log2_operator_norm(self, centred: bool = True) -> float:
+        """Return its base-2 logarithm."""
+        self._need_closed_form("operator norm")
+        if centred and not self.widths:
+            return -2.0 - math.log2(self.dim)
+        return log_eigenvalue(self.dim, 0) / math.log(2)
+
+    def spectrum(self, degree: SupportsIndex, centred: bool = True) -> tuple[float, int]:
+        """Return the eigenvalue of the (centred) Gram kernel at the harmonics of a degree, and how many there are.
+
+        Parameters
+        ----------
+        degree : int
+            l >= 0.
+        centred : bool
+            Whether the class mean is taken out: of neurons on the sphere all of l = 0, of Gaussian neurons all but
+            lambda_0 Var|w|, of networks with an output layer nothing.
+
+        Returns
+        -------
+        eigenvalue, multiplicity
+            lambda_l, exact up to rounding, and (2l + d - 2) (l + d - 3)!/(l! (d - 2)!), 1 for l = 0. The sum over all
+            l of eigenvalue times multiplicity is E h^2 = 1/2, minus E[mean^2] if centred. Harmonics of odd degree
+            l >= 3 have the eigenvalue 0.
+
+        Examples
+        --------
+        >>> H = RandomNetworks(10, (), "relu", weights="sphere")
+        >>> H.spectrum(1), H.spectrum(3)
+        ((0.025, 10), (0.0, 210))
+        """
+        number = integer("degree", degree, 0)
+        self._need_closed_form("spectrum")
+        value = 0.25 / self.dim if number == 1 else math.exp(log_eigenvalue(self.dim, number))
+        if number == 0 and centred and not self.widths:
+            # Of E|w|^2 = 1 the mean takes (E|w|)^2.
+            value = max(value - self.dim * self._mean_relu**2, 0.0) if self.weights == "gaussian" else 0.0
+        return value, n_harmonics(self.dim, number)
+
+    @property
+    def _mean_relu(self) -> float:
+        """E[relu(w_1)] of a neuron, 0 with an output layer."""
+        if self.widths:
+            return 0.0
+        if self.weights == "gaussian":
+            return 1 / math.sqrt(2 * math.pi * self.dim)
+        return math.exp(0.5 * (log_eigenvalue(self.dim, 0) - math.log(self.dim)))
+
+    def _need_closed_form(self, what: str) -> None:
+        if self.activation != "relu" or len(self.widths) > 1 or self.weights == "uniform":
+            raise NotApplicableError(
+                f"the {what} of {self!r} has no closed form: that is known of relu neurons and of one hidden layer of "
+                "relus, with Gaussian weights or rows on the sphere"
+            )
 
     def _rows(self, name: str, members: npt.ArrayLike) -> Array:
         rows = np.asarray(members, dtype=np.float64)

@@ -33,7 +33,7 @@ from ..classes import (
 )
 from ..classes.base import HypothesisClass
 from ..classes.inputs import FinitePoints, Hypercube
-from ..classes.members.restriction import Restriction
+from ..classes.members.target_class import Restriction
 from ..core.activations import ACTIVATIONS
 from ..core.arguments import Array
 from ..losses import LOSSES, Loss, MarginLoss

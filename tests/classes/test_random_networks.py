@@ -12,8 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, special, stats
 
 import gradvar as gv
-from gradvar.classes.base import KnowsCovariance, KnowsOperatorNorm
-from gradvar.classes.relu_networks import ReluNetworks, arc_cosine_kernel
+from gradvar.classes.formulas.arc_cosine import arc_cosine_kernel
 from gradvar.core.activations import ACTIVATIONS
 from gradvar.testing import check_hypothesis_class
 
@@ -148,12 +147,23 @@ def test_closed_forms_only_where_they_hold():
         gv.RandomNetworks(5, (4, 4), "relu"),
         gv.RandomNetworks(5, (4,), "tanh"),
     ):
-        assert not isinstance(H, (KnowsCovariance, KnowsOperatorNorm, ReluNetworks))
+        members, x = H.sample(2, 0), np.ones((3, 5))
+        for name, arguments in (
+            ("mean", (x,)),
+            ("covariance", (x, x)),
+            ("inner_products", (members, members)),
+            ("operator_norm", ()),
+            ("log2_operator_norm", (False,)),
+            ("spectrum", (1,)),
+        ):
+            with pytest.raises(gv.NotApplicableError, match="has no closed form"):
+                getattr(H, name)(*arguments)
+        assert H.evaluate(members, x).shape == (2, 3)
     H = gv.RandomNetworks(5, (4,), "relu", weights="sphere")
-    assert isinstance(H, ReluNetworks)
+    assert H.covariance(np.ones((3, 5)), np.ones((2, 5))).shape == (3, 2)
     for twin in (pickle.loads(pickle.dumps(H)), copy.deepcopy(H)):
         assert twin == H
-        assert type(twin) is ReluNetworks
+        assert twin.operator_norm() == H.operator_norm()
     assert repr(H) == "RandomNetworks(5, (4,), 'relu', weights='sphere')"
     assert gv.RandomNetworks(5, (4,), "relu") != H
     assert hash(H) == hash(copy.copy(H))

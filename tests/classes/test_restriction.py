@@ -299,13 +299,13 @@ def test_sampled_members_are_uniform():
 
 def test_large_restrictions_are_met_in_blocks(monkeypatch: pytest.MonkeyPatch):
     from gradvar.classes.gram import table
-    from gradvar.classes.members import restriction
+    from gradvar.classes.members import target_class
 
     rows = np.random.default_rng(0).integers(0, 64, size=50)
     values = reference.parity_table(6)[rows]
     weights = np.full(64, 1 / 64)
     f = np.random.default_rng(1).normal(size=(64, 3))
-    monkeypatch.setattr(restriction, "_BLOCK", 500)
+    monkeypatch.setattr(target_class, "_BLOCK", 500)
     monkeypatch.setattr(table, "_BLOCK", 70)
     monkeypatch.setattr(table, "_ROWS", 7)
     for kept in (0, 2**26):

@@ -1,20 +1,25 @@
-"""What every class of the library offers beyond its formulas: single targets, subclasses, iteration and len()."""
+"""A class of targets, with its single targets, iteration and len(); and the class of some of its members."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, SupportsIndex
+from collections.abc import Iterable, Iterator
+from functools import cached_property, partial
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, SeedLike
-from ..gram.table import EvaluatedTable, Table
+from ...core.arguments import Array, SeedLike, functions_of, inputs_of
+from ...core.errors import NotApplicableError
+from ..gram.matrix import FormulaGram, Gram, KnownByGram, OrthonormalGram, TableGram, UnknownGram
+from ..gram.table import EvaluatedTable, Table, kept, project
+from .selection import Selection, key
 from .target import HasMembers, Members, Target
 
-if TYPE_CHECKING:
-    from .restriction import Restriction
+_ENUMERATED = 2**22
+"""The most points over which the Gram matrix is summed."""
+_BLOCK = 2**21
 
 
 class TargetClass(HasMembers):
@@ -58,8 +63,6 @@ class TargetClass(HasMembers):
         >>> H.restrict(H.sample(64, rng=0)).operator_norm()
         0.015625
         """
-        from .restriction import Restriction
-
         return Restriction(self, members)
 
     def _labels(self, members: Members, x: npt.ArrayLike) -> Array:
@@ -73,3 +76,124 @@ class TargetClass(HasMembers):
     def _table(self, members: Members) -> Table:
         """The values of these members at all points of finite inputs."""
         return EvaluatedTable(self.evaluate, members, self.inputs)
+
+
+class Restriction(KnownByGram, Selection[TargetClass], TargetClass):
+    """Some members of a class with the uniform distribution over them, on the inputs of that class.
+
+    What `H.restrict(members)` returns. Its Gram matrix is known where those members are proved to be orthonormal, or
+    the class says its inner products, or has at most 2^22 inputs; its covariance always. Equal to another with the
+    same members of an equal class in the same order.
+
+    Parameters
+    ----------
+    parent : hypothesis class
+        The class H.
+    members : sequence
+        As for `H.restrict`. A member that is named twice counts twice.
+
+    Attributes
+    ----------
+    parent : hypothesis class
+        The class that the members belong to; for a restriction of a restriction, the first one.
+    size : int
+        The number of members, m.
+
+    Raises
+    ------
+    ValueError, TypeError
+        No members, or something that is not a member of the class.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> H = gv.Parities(4).restrict([1, 2, 3, 3])
+    >>> H.is_orthonormal, H.operator_norm(centred=False)
+    (False, 0.5)
+    >>> [target([[-1, -1, 1, 1]])[0].item() for target in H]
+    [-1.0, -1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, parent: TargetClass, members: npt.ArrayLike | Iterable[Target]) -> None:
+        super().__init__(parent, members)
+        self.inputs = parent.inputs
+
+    def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
+        """Return the values h(x), shape (m, n), as the parent evaluates them."""
+        return self.parent.evaluate(members, x)
+
+    def mean(self, x: npt.ArrayLike) -> Array:
+        """Return the class mean E_h h(x), shape (n,). Exact up to rounding; costs an evaluation of all members."""
+        array = inputs_of(x, self.inputs.dim, repr(self))
+        total = np.zeros(array.shape[0])
+        for rows in self._blocks(array.shape[0]):
+            total += self.evaluate(rows, array).sum(axis=0)
+        return total / self.size
+
+    def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
+        """Return C_H(x, x') = Cov_h(h(x), h(x')), shape (n, n2).
+
+        Exact up to rounding, for these members: the mean over them is taken, none is sampled. Costs an evaluation of
+        all members on both, and m n n2.
+        """
+        first, second = (inputs_of(points, self.inputs.dim, repr(self)) for points in (x, x2))
+        total = np.zeros((first.shape[0], second.shape[0]))
+        sizes, means, means2 = [], [], []
+        for rows in self._blocks(max(first.shape[0], second.shape[0])):
+            values, values2 = self.evaluate(rows, first), self.evaluate(rows, second)
+            sizes.append(float(len(rows)))
+            means.append(values.mean(axis=0))
+            means2.append(values2.mean(axis=0))
+            total += (values - means[-1]).T @ (values2 - means2[-1])
+        # What the blocks' own means leave out: the means' covariance.
+        shares = np.array(sizes)[:, None] / self.size
+        centred, centred2 = (np.array(m) - (shares * np.array(m)).sum(axis=0) for m in (means, means2))
+        return np.asarray(total / self.size + (shares * centred).T @ centred2)
+
+    def project(self, f: npt.ArrayLike) -> Array:
+        """Return E_x[h(x) f(x)] for every member, shape (m, q), for f of shape (n_points, q).
+
+        Exact up to rounding. Costs m n q, and an evaluation of all members at all points unless their values take no
+        more than 64 MiB.
+
+        Raises
+        ------
+        NotApplicableError
+            The inputs are infinitely many.
+        """
+        n = self.inputs.n_points
+        if n is None:
+            raise NotApplicableError(f"the inputs of {self!r} are infinitely many and cannot be summed over")
+        return project(self._values, functions_of(f, n, repr(self)))
+
+    @cached_property
+    def _values(self) -> Table:
+        return kept(self.parent._table(self._members), self.inputs)
+
+    @cached_property
+    def _gram(self) -> Gram:
+        parent, size = self.parent, self.size
+        by_table = isinstance(parent, KnownByGram)
+        claimed = not by_table and bool(getattr(parent, "is_orthonormal", False))
+        status, why = getattr(parent, "orthonormality", ("claimed", "")) if claimed else ("failed", "")
+        if status == "proved":
+            return OrthonormalGram(np.array([self._numbers[key(row)] for row in self._members]), why)
+        inner_products = getattr(parent, "inner_products", None)
+        if inner_products is not None:
+            try:
+                inner_products(self._members[:1], self._members[:1])
+            except NotApplicableError:
+                inner_products = None
+        if inner_products is not None:
+            return FormulaGram(size, partial(inner_products, self._members, self._members))
+        points = self.inputs.n_points
+        if points is not None and points <= _ENUMERATED:
+            return TableGram(self._values)
+        many = "infinitely many" if points is None else "more than 2^22"
+        reason = f"the inner products of {parent!r} are not known, and its inputs are {many}"
+        return UnknownGram(size, claimed and len(self._numbers) == size, reason)
+
+    def _blocks(self, n: int) -> Iterator[Members]:
+        """The members in blocks whose values at n inputs take 16 MiB."""
+        step = max(1, _BLOCK // max(n, 1))
+        return (self._members[start : start + step] for start in range(0, self.size, step))
