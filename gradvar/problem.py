@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +19,9 @@ from .models.base import KnowsTangentFactors, Model, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
 
 Factors = list[tuple[Array, Array]]
+
+_SMALLEST, _LARGEST = 2.0**-100, 2.0**100
+"""Sizes of gradients whose squares, and products of these, stay within float64."""
 
 
 class Moment(Enum):
@@ -90,6 +92,9 @@ class Problem:
         object.__setattr__(self, "hypotheses", hypotheses)
         if isinstance(model, Model):
             integer("model.n_parameters", model.n_parameters, 1)
+        outputs = getattr(model, "n_outputs", 1)
+        if outputs != 1:
+            raise ShapeError(f"`model` must have one output, got n_outputs = {outputs!r} of {model!r}")
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "loss", as_loss(loss))
         object.__setattr__(self, "moment", moment)
@@ -125,7 +130,7 @@ class Problem:
         return None
 
     @cached_property
-    def words(self) -> dict[str, str]:
+    def descriptions(self) -> dict[str, str]:
         """The parts of the problem for a reader."""
 
         def said(part: object) -> str:
@@ -148,12 +153,10 @@ class Problem:
         return numbers
 
     @cached_property
-    def exponent(self) -> int:
-        """The power of two in units of which gradients are taken: 0 unless their squares would leave float64."""
+    def _gradient_size(self) -> float:
+        """The largest entry of the gradient at 64 inputs, about; 0 where all of them vanish."""
         x = self.inputs.sample(64, np.random.default_rng(0))
-        sizes = [np.abs(left).max() * np.abs(right).max() for left, right in self._factors(x)]
-        size = float(max(sizes))
-        return 0 if size == 0 or 2.0**-100 < size < 2.0**100 else math.frexp(size)[1]
+        return max(float(np.abs(left).max() * np.abs(right).max()) for left, right in self._factors(x))
 
     def signal_scale(self, x: Array) -> Array:
         """Return b(p_w(x)), shape (n,)."""
@@ -170,14 +173,20 @@ class Problem:
         return self.loss.split(p)
 
     def tangent_factors(self, x: Array) -> Factors:
-        """Return the factors of the predictor's gradient g, over 2**exponent, made sure to be finite and to fit."""
-        factors = self._factors(x)
-        return [self._in_units(left, right) for left, right in factors] if self.exponent else factors
+        """Return the factors of the predictor's gradient g, made sure to be finite, to fit and to have squares.
 
-    def _in_units(self, left: Array, right: Array) -> tuple[Array, Array]:
-        """The product over 2**exponent, neither factor so large or small that its squares leave float64."""
-        shift = math.frexp(float(np.abs(left).max()))[1]
-        return np.ldexp(left, -shift), np.ldexp(right, shift - self.exponent)
+        Raises
+        ------
+        NonFiniteError
+            Also for gradients larger than 2^100 or smaller than 2^-100, whose squares may leave float64.
+        """
+        factors, size = self._factors(x), self._gradient_size
+        if size != 0 and not _SMALLEST < size < _LARGEST:
+            raise NonFiniteError(
+                f"the gradient of `model` must be 0 or between 2^-100 and 2^100 in size, so that float64 holds its "
+                f"squares; got {size:.3g} at 64 sampled inputs: rescale the model or its inputs"
+            )
+        return factors
 
     def _factors(self, x: Array) -> Factors:
         factors = [
@@ -200,15 +209,15 @@ class Problem:
         return factors
 
     def signal_factors(self, x: Array) -> Factors:
-        """Return pairs with <s(x), s(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T), s over 2**exponent."""
+        """Return pairs with <s(x), s(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T)."""
         scale = self.signal_scale(x)[:, None]
         return [(left, right * scale) for left, right in self.tangent_factors(x)]
 
     def examples(self, x: Array, y: Array) -> tuple[Factors, Array]:
-        """Return the factors of the gradient on single examples, u = (a(p) + y b(p)) g, over 2**exponent, and norms.
+        """Return the factors of the gradient on single examples, u = (a(p) + y b(p)) g, and norms.
 
         Where the inputs differ from task to task the part a(p) g does not drop out of the variance. The norms are
-        ||g(x)||^2, ||s(x)||^2 and ||u(x, y)||^2, as three columns (n, 3), over 4**exponent.
+        ||g(x)||^2, ||s(x)||^2 and ||u(x, y)||^2, as three columns (n, 3).
         """
         a, b = self.loss_split(x)
         gradient = self.tangent_factors(x)
@@ -218,7 +227,7 @@ class Problem:
             return factors, np.stack([norm_sq, b**2 * norm_sq, u**2 * norm_sq], axis=1)
 
     def norms(self, x: Array) -> Array:
-        """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2), over 4**exponent."""
+        """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
         gradient = norms_sq(self.tangent_factors(x))
         return np.stack([gradient, self.signal_scale(x) ** 2 * gradient], axis=1)
 

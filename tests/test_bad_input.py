@@ -204,3 +204,11 @@ def test_seeds_are_reproducible_and_generators_move_on():
     used = np.random.SeedSequence(5)
     used.spawn(2)
     assert seed_sequence(used).spawn(1)[0].spawn_key == (0,)
+
+
+def test_a_model_that_says_it_has_more_outputs_than_one_is_refused():
+    model = gv.Linear(np.ones(5))
+    assert gv.Problem(gv.Parities(5), model).model is model
+    object.__setattr__(model, "n_outputs", 3)
+    with pytest.raises(gv.ShapeError, match=r"`model` must have one output, got n_outputs = 3"):
+        gv.Problem(gv.Parities(5), model)

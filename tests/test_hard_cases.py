@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.bounds import consequences
+from gradvar.bounds.consequences import consequences
 
 
 def cubic(weights):
@@ -117,19 +117,33 @@ def test_gradient_of_another_width_than_n_parameters_is_refused():
         gv.gradient_variance(gv.Parities(6), Narrow(float))
 
 
-@pytest.mark.parametrize("scale", [1e-170, 1e-150, 1e150, 1e170])
-@pytest.mark.parametrize("method", ["enumeration", "monte-carlo"])
-def test_gradients_whose_squares_leave_float64(scale, method):
-    def model(factor):
-        w = np.arange(1.0, 7.0) / 8
-        return gv.from_function(lambda x: np.tanh(x @ w), lambda x: factor * (1 - np.tanh(x @ w) ** 2)[:, None] * x, 6)
+def of_gradient_size(factor):
+    w = np.arange(1.0, 7.0) / 8
+    return gv.from_function(lambda x: np.tanh(x @ w), lambda x: factor * (1 - np.tanh(x @ w) ** 2)[:, None] * x, 6)
 
-    H = gv.SparseParities(6, 3)
-    huge, plain = (gv.bound_check(H, model(s), method=method, rng=0, max_samples=1024) for s in (scale, 1.0))
-    assert huge.variance.log2 == pytest.approx(plain.variance.log2 + 2 * math.log2(scale), abs=1e-9)
-    assert huge.log2_bound == pytest.approx(plain.log2_bound + 2 * math.log2(scale), abs=1e-9)
-    assert huge.ratio == pytest.approx(plain.ratio, rel=1e-9)
-    assert huge.verdict == plain.verdict
+
+@pytest.mark.parametrize("scale", [1e-170, 1e-40, 1e40, 1e170])
+@pytest.mark.parametrize("method", ["enumeration", "monte-carlo"])
+def test_gradients_whose_squares_may_leave_float64_are_refused(scale, method):
+    with pytest.raises(gv.NonFiniteError, match=r"0 or between 2\^-100 and 2\^100 in size.* got .*: rescale the model"):
+        gv.bound_check(gv.SparseParities(6, 3), of_gradient_size(scale), method=method, rng=0, max_samples=1024)
+
+
+@pytest.mark.parametrize("scale", [2.0**-98, 2.0**98])
+@pytest.mark.parametrize("method", ["enumeration", "monte-carlo"])
+def test_gradients_whose_squares_float64_holds_scale_the_variance(scale, method):
+    scaled, plain = (
+        gv.bound_check(gv.SparseParities(6, 3), of_gradient_size(s), method=method, rng=0, max_samples=1024)
+        for s in (scale, 1.0)
+    )
+    assert scaled.variance.log2 == pytest.approx(plain.variance.log2 + 2 * math.log2(scale), abs=1e-9)
+    assert scaled.log2_bound == pytest.approx(plain.log2_bound + 2 * math.log2(scale), abs=1e-9)
+    assert scaled.ratio == pytest.approx(plain.ratio, rel=1e-9)
+    assert scaled.verdict == plain.verdict
+
+
+def test_a_gradient_of_zero_is_a_size_too():
+    assert gv.gradient_variance(gv.SparseParities(6, 3), of_gradient_size(0.0)).value == 0
 
 
 def test_spectrum_of_a_network_whose_squares_leave_float64():

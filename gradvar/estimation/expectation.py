@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -188,20 +187,13 @@ def sampled_mean(values: Array, settings: Settings, name: str, method: str, seco
     )
 
 
-def sampled_norms(
-    norms: Array, settings: Settings, exponent: int, seconds: float, each: int = 1
-) -> tuple[Estimate, ...]:
-    """Return G^2, E||s||^2 and perhaps E||u||^2 from independent values of ||g||^2, ||s||^2, ||u||^2, over 2**exponent.
+def sampled_norms(norms: Array, settings: Settings, seconds: float, each: int = 1) -> tuple[Estimate, ...]:
+    """Return G^2, E||s||^2 and perhaps E||u||^2 from independent values of ||g||^2, ||s||^2, ||u||^2.
 
     They are columns, shape (n, 2) or (n, 3); a value may be the mean over `each` inputs.
     """
     names = "mean of ||dp/dw||^2", "mean of ||s||^2", "mean of ||u||^2"
     return tuple(
-        scaled(sampled_mean(column, settings, name, "expectation", seconds, each), exponent)
+        sampled_mean(column, settings, name, "expectation", seconds, each)
         for column, name in zip(norms.T, names[: norms.shape[1]], strict=True)
     )
-
-
-def scaled(estimate: Estimate, exponent: int) -> Estimate:
-    """Return the estimate times 2**exponent."""
-    return dataclasses.replace(estimate, exponent=estimate.exponent + exponent)

@@ -107,7 +107,6 @@ class TaskEnumeration:
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
         return Estimate(
             mantissa=variance,
-            exponent=2 * problem.exponent,
             mantissa_interval=(max(variance - half, 0.0), variance + half),
             exact=True,
             method="enumeration",

@@ -164,19 +164,17 @@ def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: 
     error = math.sqrt(found.variance(m)) + rounding if resolved else math.inf
     low, high = found.plain_interval(found.quantile(0.5 + settings.confidence / 2)) if resolved else (-error, error)
     upper = found.plain_interval(found.quantile(settings.confidence))[1] if resolved else error
-    exponent = 2 * problem.exponent
     resolution = settings.quantile * math.sqrt(found.noise) if resolved else math.inf
     sampled = f"{m * design.tasks:,} sampled tasks, {design.examples} examples of each"
     if resolved:
         guarantee = (
             f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}; a "
-            f"variance below {format_number(resolution, exponent, 2)} looks like zero to them"
+            f"variance below {format_number(resolution, 0, 2)} looks like zero to them"
         )
     else:
         guarantee = f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient"
     return Estimate(
         mantissa=found.value,
-        exponent=exponent,
         mantissa_interval=(low - rounding, high + rounding),
         mantissa_error=error,
         mantissa_upper=upper + rounding,
@@ -190,7 +188,7 @@ def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: 
         resolved=resolved,
         # By the example: the variance at m batches, in terms of m * size examples.
         zeta=(max(found.zeta1, 0.0) * size, found.zeta2 * size**2) if resolved else None,
-        norms=sampled_norms(norms, settings, exponent, seconds, size) if m > 1 else None,
+        norms=sampled_norms(norms, settings, seconds, size) if m > 1 else None,
     )
 
 

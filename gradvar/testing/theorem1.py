@@ -55,7 +55,7 @@ class TheoremProbe:
 
 def problem(probe: TheoremProbe) -> str:
     """Class, model and loss fit together: input dimensions and labels."""
-    words = probe.given_problem().words
+    words = probe.given_problem().descriptions
     return f"{words['class']}; {words['model']}; {words['loss']}"
 
 
@@ -100,7 +100,7 @@ def gradient_norm(probe: TheoremProbe) -> str:
     """||dp/dw||^2, whose mean is G^2, is finite."""
     problem = probe.problem
     norms = called("gradient", problem.norms, probe.hypotheses.x)[:, 0]
-    mean = format_number(float(norms.mean()), 2 * problem.exponent)
+    mean = format_number(float(norms.mean()))
     return f"||dp/dw||^2 is {mean} in the mean over {norms.size} inputs"
 
 

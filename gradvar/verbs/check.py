@@ -13,7 +13,7 @@ from ..bounds.operator_norm import check_norm_signature
 from ..bounds.verdict import _ratio, _verdict, _without_bound
 from ..classes.base import HypothesisClass
 from ..core.arguments import Array, SeedLike
-from ..estimation.expectation import MAX_POINTS, expectation, scaled
+from ..estimation.expectation import MAX_POINTS, expectation
 from ..estimation.progress import Reporter
 from ..estimation.settings import MAX_SAMPLES, Settings
 from ..losses import Loss
@@ -102,7 +102,7 @@ def bound_check(
         reason=reason,
         assumptions=known,
         consequences=told if problem.hypotheses.log2_size > 0 else (),
-        problem=problem.words,
+        problem=problem.descriptions,
         example_norm_sq=example,
     )
 
@@ -117,10 +117,8 @@ def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Es
     found, points = variance.norms, problem.inputs.n_points
     if found is None and isinstance(problem.hypotheses, DrawsExamples):
         found = tuple(mean(partial(_example_norms, problem), Examples(problem.hypotheses)))
-        found = tuple(scaled(estimate, 2 * problem.exponent) for estimate in found)
     if found is None or (points is not None and points <= MAX_POINTS):
-        exact = [scaled(estimate, 2 * problem.exponent) for estimate in mean(problem.norms, problem.inputs)]
-        found = (*exact, *(found or ())[2:])
+        found = (*mean(problem.norms, problem.inputs), *(found or ())[2:])
     gradient, signal, *example = found
     return gradient, signal, example[0] if example else None
 

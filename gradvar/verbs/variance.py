@@ -151,4 +151,4 @@ def degree_spectrum(
             "gradient_variance(SparseParities(dim, k), model) has other methods"
         )
     weights = level_spectrum(problem, Settings.checked(0.0, 0.95, 4, 0, executor, False)).weights
-    return np.ldexp(weights / [math.comb(known, k) for k in range(known + 1)], 2 * problem.exponent)
+    return np.asarray(weights / [math.comb(known, k) for k in range(known + 1)])

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...classes import Parities
 from ...core.arguments import Array
-from ...estimation.expectation import expectation, scaled
+from ...estimation.expectation import expectation
 from ...estimation.settings import Settings
 from ...problem import Problem
 from ...results.estimate import Estimate
@@ -49,7 +49,7 @@ def estimate(problem: Problem, settings: Settings) -> Estimate:
 
     def finish(mean: Estimate) -> Estimate:
         return dataclasses.replace(
-            scaled(mean, 2 * problem.exponent - dim),
+            mean.scaled(-dim),
             log2_signal_share=-float(dim),
             guarantee=f"{mean.guarantee}, by Parseval",
         )

@@ -39,7 +39,7 @@ Part = tuple[Array, float]
 
 @dataclass(frozen=True)
 class LevelSpectrum:
-    """Second moments of the signal against the parities, over 4**problem.exponent.
+    """Second moments of the signal against the parities.
 
     Attributes
     ----------
@@ -211,9 +211,9 @@ def _preactivations(weights: Array, bias: Array | float) -> Array:
 def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iterator[Callable[[], Part]]:
     model = problem.model
     assert isinstance(model, MLP)
+    problem.tangent_factors(_probe(problem))  # makes sure of their size
     constant = problem.loss.constant
-    unit = 2.0**-problem.exponent
-    scale = unit * (_on_cube(problem, settings, problem.signal_scale) if constant is None else np.array(constant))
+    scale = _on_cube(problem, settings, problem.signal_scale) if constant is None else np.array(constant)
     tilt = None if mean is None else _on_cube(problem, settings, mean)
     weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
     together = max(1, _BLOCK >> model.dim)

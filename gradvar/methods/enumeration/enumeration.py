@@ -120,7 +120,6 @@ class Enumeration:
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
         return Estimate(
             mantissa=variance,
-            exponent=2 * problem.exponent,
             mantissa_interval=(max(variance - half, 0.0), variance + half),
             exact=True,
             method="enumeration",

@@ -127,7 +127,7 @@ def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progres
 
 
 def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
-    n, exponent = sums.n, 2 * sums.problem.exponent
+    n = sums.n
     found, resolved = sums.found() if n >= 4 else (Moments(math.nan, 0.0, 0.0, 0.0, n), False)
     if resolved:
         # Pairs that all have one value leave an error of rounding, not none.
@@ -145,14 +145,13 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
         products = ", products in float32" if sums.single else ""
         guarantee = (
             f"unbiased: U-statistic over {sampled}{products}, score interval; a variance below "
-            f"{format_number(resolution, exponent, 2)} looks like zero to them"
+            f"{format_number(resolution, 0, 2)} looks like zero to them"
         )
     else:
         guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
     seconds = time.perf_counter() - begin
     return Estimate(
         mantissa=found.value,
-        exponent=exponent,
         mantissa_interval=interval,
         mantissa_error=error,
         mantissa_upper=upper,
@@ -165,5 +164,5 @@ def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
         seconds=seconds,
         resolved=resolved,
         zeta=(max(found.zeta1, 0.0), found.zeta2) if resolved else None,
-        norms=sampled_norms(sums.norms, settings, exponent, seconds),
+        norms=sampled_norms(sums.norms, settings, seconds),
     )

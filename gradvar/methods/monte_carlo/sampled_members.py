@@ -326,7 +326,7 @@ class _Run:
 
 
 def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float) -> Estimate:
-    exponent, variance = 2 * problem.exponent, found.variance
+    variance = found.variance
     by = "" if found.q is None else f", {found.q:,} random projections of the gradient"
     at = f"all {found.n:,} inputs" if found.blocks is None else f"{found.n:,} sampled inputs"
     products = ", products in float32" if found.single else ""
@@ -342,14 +342,13 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
         share = f"{max(found.members.variance, 0.0) / variance:.0%}" if variance > 0 else "none"
         guarantee = f"unbiased: {sampled}; {share} of the squared error is the members' randomness"
         if found.blocks is not None:
-            guarantee += f"; a variance below {format_number(resolution, exponent, 2)} looks like zero to them"
+            guarantee += f"; a variance below {format_number(resolution, 0, 2)} looks like zero to them"
     else:
         error = upper = resolution = math.inf
         interval = -math.inf, math.inf
         guarantee = f"these samples resolve nothing: too few of the {sampled} carry the estimate"
     return Estimate(
         mantissa=found.value,
-        exponent=exponent,
         mantissa_interval=interval,
         mantissa_error=error,
         mantissa_upper=upper,
@@ -362,5 +361,5 @@ def _finish(found: _Found, problem: Problem, settings: Settings, seconds: float)
         seconds=seconds,
         resolved=found.resolved,
         zeta=found.zeta if found.resolved and found.inputs > 0.9 * variance else None,
-        norms=None if found.blocks is None else sampled_norms(found.norms, settings, exponent, seconds),
+        norms=None if found.blocks is None else sampled_norms(found.norms, settings, seconds),
     )
