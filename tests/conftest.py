@@ -1,13 +1,19 @@
-"""What the tests share: models and classes beside their reference versions, and the marker ``large``."""
+"""Models and classes beside their reference versions, which the tests share; and the markers.
+
+`alone` marks what looks at time, at threads, at memory or at BLAS: it runs after the others, with the machine to
+itself (the README's test command). `large` marks what takes too long without the JIT.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import gradvar as gv
 from gradvar.testing import reference
@@ -17,6 +23,9 @@ Array = np.ndarray
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "large: too slow without the JIT (deselect with -m 'not large')")
+    config.addinivalue_line("markers", "alone: looks at time, threads, memory or BLAS; runs after the others")
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores, so one thread of BLAS each
+        threadpool_limits(1, user_api="blas")
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,14 @@ def test_first_screen_has_the_two_commands_and_the_warning():
     for command in (run, test):
         assert command.startswith("python3 -m venv .venv && ")
     assert run.rstrip().endswith(".venv/bin/python -m gradvar")
-    assert test.rstrip().endswith(".venv/bin/python -m pytest")
+    together, alone = test.rstrip().split(" && ")[-2:]
+    assert together == '.venv/bin/python -m pytest -n logical --dist worksteal -m "not alone"'
+    assert alone == ".venv/bin/python -m pytest -m alone tests"
+
+
+def test_the_checks_run_the_readme_s_test_command():
+    _, test = blocks("bash")
+    assert test in (ROOT / ".ci" / "run").read_text()
     assert "unrelated" in screen
 
 

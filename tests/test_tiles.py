@@ -86,6 +86,7 @@ def test_a_process_keeps_the_first_copy_that_reaches_it():
         assert list(ordered_map(here, range(4), pool)) == [1, 2, 3, 4]
 
 
+@pytest.mark.alone
 def test_blas_is_held_to_one_thread_and_released():
     def threads():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
@@ -108,6 +109,7 @@ def test_an_error_in_a_tile_reaches_the_caller():
         list(ordered_map(fails, range(100)))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("rtol", [0.0, 1e-9])
 def test_interrupt_hands_back_the_estimate_so_far(rtol):
     H, model = gv.SparseParities(64, 2), gv.MLP.random([64, 64, 1], rng=0)
@@ -127,6 +129,7 @@ def test_interrupt_hands_back_the_estimate_so_far(rtol):
     assert isinstance(caught.value, KeyboardInterrupt)
 
 
+@pytest.mark.alone
 def test_interrupted_estimate_is_the_estimate_of_those_samples():
     """The value handed back is the one that the same seed gives when only so many samples are asked for."""
     H, model = gv.SparseParities(64, 2), gv.MLP.random([64, 64, 1], rng=0)
@@ -144,6 +147,7 @@ def test_interrupted_estimate_is_the_estimate_of_those_samples():
     assert partial.standard_error == again.standard_error
 
 
+@pytest.mark.alone
 def test_interrupt_in_a_plain_mean_hands_back_the_mean_so_far():
     slow = gv.from_function(lambda x: (time.sleep(0.01), x[:, 0])[1], lambda x: x, 50)
     timer = threading.Timer(1.0, _thread.interrupt_main)

@@ -80,7 +80,7 @@ CASES = [(p, "log", True) for p in PRIMES] + [(p, w, units) for p in PRIMES for 
 LARGE = [(p, name, units) for p in (227, 433, 479) for name, units in (("log", True), ("sawtooth", False))]
 
 
-@pytest.fixture(params=CASES, ids=str)
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}, {getattr(case[1], '__name__', case[1])}, {case[2]}")
 def case(request: pytest.FixtureRequest) -> Case:
     return build(*request.param)
 

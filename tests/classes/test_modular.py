@@ -55,6 +55,7 @@ def test_members_of_the_discrete_logarithm_come_in_pairs_of_opposite_sign():
     )
 
 
+@pytest.mark.alone
 def test_spectrum_at_a_hundred_thousand_takes_seconds():
     begin = time.perf_counter()
     for p in (99_991, 100_003):  # p - 1 smooth, and twice 3 * 7 * 2381

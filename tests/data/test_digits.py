@@ -122,6 +122,7 @@ print(check.variance.value, model.n_parameters, seconds, resource.getrusage(reso
 """
 
 
+@pytest.mark.alone
 @pytest.mark.large
 def test_a_thousand_labellings_and_ten_thousand_parameters_take_seconds_and_less_than_one_gibibyte():
     pytest.importorskip("resource")

@@ -12,7 +12,7 @@ from distributed import Client, LocalCluster
 
 import gradvar as gv
 
-pytestmark = pytest.mark.large
+pytestmark = [pytest.mark.large, pytest.mark.alone]
 
 
 class Slow:

@@ -218,6 +218,7 @@ def longest_pause(kernel, rows):
         return max(longest, time.perf_counter() - last) / future.result()
 
 
+@pytest.mark.alone
 def test_kernels_release_the_gil():
     rows = np.zeros((512, 2**16) if JIT else (512, 2**6))
     walsh_hadamard(rows)  # compiled, and the memory touched

@@ -495,6 +495,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork and process groups")
 def test_ctrl_c_in_a_terminal_reaches_the_workers_who_hand_back_what_they_have(tmp_path):
     path = tmp_path / "f"

@@ -78,6 +78,7 @@ def test_a_failed_problem_is_in_the_table_and_the_exit_code(capsys):
     assert "failed: TooLargeError:" in out[2]
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
 def test_ctrl_c_leaves_the_records_and_says_where(tmp_path):
     path = tmp_path / "f"

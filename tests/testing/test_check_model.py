@@ -36,7 +36,7 @@ def test_networks_pass(sizes: list[int], activation: str):
         gv.ResidualMLP.random(5, 4, blocks=2, rng=0),
         gv.WeightTied.random(5, 6, steps=None, rng=0),
     ],
-    ids=repr,
+    ids=lambda model: type(model).__name__,
 )
 def test_models_pass(model):
     report = check_model(model)
