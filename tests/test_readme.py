@@ -40,11 +40,6 @@ def test_first_screen_has_the_two_commands_and_the_warning():
     together, alone = test.rstrip().split(" && ")[-2:]
     assert together == '.venv/bin/python -m pytest -n logical --dist worksteal -m "not alone"'
     assert alone == ".venv/bin/python -m pytest -m alone tests"
-
-
-def test_the_checks_run_the_readme_s_test_command():
-    _, test = blocks("bash")
-    assert test in (ROOT / ".ci" / "run").read_text()
     assert "unrelated" in screen
 
 
