@@ -15,7 +15,7 @@ from .classes.inputs.finite import FinitePoints as FinitePoints
 from .classes.inputs.gaussian import Gaussian as Gaussian
 from .classes.inputs.hypercube import Hypercube as Hypercube
 from .classes.linear_periodic import LinearPeriodic as LinearPeriodic
-from .classes.members.restriction import Restriction as Restriction
+from .classes.members.target_class import Restriction as Restriction
 from .classes.modular import DiscreteLog as DiscreteLog
 from .classes.modular import ModularMultiples as ModularMultiples
 from .classes.orthogonal_networks import OrthogonalNetworks as OrthogonalNetworks
@@ -28,8 +28,8 @@ from .core.errors import NonFiniteError as NonFiniteError
 from .core.errors import NotApplicableError as NotApplicableError
 from .core.errors import ShapeError as ShapeError
 from .core.errors import TooLargeError as TooLargeError
+from .experiments.sweep.grid import grid as grid
 from .experiments.sweep.problems import NamedProblem as NamedProblem
-from .experiments.sweep.problems import grid as grid
 from .experiments.sweep.results import SweepResults as SweepResults
 from .experiments.sweep.run import sweep as sweep
 from .experiments.training.along import Along as Along

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import gradvar as gv
-from gradvar.experiments.sweep.problems import as_named, attributes
+from gradvar.experiments.sweep.grid import attributes
+from gradvar.experiments.sweep.problems import as_named
 
 H5, H6 = gv.Parities(5), gv.Parities(6)
 LINEAR = gv.Linear([1.0] * 5)
