@@ -15,14 +15,13 @@ from ...losses import Loss
 from ...tasks.base import DrawsExamples
 
 Function: TypeAlias = Callable[[Array], npt.ArrayLike]
-Draw: TypeAlias = Callable[[int, np.random.Generator], tuple[Array, npt.ArrayLike]]
 
 _ROWS, _NUMBERS = 2**13, 2**20
 """Examples, and coordinates of inputs, that are drawn at a time: many small batches at once."""
 
 
 class Examples:
-    """Independent labelled examples of one target, made sure to fit a model and a loss.
+    """Independent labelled examples of one target, checked to fit a loss.
 
     Parameters
     ----------
@@ -51,14 +50,18 @@ class Examples:
             )
         self.target, self.loss = target, loss
         self.dim = distribution.dim
-        self._draw: Draw = _Labelled(target, distribution)
-        if inputs is None and isinstance(hypotheses, DrawsExamples):
-            self._draw = _OwnInputs(hypotheses, np.asarray(getattr(target, "which", None)))
+        self._inputs = distribution
+        self._task = hypotheses if inputs is None and isinstance(hypotheses, DrawsExamples) else None
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return n inputs (n, dim) and their labels (n,)."""
-        x, given = self._draw(n, rng)
-        labels = real_array("labels of `target`", given, np.ndim(given), f"({n},)")
+        if self._task is None:
+            x = self._inputs.sample(n, rng)
+            y = self.target(x)
+        else:  # a task draws its own inputs, with their labels
+            which = np.asarray(getattr(self.target, "which", None))
+            (x,), (y,) = self._task.draw(which[None], n, rng)
+        labels = real_array("labels of `target`", y, np.ndim(y), f"({n},)")
         if labels.shape != (n,):
             raise ShapeError(f"`target` must return labels of shape ({n},) for {n} inputs, got {labels.shape}")
         finite("x", x)
@@ -77,25 +80,3 @@ class Examples:
             x, y = self.draw(count * size, rng)
             for start in range(0, count * size, size):
                 yield x[start : start + size], y[start : start + size]
-
-
-class _Labelled:
-    """Inputs of a distribution, with the target's labels."""
-
-    def __init__(self, target: Function, inputs: Inputs) -> None:
-        self.target, self.inputs = target, inputs
-
-    def __call__(self, n: int, rng: np.random.Generator) -> tuple[Array, npt.ArrayLike]:
-        x = self.inputs.sample(n, rng)
-        return x, self.target(x)
-
-
-class _OwnInputs:
-    """Examples that the member itself draws."""
-
-    def __init__(self, hypotheses: DrawsExamples[npt.NDArray[np.generic]], which: npt.NDArray[np.generic]) -> None:
-        self.hypotheses, self.which = hypotheses, which
-
-    def __call__(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        x, y = self.hypotheses.draw(self.which[None], n, rng)
-        return x[0], y[0]

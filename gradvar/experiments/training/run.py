@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, Never, SupportsFloat, SupportsIndex, TypeVar, cast
+from typing import Generic, SupportsFloat, SupportsIndex, TypeVar, cast
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from ...results.interruption import Interrupted
 from .examples import Examples, Function
 from .optimizers import OPTIMIZERS, Rule
 from .results import Descent
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 Trained = TypeVar("Trained", bound=KnowsParameters)
 
@@ -126,14 +123,21 @@ def descend(
         "optimizer": f"{optimizer}, learning rate {rate:g}, batches of {size}",
     }
     run = _Run(examples, model, chosen, OPTIMIZERS[optimizer](rate), seed_sequence(rng), parts)
+    from tqdm.auto import tqdm
+
     try:
-        with single_threaded_blas(), _bar(count, progress) as bar:
+        with (
+            single_threaded_blas(),
+            tqdm(total=count, unit="step", dynamic_ncols=True, disable=not progress) as bar,
+        ):
             run.record()
-            for x, y in islice(examples.batches(size, stream(run.seed, Stream.TRAINING)), count):
+            batches = examples.batches(size, stream(run.seed, Stream.TRAINING))
+            for n_steps, (x, y) in enumerate(islice(batches, count), start=1):
                 run.step(x, y)
-                if run.n_steps % every == 0 or run.n_steps == count:
+                if n_steps % every == 0 or n_steps == count:
                     run.record()
-                    bar.set_postfix_str(f"loss {run.losses[-1]:.3g}, accuracy {run.accuracies[-1]:.3g}", refresh=False)
+                    _, loss_now, accuracy, _ = run.records[-1]
+                    bar.set_postfix_str(f"loss {loss_now:.3g}, accuracy {accuracy:.3g}", refresh=False)
                 bar.update()
     except KeyboardInterrupt:
         raise Interrupted(None, run.results()) from None
@@ -141,7 +145,7 @@ def descend(
 
 
 class _Run(Generic[Trained]):
-    """The state of a descent, and what was recorded."""
+    """The state of a descent, and its records so far."""
 
     def __init__(
         self,
@@ -155,27 +159,22 @@ class _Run(Generic[Trained]):
         self.examples, self.loss, self.rule, self.seed, self.parts = examples, loss, rule, seed, parts
         self.begin = time.perf_counter()
         # One pair, so that an interrupt finds the model and its number of steps together.
-        self._now = (0, model)
-        self._parameters = parameter_vector(model.parameters, model.n_parameters, repr(model))
-        self.steps: list[int] = []
-        self.losses: list[float] = []
-        self.accuracies: list[float] = []
-        self.snapshots: list[Trained] = []
-
-    @property
-    def n_steps(self) -> int:
-        return self._now[0]
+        self.now = (0, model)
+        self.parameters = parameter_vector(model.parameters, model.n_parameters, repr(model))
+        # A record is a step, the loss, the accuracy and the model.
+        self.records: list[tuple[int, float, float, Trained]] = []
 
     def step(self, x: Array, y: Array) -> None:
         """Follow the gradient of the mean loss on a batch."""
-        number, model = self._now
+        number, model = self.now
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 p, pull = pullback(model, x)
                 finite("predictions", p)
+                # g = 1/batch sum_n (a(p_n) + y_n b(p_n)) dp(x_n)/dw
                 a, b = self.loss.split(p)
                 gradient = pull((a + y * b) / y.size)
-                parameters = self.rule(self._parameters, gradient)
+                parameters = self.rule(self.parameters, gradient)
             finite("parameters", parameters)
         except NonFiniteError as error:
             raise DivergedError(
@@ -183,42 +182,33 @@ class _Run(Generic[Trained]):
                 f"{self.rule.learning_rate:g}. What was recorded before is in `.results` of this error",
                 self.results(),
             ) from error
-        self._parameters = parameters
-        self._now = (number + 1, cast(Trained, model.with_parameters(parameters)))
+        self.parameters = parameters
+        self.now = (number + 1, cast(Trained, model.with_parameters(parameters)))
 
     def record(self) -> None:
         """Evaluate the model on fresh examples, the same for every `record`, and keep it."""
-        number, model = self._now
+        number, model = self.now
         x, y = self.examples.draw(_EVALUATED, stream(self.seed, Stream.EVALUATION, number))
         with np.errstate(over="ignore", invalid="ignore"):
             p = np.asarray(model.predict(x), dtype=np.float64)
             loss = float(self.loss.value(p, y).mean()) if isinstance(self.loss, KnowsValue) else math.nan
         signs = bool((np.abs(y) == 1).all())
-        self.losses.append(loss)
-        self.accuracies.append(float((0.5 + 0.5 * np.sign(y * p)).mean()) if signs else math.nan)
-        self.steps.append(number)
-        self.snapshots.append(model)
+        accuracy = float((0.5 + 0.5 * np.sign(y * p)).mean()) if signs else math.nan
+        self.records.append((number, loss, accuracy, model))
 
     def results(self) -> Descent[Trained]:
-        """What there is."""
-        n = len(self.snapshots)  # the last that is kept of a record: an interrupt may have left one unfinished
-        number, model = self._now
+        """Return the descent as far as it has come."""
+        n_steps, model = self.now
         return Descent(
             model=model,
-            n_steps=number,
-            steps=np.array(self.steps[:n], dtype=np.int64),
-            losses=np.array(self.losses[:n]),
-            accuracies=np.array(self.accuracies[:n]),
-            snapshots=tuple(self.snapshots),
+            n_steps=n_steps,
+            steps=np.array([step for step, *_ in self.records], dtype=np.int64),
+            losses=np.array([loss for _, loss, *_ in self.records]),
+            accuracies=np.array([accuracy for *_, accuracy, _ in self.records]),
+            snapshots=tuple(snapshot for *_, snapshot in self.records),
             seconds=time.perf_counter() - self.begin,
             parts=self.parts,
         )
-
-
-def _bar(total: int, shown: bool) -> tqdm[Never]:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, unit="step", dynamic_ncols=True, disable=not shown)
 
 
 class DivergedError(NonFiniteError):
