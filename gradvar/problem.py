@@ -213,19 +213,6 @@ class Problem:
         scale = self.signal_scale(x)[:, None]
         return [(left, right * scale) for left, right in self.tangent_factors(x)]
 
-    def examples(self, x: Array, y: Array) -> tuple[Factors, Array]:
-        """Return the factors of the gradient on single examples, u = (a(p) + y b(p)) g, and norms.
-
-        Where the inputs differ from task to task the part a(p) g does not drop out of the variance. The norms are
-        ||g(x)||^2, ||s(x)||^2 and ||u(x, y)||^2, as three columns (n, 3).
-        """
-        a, b = self.loss_split(x)
-        gradient = self.tangent_factors(x)
-        u, norm_sq = a + y * b, norms_sq(gradient)
-        factors = [(left, right * u[:, None]) for left, right in gradient]
-        with np.errstate(over="ignore"):  # whoever takes the mean makes sure that it is finite
-            return factors, np.stack([norm_sq, b**2 * norm_sq, u**2 * norm_sq], axis=1)
-
     def norms(self, x: Array) -> Array:
         """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
         gradient = norms_sq(self.tangent_factors(x))

@@ -13,42 +13,44 @@ from ..core.arguments import Array, Stream, stream
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import exp2, format_number
 from ..estimation.settings import Settings
+from ..losses import Loss
 from ..problem import Problem
 from ..results.estimate import Estimate
 from ..results.findings import Assumption
-from ..tasks.base import DrawsExamples
-from ..tasks.task_class import draw_examples
 
 _MEMBERS, _INPUTS = 32, 4096
-_OWN_INPUTS = Assumption(
-    "shared inputs",
-    "failed",
-    "every task draws inputs of its own, and the theorem is about targets on the same inputs",
-)
 
 
 def assumptions(problem: Problem, gradient: Estimate, settings: Settings) -> tuple[Assumption, ...]:
-    """Return what Theorem 1 of arXiv 1703.07950 assumes: an orthonormal class, a loss, a finite gradient norm.
-
-    Of tasks with inputs of their own there is no Gram matrix to ask about: what fails is that inputs are shared.
-    """
-    loss = problem.loss
-    if math.isfinite(loss.lipschitz):
-        loss_assumption = Assumption("Lipschitz loss", *loss.evidence)
-    else:
-        loss_assumption = Assumption("Lipschitz loss", "failed", f"{loss.name} has no Lipschitz constant")
-    norm = format_number(gradient.mantissa, gradient.exponent)
-    own_inputs = isinstance(problem.hypotheses, DrawsExamples)
+    """Return what Theorem 1 of arXiv 1703.07950 assumes: an orthonormal class, a loss, a finite gradient norm."""
     return (
-        _OWN_INPUTS if own_inputs else orthonormality(problem.hypotheses, settings),
-        loss_assumption,
-        _labels(problem, settings),
-        Assumption(
-            "gradient norm",
-            "checked" if gradient.exact else "estimated",
-            f"G^2 = E||dp/dw||^2 = {norm} {gradient.spread}",
-        ),
+        orthonormality(problem.hypotheses, settings),
+        lipschitz_loss(problem.loss),
+        known_labels(problem) or _sampled_labels(problem.hypotheses, settings),
+        gradient_norm(gradient),
     )
+
+
+def lipschitz_loss(loss: Loss) -> Assumption:
+    """Whether |b| <= L for some L."""
+    if math.isfinite(loss.lipschitz):
+        return Assumption("Lipschitz loss", *loss.evidence)
+    return Assumption("Lipschitz loss", "failed", f"{loss.name} has no Lipschitz constant")
+
+
+def gradient_norm(gradient: Estimate) -> Assumption:
+    """G^2, finite where it could be computed."""
+    norm = format_number(gradient.mantissa, gradient.exponent)
+    status = "checked" if gradient.exact else "estimated"
+    return Assumption("gradient norm", status, f"G^2 = E||dp/dw||^2 = {norm} {gradient.spread}")
+
+
+def known_labels(problem: Problem) -> Assumption | None:
+    """Whether the loss accepts the labels, where the loss or the class says so; else None."""
+    if problem.loss.labels == "real":
+        return Assumption("labels", "proved", "the loss is affine in any real label")
+    evidence = getattr(problem.hypotheses, "label_evidence", None)
+    return None if evidence is None else Assumption("labels", *evidence)
 
 
 def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumption:
@@ -113,16 +115,8 @@ def _different(members: object, values: Array, log2_size: float) -> NDArray[np.b
     return np.array([[not np.array_equal(a, b) for b in values] for a in values])
 
 
-def _labels(problem: Problem, settings: Settings) -> Assumption:
-    name, hypotheses = "labels", problem.hypotheses
-    if problem.loss.labels == "real":
-        return Assumption(name, "proved", "the loss is affine in any real label")
-    evidence = getattr(hypotheses, "label_evidence", None)
-    if evidence is not None:
-        return Assumption(name, *evidence)
-    if isinstance(hypotheses, DrawsExamples):
-        draw_examples(hypotheses, _MEMBERS, 256, stream(settings.seed, Stream.ASSUMPTIONS))
-        return Assumption(name, "estimated", f"claimed; -1 and +1 on 256 examples of each of {_MEMBERS} sampled tasks")
+def _sampled_labels(hypotheses: HypothesisClass, settings: Settings) -> Assumption:
+    name = "labels"
     if not isinstance(hypotheses, Samples):
         return Assumption(name, "claimed", "the class has no `sample` and `evaluate` to look at them by")
     rng = stream(settings.seed, Stream.ASSUMPTIONS)

@@ -10,10 +10,6 @@ other bounds replace the norm by something larger: the uncentred norm (no J), Ge
 Boas and Bellman's max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2), each over |H|, and the cross-predictability
 ||Gram||_F/|H|. For an infinite class the Gram matrix over |H| is the integral operator of the Gram kernel, and there
 is no Theorem 1. Cosine targets have Theorem 2 (`gradvar.theorem2`): an explicit bound on their operator norm.
-
-Tasks with inputs of their own have none of these: the difference between two tasks is also one of inputs, so neither
-factor is a covariance of targets, and its norm would need the density of every task. What is left is the second
-moment, Var <= E||u||^2 with u the gradient on one example of a random task (Jensen), true and trivial.
 """
 
 from __future__ import annotations
@@ -34,7 +30,7 @@ from ..results.findings import Assumption, Bound
 from .operator_norm import _Constant, _log2, _operator_norm
 from .theorem2 import Theorem2
 
-_FORMULAS = {
+FORMULAS = {
     "operator-norm": "lambda_max(J Gram J)/|H| E||s||^2",
     "operator-norm-uncentred": "lambda_max(Gram)/|H| E||s||^2",
     "gershgorin": "max_i sum_j |Gram_ij|/|H| E||s||^2",
@@ -42,8 +38,6 @@ _FORMULAS = {
     "cross-predictability": "||Gram||_F/|H| E||s||^2",
 }
 _THEOREM_2 = "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2"
-_SECOND_MOMENT = "E||u||^2, u the gradient on one example: true of any tasks, and trivial"
-_DENSITIES = "where inputs differ between tasks it would need the density of each"
 _INFINITE = {
     "operator-norm": "lambda_max(centred Gram kernel) E||s||^2",
     "operator-norm-uncentred": "lambda_max(Gram kernel) E||s||^2",
@@ -51,12 +45,7 @@ _INFINITE = {
 
 
 def bounds(
-    problem: Problem,
-    gradient: Estimate,
-    signal: Estimate,
-    known: tuple[Assumption, ...],
-    settings: Settings,
-    example: Estimate | None = None,
+    problem: Problem, gradient: Estimate, signal: Estimate, known: tuple[Assumption, ...], settings: Settings
 ) -> dict[str, Bound]:
     """Return every bound by name, each with whether it applies and why.
 
@@ -70,25 +59,11 @@ def bounds(
         The assumptions of Theorem 1.
     settings : Settings
         Confidence and randomness of an operator norm that can only be estimated.
-    example : Estimate, optional
-        E||u||^2 of the gradient on one example; given for tasks with inputs of their own.
     """
-    hypotheses, lipschitz = problem.hypotheses, problem.loss.lipschitz
-    failed = [a for a in known if a.status == "failed"]
-    square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
-    formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
-    reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
-    infinite = hypotheses.log2_size == math.inf
-    share = math.nan if infinite else square - hypotheses.log2_size
-    if example is not None:
-        return {
-            "theorem-1": _bound("theorem-1", formula, share, gradient, False, reason),
-            "operator-norm": _bound("operator-norm", _FORMULAS["operator-norm"], math.nan, signal, False, _DENSITIES),
-            "second-moment": _bound("second-moment", _SECOND_MOMENT, 0.0, example, True, "Jensen's inequality"),
-        }
+    hypotheses, infinite = problem.hypotheses, problem.hypotheses.log2_size == math.inf
     orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
     constants = _constants(hypotheses, orthonormal, settings)
-    theorem = _bound("theorem-1", formula, share, gradient, not failed, reason)
+    theorem = theorem_1(problem, gradient, known)
     if isinstance(hypotheses, KnowsGram) and not math.isnan(constants["operator-norm"].log2):
         # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
         excess = max(constants["operator-norm"].log2 + hypotheses.log2_size, 0.0)
@@ -97,16 +72,27 @@ def bounds(
         )
     found = {"theorem-1": theorem}
     for name, (log2, why, ends) in constants.items():
-        formula = _INFINITE.get(name, _FORMULAS[name]) if infinite else _FORMULAS[name]
-        found[name] = _bound(name, formula, log2, signal, not math.isnan(log2), why, ends)
+        formula = _INFINITE.get(name, FORMULAS[name]) if infinite else FORMULAS[name]
+        found[name] = norm_bound(name, formula, log2, signal, not math.isnan(log2), why, ends)
     if isinstance(hypotheses, LinearPeriodic) and hypotheses.wave.name == "cosine":
         log2 = Theorem2(hypotheses.dim, hypotheses.radius).log2_explicit
         why = "at least the uncentred operator norm"
-        found["theorem-2"] = _bound("theorem-2", _THEOREM_2, log2, signal, True, why)
+        found["theorem-2"] = norm_bound("theorem-2", _THEOREM_2, log2, signal, True, why)
     return found
 
 
-def _bound(
+def theorem_1(problem: Problem, gradient: Estimate, known: tuple[Assumption, ...]) -> Bound:
+    """Return L^2 G^2/|H|, applicable where none of its assumptions failed."""
+    log2_size, lipschitz = problem.hypotheses.log2_size, problem.loss.lipschitz
+    failed = [a for a in known if a.status == "failed"]
+    square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
+    formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
+    share = math.nan if log2_size == math.inf else square - log2_size
+    reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
+    return norm_bound("theorem-1", formula, share, gradient, not failed, reason)
+
+
+def norm_bound(
     name: str,
     formula: str,
     log2_constant: float,
@@ -115,6 +101,7 @@ def _bound(
     reason: str,
     ends: tuple[float, float] | None = None,
 ) -> Bound:
+    """Return a norm times 2**log2_constant as a bound; `ends` are those of an interval for log2_constant."""
     low, high = (
         constant + log2_end(end, norm.exponent)
         for constant, end in zip(ends or (log2_constant, log2_constant), norm.mantissa_interval, strict=True)
@@ -155,7 +142,7 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool, settings: Setting
         }
     else:
         unknown = "the class is infinite" if size == math.inf else "the class does not say its Gram matrix"
-    constants = dict.fromkeys(_FORMULAS, _Constant(math.nan, unknown))
+    constants = dict.fromkeys(FORMULAS, _Constant(math.nan, unknown))
     for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
         constants[name] = _operator_norm(hypotheses, centred, settings)
     return constants

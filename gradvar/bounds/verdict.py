@@ -9,7 +9,8 @@ from ..results.estimate import Estimate
 from ..results.findings import Bound
 
 
-def _ratio(variance: Estimate, log2_bound: float) -> float:
+def ratio(variance: Estimate, log2_bound: float) -> float:
+    """Return variance / bound, also where both underflow; nan where one of them is not known."""
     if not variance.resolved or math.isnan(log2_bound) or (variance.mantissa == 0 and log2_bound == -math.inf):
         return math.nan
     if variance.mantissa == 0:
@@ -18,29 +19,13 @@ def _ratio(variance: Estimate, log2_bound: float) -> float:
     return math.copysign(exp2(size - log2_bound), variance.mantissa)
 
 
-def _without_bound(variance: Estimate, theorem: Bound) -> str:
-    """What to say where there is nothing for the variance to break: how it compares with G^2/|H|."""
-    said = (
-        f"Theorem 1 does not apply ({theorem.reason}), and beyond the second moment no bound is known: there is "
-        "nothing to check."
-    )
-    times = _ratio(variance, theorem.log2)
-    if math.isnan(times) or times <= 0:
-        return said
-    about = "" if variance.exact else "about "
-    return (
-        f"{said} Var is {about}{times:.4g} times {theorem.formula}, the most that as many orthonormal targets on the "
-        "same inputs could have."
-    )
-
-
-def _verdict(variance: Estimate, found: dict[str, Bound], name: str) -> tuple[str, str]:
+def verdict_on(variance: Estimate, found: dict[str, Bound], name: str) -> tuple[str, str]:
     """Compare the intervals of the variance and of the bound."""
     bound, theorem = found[name], found["theorem-1"]
     if name == "theorem-1":
         return _compared(variance, bound, theorem.formula, found["operator-norm"].log2_constant)
     verdict, reason = _compared(variance, bound, "the operator-norm bound", bound.log2_constant)
-    times = _ratio(variance, theorem.log2)
+    times = ratio(variance, theorem.log2)
     exceeded = f", and Var is {times:.4g} times {theorem.formula}" if times > 1 else ""
     return verdict, f"{reason} Theorem 1 does not apply ({theorem.reason}){exceeded}."
 

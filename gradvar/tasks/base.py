@@ -1,4 +1,4 @@
-"""What a task class must say: each member draws its inputs as well as their labels."""
+"""Task classes: each member draws its inputs as well as their labels."""
 
 from __future__ import annotations
 

@@ -19,12 +19,14 @@ import numpy as np
 
 from ..core.arguments import Array
 from ..core.errors import NonFiniteError, NotApplicableError, TooLargeError
+from ..core.numbers import Scaled
 from ..estimation.expectation import ROUNDING, rows_per_tile
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map
 from ..problem import Factors, Problem, component_blocks, norms_sq
 from ..results.estimate import Estimate
 from .base import TabulatesTasks
+from .examples import not_for_tasks
 
 _BLOCK, _KEPT = 2**22, 2**25
 """Numbers in a block of components or of probabilities, 32 MiB; and in a table that is kept, 256 MiB."""
@@ -53,8 +55,9 @@ class TaskEnumeration:
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None where the tasks say their probabilities and labels, and all of it fits."""
-        if problem.weightless:
-            return NotApplicableError(problem.weightless)
+        refused = not_for_tasks(problem)
+        if refused is not None:
+            return refused
         hypotheses, points = problem.hypotheses, problem.inputs.n_points
         if points is None:
             return NotApplicableError(f"the inputs are infinitely many ({problem.inputs!r})")
@@ -105,12 +108,10 @@ class TaskEnumeration:
         half = ROUNDING * second_moment + 2 * delta * math.sqrt(variance) + delta**2
         if not math.isfinite(variance + half):
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
-        return Estimate(
-            mantissa=variance,
-            mantissa_interval=(max(variance - half, 0.0), variance + half),
-            exact=True,
-            method="enumeration",
-            guarantee=f"exact up to float64 rounding: all {len(members):,} tasks on all {points:,} inputs",
+        return Estimate.exactly(
+            Scaled(variance, half),
+            "enumeration",
+            f"exact up to float64 rounding: all {len(members):,} tasks on all {points:,} inputs",
             n_evaluated=points,
             seconds=time.perf_counter() - begin,
         )

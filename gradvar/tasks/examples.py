@@ -1,23 +1,82 @@
-"""The gradients on examples of random tasks: their factors, their kernel within each task, their sum."""
+"""Examples of random tasks, and the gradients u = dloss/dw on them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
-from ..core.arguments import Array
-from ..core.errors import NonFiniteError
-from ..problem import Factors, Problem
+from ..core.arguments import Array, finite
+from ..core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
+from ..problem import Factors, Moment, Problem, norms_sq
 from .base import DrawsExamples
-from .task_class import draw_examples
+from .mixture import Members, Mixture
 
 
-def drawn_examples(problem: Problem, m: int, n: int, rng: np.random.Generator) -> tuple[Factors, Array]:
-    """The factors of u on n examples of each of m random tasks, those of a task in a row, and the norms (m n, 3)."""
+def not_for_tasks(problem: Problem) -> NotApplicableError | None:
+    """Return None for the variance and a model at fixed weights, else why no task class has what is asked for."""
+    if problem.weightless:
+        return NotApplicableError(problem.weightless)
+    if problem.moment is not Moment.VARIANCE:
+        return NotApplicableError(
+            f"tasks with inputs of their own have the variance only: {problem.moment.value} is a moment of targets h "
+            "that share their inputs"
+        )
+    return None
+
+
+def draw_examples(hypotheses: DrawsExamples[Members], m: int, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return n examples of each of m random tasks, made sure to be what was claimed: x (m n, dim) and y (m n,)."""
+    x, y = hypotheses.draw(hypotheses.sample(m, rng), n, rng)
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    expected = (m, n, hypotheses.inputs.dim)
+    if x.shape != expected or y.shape != expected[:2]:
+        raise ShapeError(
+            f"`H.draw` must return inputs of shape {expected} and labels of shape {expected[:2]} for {m} tasks with "
+            f"{n} examples each, got {x.shape} and {y.shape}"
+        )
+    finite("x of H.draw", x)
+    finite("y of H.draw", y)
+    if getattr(hypotheses, "labels", "real") == "signs" and not (np.abs(y) == 1).all():
+        raise LabelError(f"{hypotheses!r} claims labels -1 and +1, but a task has the label {y[np.abs(y) != 1][0]:.6g}")
+    return x.reshape(m * n, -1), y.ravel()
+
+
+@dataclass(frozen=True)
+class LabelledMixture(Mixture[Members]):
+    """The distribution of an example of a random task: its label is a last coordinate after those of the input."""
+
+    @classmethod
+    def of(cls, tasks: DrawsExamples[Members]) -> LabelledMixture[Members]:
+        """Return that of any task class."""
+        return cls(tasks, tasks.inputs.dim + 1)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Return an example of each of n tasks, shape (n, dim)."""
+        x, y = draw_examples(self.tasks, n, 1, rng)
+        return np.concatenate([x, y[:, None]], axis=1)
+
+
+def example_gradients(problem: Problem, x: Array, y: Array) -> tuple[Factors, Array]:
+    """Return the factors of the gradient on single examples, and norms.
+
+    The norms are ||g(x)||^2, ||s(x)||^2 and ||u(x, y)||^2, as three columns (n, 3).
+    """
+    # u = (a(p) + y b(p)) g: where inputs differ from task to task, a(p) g does not drop out of the variance.
+    a, b = problem.loss_split(x)
+    gradient = problem.tangent_factors(x)
+    slope, norm_sq = a + y * b, norms_sq(gradient)
+    factors = [(left, right * slope[:, None]) for left, right in gradient]
+    with np.errstate(over="ignore"):  # whoever takes the mean makes sure that it is finite
+        return factors, np.stack([norm_sq, b**2 * norm_sq, slope**2 * norm_sq], axis=1)
+
+
+def sampled_gradients(problem: Problem, m: int, n: int, rng: np.random.Generator) -> tuple[Factors, Array]:
+    """Return the same on n examples of each of m random tasks, those of a task in a row."""
     # The method has made sure that it draws examples; asking a protocol takes longer than a small sample does.
     hypotheses = cast(DrawsExamples[object], problem.hypotheses)
-    return problem.examples(*draw_examples(hypotheses, m, n, rng))
+    return example_gradients(problem, *draw_examples(hypotheses, m, n, rng))
 
 
 def kernel_within(factors: Factors, m: int) -> Array:
@@ -25,6 +84,7 @@ def kernel_within(factors: Factors, m: int) -> Array:
     n = factors[0][0].shape[0] // m
     kernel = np.zeros((m, n, n))
     with np.errstate(over="ignore", invalid="ignore"):
+        # <u_i, u_j> = sum_l (A_l A_l')_ij (B_l B_l')_ij
         for left, right in factors:
             a, b = left.reshape(m, n, -1), right.reshape(m, n, -1)
             kernel += (a @ a.swapaxes(1, 2)) * (b @ b.swapaxes(1, 2))
@@ -36,6 +96,7 @@ def kernel_within(factors: Factors, m: int) -> Array:
 
 def total_gradients(factors: Factors, parts: int) -> Array:
     """The sums of the gradients over each of so many equal parts of the examples, shape (parts, P)."""
+    # sum_i u_i = sum_i a_i b_i' of each factor, as one row
     sums = [
         left.reshape(parts, -1, left.shape[1]).swapaxes(1, 2) @ right.reshape(parts, -1, right.shape[1])
         for left, right in factors

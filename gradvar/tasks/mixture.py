@@ -1,29 +1,21 @@
-"""The inputs of a random task."""
+"""The inputs of a random task, and its examples, as distributions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..classes.inputs.base import Inputs
 from ..core.arguments import Array
+from .base import DrawsExamples, TabulatesTasks
 
 Members = TypeVar("Members")
 
 _BLOCK = 2**21
-
-
-class Tasks(Protocol[Members]):
-    """Something that draws tasks and examples of them; see `gradvar.classes.base.DrawsExamples`."""
-
-    def sample(self, m: int, rng: np.random.Generator) -> Members:
-        """Return m independent tasks."""
-
-    def draw(self, members: Members, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Return n independent examples of each: inputs (m, n, dim) and labels (m, n)."""
+_DRAWN = "the inputs of a random task cannot be enumerated: the tasks say only how to draw them"
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Mixture(Generic[Members]):
     (5, 7)
     """
 
-    tasks: Tasks[Members]
+    tasks: DrawsExamples[Members]
     dim: int
 
     @property
@@ -65,26 +57,16 @@ class Mixture(Generic[Members]):
 
     def points(self, start: int, stop: int) -> Array:
         """Raise: a mixture over tasks cannot be enumerated."""
-        raise ValueError("the inputs of a random task cannot be enumerated: the tasks say only how to draw them")
+        raise ValueError(_DRAWN)
 
     def weights(self, start: int, stop: int) -> Array:
         """Raise: a mixture over tasks cannot be enumerated."""
-        raise ValueError("the inputs of a random task cannot be enumerated: the tasks say only how to draw them")
-
-
-class ListedTasks(Tasks[npt.NDArray[np.generic]], Protocol):
-    """The same with all tasks listed, and their probabilities known; see `gradvar.classes.base.TabulatesTasks`."""
-
-    def members(self) -> npt.NDArray[np.generic]:
-        """Return the descriptions of all tasks."""
-
-    def probabilities(self, members: npt.NDArray[np.generic], x: Array) -> Array:
-        """Return the probability of each input under each task, shape (m, n)."""
+        raise ValueError(_DRAWN)
 
 
 @dataclass(frozen=True)
 class TabulatedMixture(Mixture[npt.NDArray[np.generic]]):
-    """The same distribution where the tasks are listed, and say the probabilities of finitely many inputs.
+    """The inputs of a random task where the tasks are listed, and say the probabilities of finitely many inputs.
 
     Parameters
     ----------
@@ -96,7 +78,7 @@ class TabulatedMixture(Mixture[npt.NDArray[np.generic]]):
         A distribution with the same points.
     """
 
-    tasks: ListedTasks
+    tasks: TabulatesTasks[npt.NDArray[np.generic]]
     support: Inputs
 
     @property
@@ -109,7 +91,7 @@ class TabulatedMixture(Mixture[npt.NDArray[np.generic]]):
         return self.support.points(start, stop)
 
     def weights(self, start: int, stop: int) -> Array:
-        """Return the mean of their probabilities over all tasks, shape (stop - start,)."""
+        """Return E_A D_A(x), the mean of their probabilities over all tasks, shape (stop - start,)."""
         x, members = self.points(start, stop), self.tasks.members()
         step = max(1, _BLOCK // max(1, stop - start))
         blocks = (members[i : i + step] for i in range(0, len(members), step))

@@ -40,7 +40,7 @@ from ..problem import Problem
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
 from .base import DrawsExamples
-from .examples import drawn_examples, kernel_within, total_gradients
+from .examples import kernel_within, not_for_tasks, sampled_gradients, total_gradients
 from .sample_sizes import Design, planned
 
 _FEWEST_BATCHES, _FEWEST_PAIRS = 32, 10
@@ -64,8 +64,9 @@ class TaskPairs:
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None for a task class and a model with at most 2^23 parameters."""
-        if problem.weightless:
-            return NotApplicableError(problem.weightless)
+        refused = not_for_tasks(problem)
+        if refused is not None:
+            return refused
         if not isinstance(problem.hypotheses, DrawsExamples):
             return NotApplicableError(f"{problem.hypotheses!r} has no method `draw(members, n, rng)`")
         if problem.predictor.n_parameters > _MOST_PARAMETERS:
@@ -137,7 +138,7 @@ class _Tile:
         together = max(1, rows // (n * some))
         for start in range(0, tasks, together):
             m = batches * min(together, tasks - start)
-            factors, some_norms = drawn_examples(self.problem, m, n, rng)
+            factors, some_norms = sampled_gradients(self.problem, m, n, rng)
             norms += some_norms.reshape(batches, -1, 3).sum(axis=1)
             kernel = kernel_within(factors, m)
             pairs = kernel.sum(axis=(1, 2)) - np.einsum("tii->t", kernel)

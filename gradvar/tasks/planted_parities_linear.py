@@ -18,63 +18,93 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.arguments import Array
+from ..core.errors import NotApplicableError
+from ..core.numbers import Scaled
 from ..estimation.expectation import ROUNDING
 from ..estimation.settings import Settings
 from ..losses import AffineLoss
 from ..models import Linear
 from ..problem import Problem
 from ..results.estimate import Estimate
+from .examples import not_for_tasks
 from .planted_parities import PlantedParities
 
-STATEMENT = "planted parities with the linear model, from the first two moments of the tasks"
 _EPS = float(np.finfo(np.float64).eps)
 
 
-def declines(problem: Problem) -> str | None:
-    """Return None for planted parities and the linear model, with a loss that is affine in p, or at w = 0."""
-    if not isinstance(problem.hypotheses, PlantedParities):
-        return "the class is not that of planted parities"
-    if not isinstance(problem.model, Linear):
-        return "the moments of planted parities give the gradient of the linear model only"
-    if problem.model.weights.any() and not isinstance(problem.loss, AffineLoss):
-        return f"the loss {problem.loss.name!r} at weights other than 0 needs more of the tasks than two moments"
-    return None
+@dataclass(frozen=True)
+class PlantedParitiesLinear:
+    """Planted parities with the linear model, for a loss that is affine in p, or at w = 0. Exact; costs dim."""
+
+    name: str = field(default="closed-form", init=False)
+
+    def declines(self, problem: Problem) -> ValueError | None:
+        """Return None for planted parities and the linear model, with a loss that is affine in p, or at w = 0."""
+        hypotheses, model, loss = problem.hypotheses, problem.model, problem.loss
+        if not isinstance(hypotheses, PlantedParities):
+            return NotApplicableError("the class is not that of planted parities")
+        if not isinstance(model, Linear):
+            return NotApplicableError("the moments of planted parities give the gradient of the linear model only")
+        if model.weights.any() and not isinstance(loss, AffineLoss):
+            return NotApplicableError(
+                f"the loss {loss.name!r} at weights other than 0 needs more of the tasks than two moments"
+            )
+        return not_for_tasks(problem)
+
+    def work(self, problem: Problem) -> float:
+        """Return the dimension."""
+        return float(problem.inputs.dim)
+
+    def plan(self, problem: Problem) -> str:
+        """State the theorem."""
+        return "planted parities with the linear model, from the first two moments of the tasks"
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return Var, exact up to rounding."""
+        begin = time.perf_counter()
+        hypotheses, model = problem.hypotheses, problem.model
+        assert isinstance(hypotheses, PlantedParities)
+        assert isinstance(model, Linear)
+        # dloss/dp = t p + y b: t = 0 at w = 0, where p = 0
+        slope, b = _derivative_at_zero(problem)
+        # Weights and the gradient in units of 2^exponent: their squares stay within float64.
+        largest = max(float(np.abs(model.weights).max()) * abs(slope), abs(b))
+        exponent = math.frexp(largest)[1] if largest > 2.0**100 else 0
+        w = slope * np.ldexp(model.weights, -exponent)
+        variance = _variance(hypotheses.dim, hypotheses.degree, w, abs(math.ldexp(b, -exponent)))
+        return Estimate.exactly(
+            Scaled(variance.mantissa, variance.error, 2 * exponent),
+            "closed-form (moments of planted parities)",
+            "exact up to float64 rounding: from the first two moments of the tasks, over all of them",
+            seconds=time.perf_counter() - begin,
+        )
 
 
-def estimate(problem: Problem, settings: Settings) -> Estimate:
-    """Return Var, exact up to rounding."""
-    begin = time.perf_counter()
-    hypotheses, model, loss = problem.hypotheses, problem.model, problem.loss
-    assert isinstance(hypotheses, PlantedParities)
-    assert isinstance(model, Linear)
-    d, k = hypotheses.dim, hypotheses.degree
-    # Weights in units of `unit`, and the gradient in units of 2^exponent: their squares stay within float64.
-    slope, b = (loss.slope, -1.0) if isinstance(loss, AffineLoss) else (0.0, float(loss.split(np.zeros(1))[1][0]))
-    largest = max(float(np.abs(model.weights).max()) * abs(slope), abs(b))
-    exponent = math.frexp(largest)[1] if largest > 2.0**100 else 0
-    w = slope * np.ldexp(model.weights, -exponent)
-    c = abs(math.ldexp(b, -exponent)) * (1.0 if k == 1 else 0.5)
+def _derivative_at_zero(problem: Problem) -> tuple[float, float]:
+    loss = problem.loss
+    if isinstance(loss, AffineLoss):
+        return loss.slope, -1.0
+    return 0.0, float(loss.split(np.zeros(1))[1][0])
 
+
+def _variance(d: int, k: int, w: Array, b: float) -> Scaled:
+    """Var for dloss/dp = <w, x> - b y, with a bound on its rounding."""
+    c = b if k == 1 else b / 2
+    # m_i = (k-1)/(2(d-1)) (S - w_i) - c
     total = math.fsum(w)
     share = (k - 1) / (2 * (d - 1)) if k > 1 else 0.0
     means = share * (total - w) - c
-    spread = math.fsum((w - total / d) ** 2)
+    # Var = q (1-q) sum_i m_i^2 + k (k-1)(d-k)/(4 (d-1)^2) Q
     q = k / d
+    spread = math.fsum((w - total / d) ** 2)
     rest = k * (k - 1) * (d - k) / (4 * (d - 1) ** 2) if k > 1 else 0.0
     variance = q * (1 - q) * math.fsum(means**2) + rest * spread
     # Var is the squared norm of the deviations over i and A, and rounding moves each of them by a few eps of its terms.
     size = float(np.abs(w).max())
     error_sq = (1 - q) * k * (4 * _EPS * (share * (abs(total) + size) + c)) ** 2 + rest * d * (4 * _EPS * size) ** 2
-    half = ROUNDING * variance + 2 * math.sqrt(error_sq * variance) + error_sq
-    return Estimate(
-        mantissa=variance,
-        exponent=2 * exponent,
-        mantissa_interval=(max(variance - half, 0.0), variance + half),
-        exact=True,
-        method="closed-form (moments of planted parities)",
-        guarantee="exact up to float64 rounding: from the first two moments of the tasks, over all of them",
-        seconds=time.perf_counter() - begin,
-    )
+    return Scaled(variance, ROUNDING * variance + 2 * math.sqrt(error_sq * variance) + error_sq)

@@ -23,7 +23,7 @@ from ..core.arguments import Array, Stream, stream
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map
 from ..problem import Factors, Problem
-from .examples import drawn_examples, kernel_within, total_gradients
+from .examples import kernel_within, sampled_gradients, total_gradients
 
 _EXAMPLES = (2, 4, 8, 16, 32, 64)
 _BATCHES, _FEWEST_BATCHES, _KEPT_NUMBERS = 256, 64, 2**27
@@ -113,7 +113,7 @@ def _pilot(problem: Problem, settings: Settings, tasks: int) -> Terms:
 
 
 def _pilot_factors(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Factors:
-    return drawn_examples(problem, _PILOT_TASKS, _PILOT_EXAMPLES, stream(seed, Stream.TASKS_PILOT, tile))[0]
+    return sampled_gradients(problem, _PILOT_TASKS, _PILOT_EXAMPLES, stream(seed, Stream.TASKS_PILOT, tile))[0]
 
 
 def _pilot_total(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Array:

@@ -1,4 +1,4 @@
-"""Tasks that come with inputs of their own: any sampler of tasks, and examples drawn from a task class."""
+"""Any distribution over tasks that come with inputs of their own, from a sampler of tasks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy.typing as npt
 from ..classes.inputs import Inputs
 from ..classes.members.target import Members
 from ..classes.sampled import takes_one
-from ..core.arguments import Array, SeedLike, finite, generator, integer, number
-from ..core.errors import LabelError, NotApplicableError, ShapeError
-from .base import DrawsExamples
+from ..core.arguments import Array, SeedLike, generator, integer, number
+from ..core.errors import NotApplicableError, ShapeError
 from .mixture import Mixture
 from .restriction import TaskCollection
 
@@ -140,48 +139,3 @@ class TaskClass(TaskCollection):
                     f"got {task!r}"
                 )
         return rows
-
-
-def draw_examples(hypotheses: DrawsExamples[object], m: int, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return n examples of each of m random tasks, made sure to be what was claimed: x (m n, dim) and y (m n,)."""
-    x, y = hypotheses.draw(hypotheses.sample(m, rng), n, rng)
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    expected = (m, n, hypotheses.inputs.dim)
-    if x.shape != expected or y.shape != expected[:2]:
-        raise ShapeError(
-            f"`H.draw` must return inputs of shape {expected} and labels of shape {expected[:2]} for {m} tasks with "
-            f"{n} examples each, got {x.shape} and {y.shape}"
-        )
-    finite("x of H.draw", x)
-    finite("y of H.draw", y)
-    if getattr(hypotheses, "labels", "real") == "signs" and not (np.abs(y) == 1).all():
-        raise LabelError(f"{hypotheses!r} claims labels -1 and +1, but a task has the label {y[np.abs(y) != 1][0]:.6g}")
-    return x.reshape(m * n, -1), y.ravel()
-
-
-class Examples:
-    """Examples of random tasks as one distribution: the label is a last coordinate after those of the input.
-
-    Parameters
-    ----------
-    tasks : DrawsExamples
-        Any task class.
-    """
-
-    n_points = None
-
-    def __init__(self, tasks: DrawsExamples[object]) -> None:
-        self.tasks, self.dim = tasks, tasks.inputs.dim + 1
-
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """Return an example of each of n tasks, shape (n, dim)."""
-        x, y = draw_examples(self.tasks, n, 1, rng)
-        return np.concatenate([x, y[:, None]], axis=1)
-
-    def points(self, start: int, stop: int) -> Array:
-        """Raise: examples are drawn, not listed."""
-        raise ValueError("examples of random tasks cannot be enumerated: tasks say only how to draw them")
-
-    def weights(self, start: int, stop: int) -> Array:
-        """Raise: examples are drawn, not listed."""
-        raise ValueError("examples of random tasks cannot be enumerated: tasks say only how to draw them")

@@ -5,30 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.errors import NotApplicableError
-from ..core.numbers import log2_of
 from ..estimation.settings import Settings
-from ..methods.base import Method
+from ..methods.base import Choice, Method, choose
 from ..methods.closed_form import ClosedForm
 from ..methods.enumeration.enumeration import Enumeration
 from ..methods.monte_carlo.monte_carlo import MonteCarlo
 from ..problem import Problem
 from ..results.estimate import Estimate
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The method that `Auto` takes for a problem, and why.
-
-    Attributes
-    ----------
-    method : Method
-        What it takes.
-    reason : str
-        What that method will do, and why those before it decline.
-    """
-
-    method: Method
-    reason: str
+from ..tasks.base import DrawsExamples
+from ..tasks.methods import task_methods
 
 
 @dataclass(frozen=True)
@@ -62,13 +47,7 @@ class Auto:
         NotApplicableError
             When none does, with the reason of each.
         """
-        reasons: list[str] = []
-        for method in _IN_ORDER:
-            declined = method.declines(problem)
-            if declined is None:
-                return Choice(method, "; ".join([f"{method.name}: {method.plan(problem)}", *reasons]))
-            reasons.append(f"not {method.name}: {declined}")
-        raise NotApplicableError("no method covers this problem: " + "; ".join(reasons))
+        return choose(task_methods(self) if isinstance(problem.hypotheses, DrawsExamples) else _IN_ORDER, problem)
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None when some method covers the problem, else the reason of each why not."""
@@ -88,33 +67,10 @@ class Auto:
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the estimate of the first method that covers the problem and does not decline on the way."""
-        reasons: list[str] = []
-        for method in _IN_ORDER:
-            declined = method.declines(problem)
-            if declined is None:
-                try:
-                    return _sharper(method.estimate(problem, settings), problem, settings)
-                except NotApplicableError as error:
-                    declined = error
-            reasons.append(f"not {method.name}: {declined}")
-        raise NotApplicableError("no method covers this problem: " + "; ".join(reasons))
+        return self.select(problem).estimate(problem, settings)
 
 
-_ENUMERATION = Enumeration(max_work=2**35)
-_IN_ORDER: tuple[Method, ...] = (ClosedForm(), _ENUMERATION, MonteCarlo())
-
-
-def _sharper(found: Estimate, problem: Problem, settings: Settings) -> Estimate:
-    """The estimate; or an enumeration's, where a closed form is known to fewer than six digits and it to more."""
-    if not found.exact or found.is_tight or found.method == _ENUMERATION.name or _ENUMERATION.declines(problem):
-        return found
-    enumerated = _ENUMERATION.estimate(problem, settings)
-    return min(found, enumerated, key=_log2_width)
-
-
-def _log2_width(found: Estimate) -> float:
-    low, high = found.mantissa_interval
-    return log2_of(high - low, found.exponent)
+_IN_ORDER: tuple[Method, ...] = (ClosedForm(), Enumeration(max_work=2**35), MonteCarlo())
 
 
 METHODS: dict[str, Method] = {

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from functools import partial
 from typing import SupportsFloat, SupportsIndex
 
 from ..bounds.assumptions import assumptions
 from ..bounds.bounds import bounds
 from ..bounds.consequences import consequences
 from ..bounds.operator_norm import check_norm_signature
-from ..bounds.verdict import _ratio, _verdict, _without_bound
+from ..bounds.verdict import ratio, verdict_on
 from ..classes.base import HypothesisClass
-from ..core.arguments import Array, SeedLike
+from ..core.arguments import SeedLike
 from ..estimation.expectation import MAX_POINTS, expectation
 from ..estimation.progress import Reporter
 from ..estimation.settings import MAX_SAMPLES, Settings
@@ -26,7 +25,7 @@ from ..results.bound_check import BoundCheck
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
 from ..tasks.base import DrawsExamples
-from ..tasks.task_class import Examples
+from ..tasks.check import check_tasks
 from .auto import as_method
 from .variance import estimate
 
@@ -78,50 +77,45 @@ def bound_check(
     check_norm_signature(H)  # before the variance is computed, which may take long
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
     variance = estimate(problem, as_method(method), settings)
+    if isinstance(H, DrawsExamples):
+        return check_tasks(problem, variance, settings)
     with attach_estimate(lambda: variance):
-        gradient, signal, example = _norms(problem, settings, variance)
+        gradient, signal = _norms(problem, settings, variance)
         known = assumptions(problem, gradient, settings)
-        found = bounds(problem, gradient, signal, known, settings, example)
-    if example is None:
-        name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
-        verdict, reason = _verdict(variance, found, name)
-        told = consequences(variance, signal)
-    else:
-        name = "theorem-1"
-        verdict, reason = "inconclusive", _without_bound(variance, found["theorem-1"])
-        told = consequences(variance, example, "E||u||^2")
+        found = bounds(problem, gradient, signal, known, settings)
+    name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
+    verdict, reason = verdict_on(variance, found, name)
     return BoundCheck(
         variance=variance,
         gradient_norm_sq=gradient,
         signal_norm_sq=signal,
-        log2_size=problem.hypotheses.log2_size,
+        log2_size=H.log2_size,
         bound_name=name,
         bounds=found,
-        ratio=_ratio(variance, found[name].log2),
+        ratio=ratio(variance, found[name].log2),
         verdict=verdict,
         reason=reason,
         assumptions=known,
-        consequences=told if problem.hypotheses.log2_size > 0 else (),
+        consequences=consequences(variance, signal) if H.log2_size > 0 else (),
         problem=problem.descriptions,
-        example_norm_sq=example,
     )
 
 
-def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Estimate, Estimate, Estimate | None]:
-    """G^2 and E||s||^2; and E||u||^2 of the gradient on one example, for tasks with inputs of their own."""
+def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Estimate, Estimate]:
+    """G^2 and E||s||^2: from the samples of the variance, or from others; exact where inputs are few."""
     if isinstance(problem.model, InfiniteMLP):
-        return *infinite_width.norms(problem), None
-    mean = partial(
-        expectation, settings=settings, name="mean of the squared norm", method="expectation", row_size=problem.row_size
-    )
+        return infinite_width.norms(problem)
     found, points = variance.norms, problem.inputs.n_points
-    if found is None and isinstance(problem.hypotheses, DrawsExamples):
-        found = tuple(mean(partial(_example_norms, problem), Examples(problem.hypotheses)))
     if found is None or (points is not None and points <= MAX_POINTS):
-        found = (*mean(problem.norms, problem.inputs), *(found or ())[2:])
-    gradient, signal, *example = found
-    return gradient, signal, example[0] if example else None
-
-
-def _example_norms(problem: Problem, examples: Array) -> Array:
-    return problem.examples(examples[:, :-1], examples[:, -1])[1]
+        found = tuple(
+            expectation(
+                problem.norms,
+                problem.inputs,
+                settings,
+                name="mean of the squared norm",
+                method="expectation",
+                row_size=problem.row_size,
+            )
+        )
+    gradient, signal = found
+    return gradient, signal

@@ -20,6 +20,8 @@ from ..models.base import Model
 from ..models.infinite_mlp import InfiniteMLP
 from ..problem import Problem
 from ..results.estimate import Estimate
+from ..tasks.base import DrawsExamples
+from ..tasks.methods import estimate_tasks
 from .auto import as_method
 
 
@@ -94,6 +96,8 @@ def gradient_variance(
 
 def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
     """Return the method's estimate, or raise the reason why it declines."""
+    if isinstance(problem.hypotheses, DrawsExamples):
+        return estimate_tasks(problem, method, settings)
     declined = method.declines(problem)
     if declined is not None:
         raise type(declined)(f"method={method.name!r} declines this problem: {declined}")

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 import gradvar as gv
 from gradvar.core.errors import LabelError, NonFiniteError, ShapeError
 from gradvar.tasks.base import DrawsExamples, TabulatesTasks
-from gradvar.tasks.task_class import Examples, draw_examples
+from gradvar.tasks.examples import LabelledMixture, draw_examples
 
 
 def shifted(rng: np.random.Generator):
@@ -59,7 +59,7 @@ def test_inputs_are_those_of_a_random_task():
 
 def test_examples_of_random_tasks_carry_their_label_last():
     H = gv.PlantedParities(5, 5)
-    examples = Examples(H)
+    examples = LabelledMixture.of(H)
     drawn = examples.sample(200, np.random.default_rng(0))
     assert drawn.shape == (200, examples.dim) == (200, 6)
     assert_array_equal(drawn[:, :5].prod(axis=1), drawn[:, 5])

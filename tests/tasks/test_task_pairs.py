@@ -287,14 +287,11 @@ def test_a_large_common_gradient_does_not_hide_a_small_variance():
     assert abs(estimate.value - 3) < 4 * estimate.standard_error < 1
 
 
-def test_gradients_beyond_the_square_root_of_float64():
+def test_gradients_whose_squares_leave_float64_are_an_error():
     H = gv.PlantedParities(8, 3)
-    small = pairs_of_tasks(H, gv.MLP([np.ones((2, 8)), [[1.0, -0.5]]]), "correlation", rng=0)
-    scaled = gv.from_function(
-        lambda x: np.zeros(len(x)), lambda x: 2.0**700 * gv.MLP([np.ones((2, 8)), [[1.0, -0.5]]]).gradient(x), 18
-    )
-    large = pairs_of_tasks(H, scaled, "correlation", rng=0)
-    assert large.log2 == pytest.approx(small.log2 + 1400, rel=1e-9)
+    large = gv.from_function(lambda x: np.zeros(len(x)), lambda x: 2.0**700 * x, 8)
+    with pytest.raises(NonFiniteError, match="rescale"):
+        pairs_of_tasks(H, large, "correlation", rng=0)
     huge = gv.from_function(lambda x: np.full(len(x), 1e200), lambda x: x, 8)
     with pytest.raises(NonFiniteError, match="overflow"):
         pairs_of_tasks(H, huge, rng=0)

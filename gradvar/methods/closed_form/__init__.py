@@ -9,7 +9,6 @@ from ...core.errors import NotApplicableError
 from ...estimation.settings import Settings
 from ...problem import Problem
 from ...results.estimate import Estimate
-from ...tasks import planted_parities_linear
 from . import (
     all_parities,
     infinite_width,
@@ -39,7 +38,6 @@ THEOREMS: tuple[Theorem, ...] = (
     infinite_width,
     linear_periodic_cosine,
     linear_periodic_two_layer,
-    planted_parities_linear,
 )
 
 
@@ -49,8 +47,8 @@ class ClosedForm:
 
     The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities of one degree
     with a network of one hidden layer, at any dimension; parities with networks of infinite width, in the mean over
-    their weights; linear-periodic targets with a cosine model or a network of one hidden layer; planted parities with
-    the linear model. Exact up to rounding and quadrature, or up to one plain expectation whose interval is reported.
+    their weights; linear-periodic targets with a cosine model or a network of one hidden layer. Exact
+    up to rounding and quadrature, or up to one plain expectation whose interval is reported.
     """
 
     name: str = field(default="closed-form", init=False)

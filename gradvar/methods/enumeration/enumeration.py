@@ -28,8 +28,6 @@ from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...problem import Factors, Problem, component_blocks
 from ...results.estimate import Estimate
-from ...tasks.base import DrawsExamples
-from ...tasks.enumeration import TaskEnumeration
 from . import cube
 
 _BLOCK = 2**22
@@ -72,8 +70,6 @@ class Enumeration:
 
         A `TooLargeError` says how large it would be, and the way out.
         """
-        if isinstance(problem.hypotheses, DrawsExamples):
-            return TaskEnumeration(self.max_memory, self.max_work).declines(problem)
         if problem.weightless:
             return NotApplicableError(problem.weightless)
         if problem.inputs.n_points is None:
@@ -95,15 +91,11 @@ class Enumeration:
 
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated, in how much memory."""
-        if isinstance(problem.hypotheses, DrawsExamples):
-            return TaskEnumeration(self.max_memory, self.max_work).plan(problem)
         memory, _ = self._size(problem)
         return f"exact sum over all {problem.inputs.n_points:,} inputs, in {_bytes(memory)} of memory"
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the gradient variance, exact up to rounding."""
-        if isinstance(problem.hypotheses, DrawsExamples):
-            return TaskEnumeration(self.max_memory, self.max_work).estimate(problem, settings)
         begin = time.perf_counter()
         found = None
         if isinstance(problem.hypotheses, CubeParities):

@@ -10,8 +10,6 @@ from ...core.errors import NotApplicableError
 from ...estimation.settings import Settings
 from ...problem import Problem
 from ...results.estimate import Estimate
-from ...tasks.base import DrawsExamples
-from ...tasks.pairs import TaskPairs
 from .input_pairs import InputPairs
 from .sampled_members import SampledMembers
 
@@ -27,7 +25,7 @@ class MonteCarlo:
     - A class that does not has its members sampled as well (`methods/sampled_members.py`). Costs n times the members
       times the projections.
     - Tasks with inputs of their own are estimated from pairs of examples within tasks and between them
-      (`methods/task_pairs.py`).
+      (`gradvar/tasks/pairs.py`).
 
     The value and the lower end may be negative. The samples resolve nothing, and the result says so with an infinite
     standard error and interval, where they are fewer than 32, where few pairs carry the sum, or where the sampled pairs
@@ -92,9 +90,7 @@ class MonteCarlo:
         """
         return self._estimator(problem).estimate(problem, settings)
 
-    def _estimator(self, problem: Problem) -> InputPairs | SampledMembers | TaskPairs:
-        if isinstance(problem.hypotheses, DrawsExamples):
-            return TaskPairs()
+    def _estimator(self, problem: Problem) -> InputPairs | SampledMembers:
         pairs = InputPairs(self.variance_reduction, self.precision)
         if pairs.declines(problem) is None:
             return pairs

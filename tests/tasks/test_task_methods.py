@@ -1,0 +1,96 @@
+"""Which methods a task class is given, and what they decline."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradvar as gv
+from gradvar.core.errors import NotApplicableError, TooLargeError
+from gradvar.problem import Moment
+from gradvar.tasks.enumeration import TaskEnumeration
+from gradvar.tasks.methods import task_methods
+from gradvar.tasks.pairs import TaskPairs
+from gradvar.tasks.planted_parities_linear import PlantedParitiesLinear
+
+PLANTED = gv.PlantedParities(6, 3)
+LINEAR, NETWORK = gv.Linear(np.ones(6)), gv.MLP.random([6, 4, 1], rng=0)
+
+
+class Own:
+    """A user's own method."""
+
+    name = "own"
+
+    def declines(self, problem):
+        return None
+
+    def work(self, problem):
+        return 0.0
+
+    def plan(self, problem):
+        return "three"
+
+    def estimate(self, problem, settings):
+        return gv.Estimate(mantissa=3.0, mantissa_interval=(3.0, 3.0), exact=True, method="own", guarantee="said so")
+
+
+@pytest.mark.parametrize(
+    ("method", "names"),
+    [
+        (gv.ClosedForm(), ["closed-form"]),
+        (gv.Enumeration(), ["enumeration"]),
+        (gv.MonteCarlo(), ["monte-carlo"]),
+        (gv.Auto(), ["closed-form", "enumeration", "monte-carlo"]),
+    ],
+)
+def test_a_method_of_the_library_stands_for_those_of_tasks(method, names: list[str]):
+    found = task_methods(method)
+    assert sorted({one.name for one in found}, key=names.index) == names
+    assert not any(isinstance(one, (gv.Enumeration, gv.MonteCarlo)) for one in found)
+
+
+def test_an_enumeration_keeps_its_limits():
+    assert task_methods(gv.Enumeration(max_memory=1000, max_work=7)) == (TaskEnumeration(1000, 7),)
+    with pytest.raises(TooLargeError, match=r"method='enumeration' declines this problem: .* max_memory = 2\^9.966"):
+        gv.gradient_variance(PLANTED, NETWORK, method=gv.Enumeration(max_memory=1000))
+    with pytest.raises(NotApplicableError, match="products, more than 7"):
+        gv.gradient_variance(PLANTED, NETWORK, method=gv.Enumeration(max_work=7))
+
+
+def test_any_other_method_is_meant_as_it_is():
+    own = Own()
+    assert task_methods(own) == (own,)
+    assert gv.gradient_variance(PLANTED, NETWORK, method=own).value == 3
+
+
+@pytest.mark.parametrize(
+    ("H", "model", "name"),
+    [
+        (PLANTED, LINEAR, "closed-form"),
+        (PLANTED, NETWORK, "enumeration"),
+        (PLANTED.restrict([2]), NETWORK, "closed-form"),
+        (gv.TaskClass(lambda rng: lambda n, rng: (np.ones((n, 6)), np.ones(n)), 6), LINEAR, "monte-carlo"),
+    ],
+)
+def test_auto_says_which_it_takes(H, model, name: str):
+    choice = gv.Auto().select(gv.Problem(H, model))
+    assert choice.method.name == name
+    assert choice.reason.startswith(f"{name}: ")
+    assert gv.gradient_variance(H, model, max_samples=64, rng=0).method.startswith(name)
+
+
+@pytest.mark.parametrize("moment", [Moment.SECOND, Moment.MEAN])
+@pytest.mark.parametrize("method", [PlantedParitiesLinear(), TaskEnumeration(), TaskPairs()], ids=lambda m: m.name)
+def test_moments_of_targets_that_share_their_inputs_are_declined(moment: Moment, method):
+    assert method.declines(gv.Problem(PLANTED, LINEAR)) is None
+    declined = method.declines(gv.Problem(PLANTED, LINEAR, moment=moment))
+    assert isinstance(declined, NotApplicableError)
+    assert "tasks with inputs of their own have the variance only" in str(declined)
+    assert moment.value in str(declined)
+
+
+def test_methods_for_shared_inputs_know_nothing_of_tasks():
+    problem = gv.Problem(PLANTED, LINEAR)
+    for method in (gv.ClosedForm(), gv.Enumeration(), gv.MonteCarlo()):
+        assert isinstance(method.declines(problem), NotApplicableError)
