@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -19,22 +19,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row: TypeAlias = Mapping[str, Scalar]
+Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 def plot_descent(
     steps: npt.NDArray[np.int64], losses: Array, accuracies: Array, parts: Mapping[str, str], ax: Axes | None = None
 ) -> Axes:
     """Draw the loss and the accuracy over the steps; return the Axes of the loss. See `Descent.plot`."""
-    import matplotlib.pyplot as plt
-
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    ax = _axes(ax, 7, 4)
     ax.plot(steps, losses, "o-", color="tab:blue", markersize=3)
     ax.set_xlabel("step")
     ax.set_ylabel(f"loss: {parts['loss']}", color="tab:blue")
     ax.grid(alpha=0.3)
     ax.set_title(f"{parts['model']}, {parts['optimizer']}", fontsize=10)
-    if not all(math.isnan(accuracy) for accuracy in accuracies):
+    if not np.isnan(accuracies).all():
         right = ax.twinx()
         right.plot(steps, accuracies, "s--", color="tab:red", markersize=3)
         right.set_ylim(-0.02, 1.02)
@@ -44,22 +42,13 @@ def plot_descent(
 
 def plot_bound_check(check: Findings, ax: Axes | None = None) -> Axes:
     """Draw the variance with its interval and every bound on an axis of powers of two; return the Axes."""
-    import matplotlib.pyplot as plt
-
-    if ax is None:
-        _, ax = plt.subplots(figsize=(8, 3.4), layout="constrained")
+    ax = _axes(ax, 8, 3.4)
     variance = check.variance
     rows = [b for b in check.bounds.values() if math.isfinite(b.log2)]
     labels = [TITLES[b.name] + ("" if b.applicable else "\n(not applicable)") for b in rows]
     for y, bound in enumerate(rows, start=1):
-        main = bound.name == check.bound_name
-        ax.plot(
-            bound.log2,
-            y,
-            "D",
-            color="tab:red" if main else "tab:gray",
-            fillstyle="full" if bound.applicable else "none",
-        )
+        colour = "tab:red" if bound.name == check.bound_name else "tab:gray"
+        ax.plot(bound.log2, y, "D", color=colour, fillstyle="full" if bound.applicable else "none")
     low, high = (log2_end(end, variance.exponent) for end in variance.mantissa_interval)
     values = [b.log2 for b in rows]
     if math.isfinite(variance.log2):
@@ -99,47 +88,40 @@ _LABELS = {
 
 def plot_sweep(rows: Sequence[Row], parameters: Sequence[str], x: str, y: str, ax: Axes | None = None) -> Axes:
     """Draw a column of the rows of a sweep over a parameter; see `SweepResults.plot`."""
-    import matplotlib.pyplot as plt
-
     drawn = _drawable(rows, x, y)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    positions = _x_axis(ax, [row[x] for row in drawn], x)
+    ax = _axes(ax, 7, 4.5)
+    at, value = _x_axis(ax, drawn, x), _column(drawn, y)
+    logarithmic, floor = _y_axis(ax, value, y)
+    low, high = value, value
+    if y in _ENDS:  # an interval that goes down to log2 0 is drawn from the floor
+        low, high = (_column(drawn, end) for end in _ENDS[y])
+        low, high = np.minimum(value, np.where(np.isnan(low), floor, low)), np.fmax(value, high)
+    positive = np.where(value > 0, value, np.nan) if logarithmic else value
     ordered = all(isinstance(row[x], (int, float)) for row in drawn)
-    logarithmic, floor = _y_axis(ax, drawn, y)
     names = distinguishing_columns(drawn, [name for name in parameters if name != "seed"], (x, "seed"))
-    lines: dict[tuple[Scalar, ...], list[tuple[float, Row]]] = {}
-    for position, row in zip(positions, drawn, strict=True):
-        line = (*(row.get(name) for name in names), None if x == "seed" else row.get("seed"))
-        lines.setdefault(line, []).append((position, row))
     colours: dict[tuple[Scalar, ...], str] = {}
-    for line, points in lines.items():
-        points.sort(key=lambda point: point[0])
+    for combination, line in _lines(drawn, names, x):
         label = None
-        if line[:-1] not in colours:
-            label = ", ".join(f"{name}={part}" for name, part in zip(names, line[:-1], strict=True)) or None
-        colour = colours.setdefault(line[:-1], f"C{len(colours) % 10}")
-        at = [position for position, _ in points]
-        value = [_number(row[y]) for _, row in points]
-        low, high = zip(*(_ends(row, y, floor) for _, row in points), strict=True)
+        if combination not in colours:
+            label = ", ".join(f"{name}={part}" for name, part in zip(names, combination, strict=True)) or None
+        colour = colours.setdefault(combination, f"C{len(colours) % 10}")
+        line = line[np.argsort(at[line], kind="stable")]
         if logarithmic:  # what is not positive has an upper end only
-            under = [i for i, v in enumerate(value) if v <= 0]
-            ax.plot([at[i] for i in under], [max(high[i], floor) for i in under], "v", color=colour)
-            value = [v if v > 0 else math.nan for v in value]
-        errors = [v - e for v, e in zip(value, low, strict=True)], [e - v for v, e in zip(value, high, strict=True)]
-        style = "o-" if ordered else "o"
-        ax.errorbar(at, value, errors, fmt=style, color=colour, markersize=4, capsize=3, alpha=0.8, label=label)
+            under = line[value[line] <= 0]
+            ax.plot(at[under], np.maximum(high[under], floor), "v", color=colour)
+        middle = positive[line]
+        ends, style = (middle - low[line], high[line] - middle), "o-" if ordered else "o"
+        ax.errorbar(at[line], middle, ends, fmt=style, color=colour, markersize=4, capsize=3, alpha=0.8, label=label)
         if y in _BOUND:
-            bound = [math.nan if row[_BOUND[y]] is None else _number(row[_BOUND[y]]) for _, row in points]
-            ax.plot(at, bound, "--" if ordered else "_", color=colour, lw=1, markersize=16)
+            bound = _column(drawn, _BOUND[y])[line]
+            ax.plot(at[line], bound, "--" if ordered else "_", color=colour, lw=1, markersize=16)
     if y in _BOUND or y == "ratio":
         ax.plot([], [], "--", color="tab:gray", lw=1, label="bound")
     if y == "ratio":
         ax.axhline(1.0, color="tab:gray", lw=1, ls="--")
     if len(drawn) < len(rows):
-        ax.set_title(
-            f"{len(rows) - len(drawn)} of {len(rows)} problems have no number to show", fontsize=8, loc="right"
-        )
+        missing = f"{len(rows) - len(drawn)} of {len(rows)} problems have no number to show"
+        ax.set_title(missing, fontsize=8, loc="right")
     if logarithmic:
         ax.set_ylim(bottom=floor / 2)
     ax.grid(alpha=0.3)
@@ -148,12 +130,21 @@ def plot_sweep(rows: Sequence[Row], parameters: Sequence[str], x: str, y: str, a
     return ax
 
 
+def _axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes to draw on, of a new figure where there are none."""
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+    return ax
+
+
 def _drawable(rows: Sequence[Row], x: str, y: str) -> list[Row]:
-    """The rows with a number to draw, with the columns made sure of."""
-    known = list(dict.fromkeys(name for row in rows for name in row))
+    """Return the rows with a number to draw, or raise an error where there are none."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     for argument, name in (("x", x), ("y", y)):
-        if name not in known:
-            raise ValueError(f"`{argument}` must be one of {', '.join(map(repr, known))}, got {name!r}")
+        if name not in columns:
+            raise ValueError(f"`{argument}` must be one of {', '.join(map(repr, columns))}, got {name!r}")
     drawn = [row for row in rows if row["status"] == "done" and row.get(x) is not None and row.get(y) is not None]
     if any(isinstance(row[y], (str, bool)) for row in drawn):
         raise ValueError(f"`y` must be a column of numbers, got {y!r}")
@@ -164,48 +155,49 @@ def _drawable(rows: Sequence[Row], x: str, y: str) -> list[Row]:
     return drawn
 
 
-def _x_axis(ax: Axes, values: list[Scalar], name: str) -> list[float]:
-    """Set up the axis, and return where on it the values are."""
-    ax.set_xlabel(_LABELS.get(name, name))
-    if not all(isinstance(value, (int, float)) for value in values):
-        names = list(dict.fromkeys(map(str, values)))
+def _lines(rows: Sequence[Row], names: Sequence[str], x: str) -> Iterator[tuple[tuple[Scalar, ...], Indices]]:
+    """Yield the indices of each line's rows, which agree in the columns `names` and in the seed, with these columns."""
+    lines: dict[tuple[Scalar, ...], list[int]] = {}
+    for i, row in enumerate(rows):
+        seed = None if x == "seed" else row.get("seed")
+        lines.setdefault((*(row.get(name) for name in names), seed), []).append(i)
+    for key, line in lines.items():
+        yield key[:-1], np.array(line)
+
+
+def _column(rows: Sequence[Row], name: str) -> Array:
+    """Return a column of numbers, nan for None."""
+    return np.array([row[name] for row in rows], dtype=np.float64)
+
+
+def _x_axis(ax: Axes, rows: Sequence[Row], x: str) -> Array:
+    """Set up the axis, and return where on it the rows are."""
+    ax.set_xlabel(_LABELS.get(x, x))
+    if not all(isinstance(row[x], (int, float)) for row in rows):
+        values = [str(row[x]) for row in rows]
+        names = list(dict.fromkeys(values))
         ax.set_xticks(range(len(names)), names)
         ax.margins(x=0.15)
-        return [float(names.index(str(value))) for value in values]
-    numbers = [_number(value) for value in values]
+        return np.array([names.index(value) for value in values], dtype=np.float64)
+    numbers = _column(rows, x)
     if _ranges_widely(numbers, 50):
         ax.set_xscale("log")
-    ticks = sorted(set(numbers))
+    ticks = np.unique(numbers)
     if len(ticks) <= 12:
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
     return numbers
 
 
-def _y_axis(ax: Axes, rows: list[Row], y: str) -> tuple[bool, float]:
+def _y_axis(ax: Axes, values: Array, y: str) -> tuple[bool, float]:
     """Set up the axis; return whether it is logarithmic, and where to draw what goes down to zero."""
     ax.set_ylabel(_LABELS.get(y, y))
-    values = [_number(row[y]) for row in rows]
     if y == "log2" or not _ranges_widely(values, 10):
-        return False, min(values) - 0.1 * (max(values) - min(values)) - 1
+        return False, float(values.min() - 0.1 * np.ptp(values) - 1)
     ax.set_yscale("log")
-    return True, min(value for value in values if value > 0) / 3
+    return True, float(values[values > 0].min() / 3)
 
 
-def _ends(row: Row, y: str, floor: float) -> tuple[float, float]:
-    """Where the interval is drawn from and to: from the floor where it goes down to log2 0."""
-    value = _number(row[y])
-    if y not in _ENDS:
-        return value, value
-    low, high = (row[end] for end in _ENDS[y])
-    return min(value, floor if low is None else _number(low)), value if high is None else max(value, _number(high))
-
-
-def _ranges_widely(numbers: list[float], times: float) -> bool:
-    positive = [number for number in numbers if number > 0]
-    return bool(positive) and max(positive) > times * min(positive)
-
-
-def _number(value: Scalar) -> float:
-    assert isinstance(value, (int, float))
-    return float(value)
+def _ranges_widely(numbers: Array, times: float) -> bool:
+    positive = numbers[numbers > 0]
+    return bool(positive.size) and bool(positive.max() > times * positive.min())
