@@ -15,6 +15,7 @@ import gradvar as gv
 from .classes.base import HypothesisClass
 from .core.activations import ACTIVATIONS
 from .core.arguments import generator
+from .estimation.settings import MAX_SAMPLES
 from .losses import LOSSES
 from .models.base import Model
 from .verbs.auto import METHODS
@@ -105,97 +106,58 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m gradvar",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(prog="python -m gradvar", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"gradvar {gv.__version__}")
     commands = parser.add_subparsers(dest="command", title="commands", metavar="{check,sweep}")
     check = commands.add_parser(
         "check",
         help="compute the gradient variance of a problem and check the bounds",
         description="Compute the gradient variance of a problem, the bounds on it, and a verdict.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_arguments(check, several=False)
+    _add_problem(check)
+    _add_settings(check)
     sweep = commands.add_parser(
         "sweep",
         help="check all combinations of dimensions, degrees, models, losses and seeds",
         description="Check the bounds of all combinations of dimensions, degrees, models, losses and seeds.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_arguments(sweep, several=True)
+    _add_problem(sweep, nargs="+")
+    _add_settings(sweep)
     sweep.add_argument("--path", help="append each result to this file, and skip what it has (default: no file)")
+    for one in (parser, check, sweep):
+        one.epilog, one.formatter_class = _EXAMPLES, argparse.RawDescriptionHelpFormatter
     return parser
 
 
-def _add_arguments(parser: argparse.ArgumentParser, several: bool) -> None:
-    """The arguments of a problem; for a sweep, those that tell its problems apart take several values."""
-    add = parser.add_argument
-    add("hypotheses", choices=["parities"], help="the hypothesis class")
-    many = functools.partial(add, nargs="+") if several else add
+def _add_problem(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    """Add the arguments that name a problem; with nargs="+" they take several values, and name several."""
+    parser.add_argument("hypotheses", choices=["parities"], help="the hypothesis class")
+    add = functools.partial(parser.add_argument, nargs=nargs)
 
     def default(value: object) -> object:
-        return [value] if several else value
+        return value if nargs is None else [value]
 
-    many("--dim", type=int, default=default(20), help="input dimension (default: 20)")
-    many("--degree", type=int, help="take the parities of this degree only (default: all parities)")
-    many(
-        "--model",
-        choices=["mlp", "linear", "cosine"],
-        default=default("mlp"),
-        help="the predictor, at random weights (default: mlp)",
-    )
-    many(
-        "--loss",
-        choices=sorted(LOSSES),
-        default=default("square"),
-        help="the loss (default: square, 1/2 (p - y)^2)",
-    )
-    many("--seed", type=int, default=default(0), help="seed of the weights and the samples (default: 0)")
-    add(
-        "--widths",
-        type=int,
-        nargs="+",
-        default=[64],
-        metavar="W",
-        help="hidden widths of the mlp (default: 64)",
-    )
-    add(
-        "--activation",
-        choices=sorted(ACTIVATIONS),
-        default="tanh",
-        help="activation of the mlp (default: tanh)",
-    )
-    add(
-        "--scale",
-        type=float,
-        default=1.0,
-        help="weights have standard deviation scale/sqrt(fan_in) (default: 1)",
-    )
-    add(
-        "--method",
-        choices=sorted(METHODS),
-        default="auto",
-        help="how to compute the variance (default: auto)",
-    )
-    add(
-        "--rtol",
-        type=float,
-        default=0.1,
-        help="half width asked of a sampled interval, relative to the value (default: 0.1)",
-    )
+    add("--dim", type=int, default=default(20), help="input dimension (default: 20)")
+    add("--degree", type=int, help="take the parities of this degree only (default: all parities)")
+    models = ["mlp", "linear", "cosine"]
+    add("--model", choices=models, default=default("mlp"), help="the predictor, at random weights (default: mlp)")
+    losses = sorted(LOSSES)
+    add("--loss", choices=losses, default=default("square"), help="the loss (default: square, 1/2 (p - y)^2)")
+    add("--seed", type=int, default=default(0), help="seed of the weights and the samples (default: 0)")
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the models and of the computation, one value for all problems."""
+    add = parser.add_argument
+    add("--widths", type=int, nargs="+", default=[64], metavar="W", help="hidden widths of the mlp (default: 64)")
+    add("--activation", choices=sorted(ACTIVATIONS), default="tanh", help="activation of the mlp (default: tanh)")
+    add("--scale", type=float, default=1.0, help="weights have standard deviation scale/sqrt(fan_in) (default: 1)")
+    add("--method", choices=sorted(METHODS), default="auto", help="how to compute the variance (default: auto)")
+    rtol = "half width asked of a sampled interval, relative to the value (default: 0.1)"
+    add("--rtol", type=float, default=0.1, help=rtol)
     add("--confidence", type=float, default=0.95, help="coverage of a sampled interval (default: 0.95)")
-    add(
-        "--max-samples",
-        type=int,
-        default=2**16,
-        help="most inputs a sampled estimate rests on (default: 65536)",
-    )
+    max_samples = "most inputs a sampled estimate rests on (default: 65536)"
+    add("--max-samples", type=int, default=MAX_SAMPLES, help=max_samples)
     add("--progress", action="store_true", help="show a progress bar")
     add("--json", action="store_true", help="print the result as JSON")
 
