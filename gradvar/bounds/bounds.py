@@ -17,17 +17,16 @@ from __future__ import annotations
 import dataclasses
 import math
 
-import numpy as np
-
 from ..classes import LinearPeriodic
-from ..classes.base import HypothesisClass, KnowsGram, KnowsGramRow, KnowsOperatorNorm
+from ..classes.base import HypothesisClass, KnowsGram
+from ..classes.gram.derived import gram_norms
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import log2_end
 from ..estimation.settings import Settings
 from ..problem import Problem
 from ..results.estimate import Estimate
 from ..results.findings import Assumption, Bound
-from .operator_norm import _Constant, _log2, _operator_norm
+from .operator_norm import Constant, norm_constant
 from .theorem2 import Theorem2
 
 FORMULAS = {
@@ -118,72 +117,20 @@ def norm_bound(
     )
 
 
-def _constants(hypotheses: HypothesisClass, orthonormal: bool, settings: Settings) -> dict[str, _Constant]:
-    """What multiplies E||s||^2 in each bound: nan where it is not known."""
-    size = hypotheses.log2_size
-    if isinstance(hypotheses, KnowsGramRow):
-        return _from_row(hypotheses)
-    proved = bool(getattr(hypotheses, "is_orthonormal", False)) and (
-        getattr(hypotheses, "orthonormality", ("claimed", ""))[0] == "proved"
-    )
-    if isinstance(hypotheses, KnowsGram) and not proved:
-        try:
-            return _from_gram(hypotheses, hypotheses.gram())
-        except (NotApplicableError, TooLargeError) as error:
-            unknown = str(error)
-    elif orthonormal:
-        why = "orthonormal class: Gram = I"
-        return {
-            "operator-norm": _Constant(-size if size > 0 else -math.inf, why),
-            "operator-norm-uncentred": _Constant(-size, why),
-            "gershgorin": _Constant(-size, why),
-            "boas-bellman": _Constant(-size, why),
-            "cross-predictability": _Constant(-size / 2, why),
-        }
-    else:
-        unknown = "the class is infinite" if size == math.inf else "the class does not say its Gram matrix"
-    constants = dict.fromkeys(FORMULAS, _Constant(math.nan, unknown))
-    for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
-        constants[name] = _operator_norm(hypotheses, centred, settings)
-    return constants
-
-
-def _from_row(hypotheses: KnowsGramRow) -> dict[str, _Constant]:
-    """The same from one row of the Gram matrix, of which the others are permutations."""
-    row = hypotheses.gram_row()
-    m = row.size
-    why = f"Gram matrix of all {m:,} members, each row a permutation of the first"
-    return {
-        "operator-norm": _Constant(_log2(hypotheses.operator_norm(centred=True)), why),
-        "operator-norm-uncentred": _Constant(_log2(hypotheses.operator_norm(centred=False)), why),
-        "gershgorin": _Constant(_log2(float(np.abs(row).sum()) / m), why),
-        "boas-bellman": _Constant(_log2((float(row[0]) + math.sqrt(m) * float(np.linalg.norm(row[1:]))) / m), why),
-        "cross-predictability": _Constant(_log2(float(np.linalg.norm(row)) / math.sqrt(m)), why),
+def _constants(hypotheses: HypothesisClass, orthonormal: bool, settings: Settings) -> dict[str, Constant]:
+    """The factor of E||s||^2 in each bound; nan where it is not known."""
+    try:
+        norms = gram_norms(hypotheses, orthonormal)
+    except (NotApplicableError, TooLargeError) as error:
+        constants = dict.fromkeys(FORMULAS, Constant(math.nan, str(error)))
+        constants["operator-norm"] = norm_constant(hypotheses, True, settings)
+        constants["operator-norm-uncentred"] = norm_constant(hypotheses, False, settings)
+        return constants
+    log2 = {
+        "operator-norm": norms.centred,
+        "operator-norm-uncentred": norms.uncentred,
+        "gershgorin": norms.gershgorin,
+        "boas-bellman": norms.boas_bellman,
+        "cross-predictability": norms.frobenius,
     }
-
-
-def _from_gram(hypotheses: KnowsGram, gram: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, _Constant]:
-    m = gram.shape[0]
-    if isinstance(hypotheses, KnowsOperatorNorm):
-        norms = hypotheses.operator_norm(centred=True), hypotheses.operator_norm(centred=False)
-    else:
-        centred = gram - gram.mean(axis=0)
-        centred -= centred.mean(axis=1)[:, None]
-        norms = float(np.linalg.eigvalsh(centred)[-1]) / m, float(np.linalg.eigvalsh(gram)[-1]) / m
-    largest = float(np.diagonal(gram).max())
-    unit = math.ldexp(1.0, math.frexp(largest)[1])  # squares stay within float64
-    sums, off, everything = [], [], []
-    for i, entries in enumerate(gram):  # a row at a time: the matrix may take 2 GiB
-        row = entries / unit
-        sums.append(float(np.abs(row).sum()))
-        everything.append(float(row @ row))
-        others = np.delete(row, i)
-        off.append(float(others @ others))
-    why = f"Gram matrix of all {m:,} members"
-    return {
-        "operator-norm": _Constant(_log2(norms[0]), why),
-        "operator-norm-uncentred": _Constant(_log2(norms[1]), why),
-        "gershgorin": _Constant(_log2(unit * max(sums) / m), why),
-        "boas-bellman": _Constant(_log2((largest + unit * math.sqrt(math.fsum(off))) / m), why),
-        "cross-predictability": _Constant(_log2(unit * math.sqrt(math.fsum(everything)) / m), why),
-    }
+    return {name: Constant(value, norms.evidence) for name, value in log2.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
@@ -33,7 +34,7 @@ def check_norm_signature(hypotheses: HypothesisClass) -> None:
             ) from None
 
 
-class _Constant(NamedTuple):
+class Constant(NamedTuple):
     """log2 of what multiplies the squared norm, why, and the ends of its interval where it is an estimate."""
 
     log2: float
@@ -41,25 +42,28 @@ class _Constant(NamedTuple):
     ends: tuple[float, float] | None = None
 
 
-def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> _Constant:
+def norm_constant(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> Constant:
     """As the class says it, or derived from what it says on finitely many inputs, or estimated from sampled members."""
     unknown = "the class says neither its operator norm nor how to draw and evaluate members"
     if isinstance(hypotheses, KnowsOperatorNorm):
         try:
-            log2 = getattr(hypotheses, "log2_operator_norm", None)  # where it may underflow
-            norm = _log2(hypotheses.operator_norm(centred=centred)) if log2 is None else float(log2(centred=centred))
+            log2: Callable[..., float] | None = getattr(hypotheses, "log2_operator_norm", None)
+            if log2 is not None:  # where the norm may underflow
+                norm = float(log2(centred=centred))
+            else:
+                norm = log2_of(hypotheses.operator_norm(centred=centred), 0)
         except (NotApplicableError, TooLargeError) as error:
             unknown = str(error)
         else:
-            return _Constant(norm, "operator norm as the class says it")
+            return Constant(norm, "operator norm as the class says it")
     try:
         derived = operator_norm(hypotheses, centred)
     except (NotApplicableError, TooLargeError):
         derived = None
     if derived is not None:
-        return _Constant(_log2(derived[0]), f"operator norm from {derived[1]}")
+        return Constant(log2_of(derived[0], 0), f"operator norm from {derived[1]}")
     if not isinstance(hypotheses, Samples):
-        return _Constant(math.nan, unknown)
+        return Constant(math.nan, unknown)
     rng = stream(settings.seed, Stream.OPERATOR_NORM, int(centred))
     found = sampled_spectrum(hypotheses, rng=rng, centred=centred, confidence=settings.confidence)
     low, high = found.interval
@@ -68,8 +72,4 @@ def _operator_norm(hypotheses: HypothesisClass, centred: bool, settings: Setting
         f"estimated: Gram matrix of {found.n_members:,} sampled members on {inputs}, norm in "
         f"[{max(low, 0.0):.3g}, {high:.3g}] at {percent(settings.confidence)}"
     )
-    return _Constant(_log2(float(found.eigenvalues[0])), why, (_log2(max(low, 0.0)), _log2(high)))
-
-
-def _log2(value: float) -> float:
-    return log2_of(value, 0)
+    return Constant(log2_of(float(found.eigenvalues[0]), 0), why, (log2_of(max(low, 0.0), 0), log2_of(high, 0)))

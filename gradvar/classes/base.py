@@ -19,8 +19,6 @@ besides, each used where it is there:
 - `operator_norm(centred=True)`: the largest eigenvalue of the (centred) Gram matrix E_x[h h'] over |H|;
 - `log2_operator_norm(centred=True)`: its base-2 logarithm, where it may underflow;
 - `gram()` (|H|, |H|): that matrix;
-- `second_moments()` (|H|,): its diagonal E_x h(x)^2;
-- `gram_row()` (|H|,): its first row, the first member's own E h^2 in front, where every row is a permutation of it;
 - `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
 - `description`: the class in words, for reports.
 
@@ -94,25 +92,6 @@ class KnowsGram(HypothesisClass, Protocol):
 
     def gram(self) -> Array:
         """E_x[h_i(x) h_j(x)], shape (|H|, |H|)."""
-
-
-@runtime_checkable
-class KnowsSecondMoments(HypothesisClass, Protocol):
-    """A class that says the size of its members."""
-
-    def second_moments(self) -> Array:
-        """E_x h(x)^2, shape (|H|,)."""
-
-
-@runtime_checkable
-class KnowsGramRow(HypothesisClass, Protocol):
-    """A class whose Gram matrix has rows that are permutations of one another."""
-
-    def gram_row(self) -> Array:
-        """E_x[h_1(x) h_j(x)], shape (|H|,)."""
-
-    def operator_norm(self, centred: bool = True) -> float:
-        """Largest eigenvalue of the (centred) Gram matrix over |H|."""
 
 
 @runtime_checkable

@@ -10,10 +10,11 @@ from typing import SupportsIndex, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, finite, functions_of, generator, inputs_of, integer
+from ..core.arguments import Array, SeedLike, finite, generator, inputs_of, integer
 from ..core.errors import ShapeError
+from .gram.derived import ProjectsByTable
 from .gram.matrix import Gram, KnownByGram, TableGram
-from .gram.table import StoredTable, Table, class_mean, compact, project
+from .gram.table import StoredTable, Table, class_mean, compact
 from .inputs import FinitePoints
 from .members.target_class import TargetClass
 
@@ -23,7 +24,7 @@ _ROWS = 2**12
 Functions = Sequence[Callable[[Array], npt.ArrayLike]]
 
 
-class FiniteClass(KnownByGram, TargetClass):
+class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
     """A finite set of functions on finitely many points, given by its table of values.
 
     Its Gram matrix Gram_ij = E_x[h_i(x) h_j(x)] is computed, and with it everything that is said about the class:
@@ -137,12 +138,14 @@ class FiniteClass(KnownByGram, TargetClass):
             total += (values - self._mean[left]).T @ (values2 - self._mean[right])
         return total / self.size
 
-    def project(self, f: npt.ArrayLike) -> Array:
-        """Return E_x[h(x) f(x)] for every member, shape (m, q), for f of shape (n_points, q). Costs m n q."""
-        return project(self._stored, functions_of(f, self.inputs.n_points, repr(self)))
+    @property
+    def table(self) -> Table:
+        """The values of all members at all points."""
+        return self._stored
 
     @cached_property
-    def _gram(self) -> Gram:
+    def gram_matrix(self) -> Gram:
+        """The Gram matrix and what follows from it."""
         return TableGram(self._stored)
 
     @cached_property

@@ -265,47 +265,6 @@ def gram(probe: ClassProbe) -> str:
     return _compare_products(found, (values * weights) @ values.T, ROUNDING * _size(values), "`gram()`")
 
 
-def second_moments(probe: ClassProbe) -> str:
-    """second_moments() is E_x h(x)^2 of every member, shape (|H|,)."""
-    offered(probe.H, "second_moments")
-    if probe.table is None:
-        skip("members and inputs cannot both be enumerated here")
-    values, _, weights = probe.table
-    found = real("`second_moments()`", offered(probe.H, "second_moments")(), (values.shape[0],))
-    expected = values**2 @ weights
-    at = worst(found, expected, ROUNDING * _size(values))
-    if at is not None:
-        raise CheckFailed(f"`second_moments()` of member {at[0]} is {found[at]:.6g}, but E_x h^2 is {expected[at]:.6g}")
-    return f"E_x h^2 of {found.size:,} members"
-
-
-def gram_row(probe: ClassProbe) -> str:
-    """gram_row() is the Gram matrix's first row, of which each other row is a permutation with the same diagonal."""
-    offered(probe.H, "gram_row")
-    if probe.table is None or probe.table[0].shape[0] > MOST_EIGENVALUES:
-        skip("members and inputs cannot both be enumerated here, or are more than 1,024")
-    values, _, weights = probe.table
-    m, tolerance = values.shape[0], ROUNDING * _size(values)
-    found = real("`gram_row()`", offered(probe.H, "gram_row")(), (m,))
-    matrix = (values * weights) @ values.T
-    at = worst(found, matrix[0], tolerance)
-    if at is not None:
-        raise CheckFailed(f"`gram_row()` at member {at[0]} is {found[at]:.6g}, but E_x[h h'] is {matrix[0][at]:.6g}")
-    rows = np.broadcast_to(np.sort(matrix[0]), (m, m))
-    diagonal = np.broadcast_to(matrix[0, 0], m)
-    for what, entries, expected in (
-        ("entries", np.sort(matrix, axis=1), rows),
-        ("diagonal", np.diagonal(matrix), diagonal),
-    ):
-        wrong = worst(entries, expected, tolerance)
-        if wrong is not None:
-            raise CheckFailed(
-                f"`gram_row()` is offered, but the {what} of row {wrong[0]} of the Gram matrix differ from those of "
-                f"the first: {entries[wrong]:.6g} for {expected[wrong]:.6g}"
-            )
-    return f"the row that {m:,} rows of the Gram matrix are permutations of"
-
-
 def inner_products(probe: ClassProbe) -> str:
     """inner_products(members, members2) is E_x[h(x) h'(x)], shape (m, m2)."""
     offered(probe.H, "inner_products")

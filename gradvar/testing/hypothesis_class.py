@@ -35,8 +35,6 @@ CHECKS = (
     class_formulas.orthonormal,
     class_formulas.project,
     class_formulas.gram,
-    class_formulas.gram_row,
-    class_formulas.second_moments,
     class_formulas.inner_products,
 )
 """Every check of a class: a function of a probe, whose name and docstring are the check's."""

@@ -170,7 +170,7 @@ def test_labels_take_a_byte_each_and_say_the_same(problem, slow_model):
 
 
 def test_a_matrix_too_large_is_said_to_be_and_the_rest_is_had(monkeypatch: pytest.MonkeyPatch, slow_model):
-    from gradvar.classes.gram.matrix import matrix as gram
+    from gradvar.classes.gram import matrix as gram
 
     table = reference.parity_table(3)
     model = slow_model("mlp-3-tanh", 3).model
@@ -197,7 +197,7 @@ def test_a_matrix_too_large_is_said_to_be_and_the_rest_is_had(monkeypatch: pytes
 
 
 def test_many_members_on_few_points_keep_their_operator_norm(monkeypatch: pytest.MonkeyPatch, slow_model):
-    from gradvar.classes.gram.matrix import matrix as gram
+    from gradvar.classes.gram import matrix as gram
 
     rng = np.random.default_rng(7)
     table, points = rng.choice([-1.0, 1.0], size=(40, 5)), rng.normal(size=(5, 3))

@@ -50,7 +50,7 @@ def test_gram_and_norms(restricted):
     H, table, _, weights = restricted
     gram = reference.gram(table, weights)
     assert_allclose(H.gram(), gram, rtol=1e-13, atol=1e-15)
-    assert_allclose(H.second_moments(), np.diagonal(gram), rtol=1e-13)
+    assert_allclose(H.gram_matrix.largest_second_moment(), np.diagonal(gram).max(), rtol=1e-13)
     for centred in (True, False):
         expected = reference.operator_norm(table, weights, centred)
         assert_allclose(H.operator_norm(centred=centred), expected, rtol=1e-12, atol=1e-15)

@@ -323,14 +323,6 @@ DEFECTS = {
     "project": (lambda: parities(project=lambda self, f: PlainParities.project(self, f)[::-1].copy()), set()),
     "project: shape": (lambda: parities(project=lambda self, f: PlainParities.project(self, f).T), set()),
     "gram": (lambda: parities(gram=lambda self: 2 * np.eye(16)), set()),
-    "gram-row": (lambda: parities(gram_row=lambda self: np.ones(16)), set()),
-    "gram-row: others": (
-        lambda: type("D", (gv.FiniteClass,), {"gram_row": lambda self: self.gram()[0]})(
-            [[1, 1], [1, -1], [1, 1]], [[0.0], [1.0]]), set()),
-    "gram-row: diagonal": (
-        lambda: type("D", (gv.FiniteClass,), {"gram_row": lambda self: np.array([2.0, 0.0])})(
-            [[2, 0], [0, 1]], [[0.0], [1.0]]), set()),
-    "second-moments": (lambda: parities(second_moments=lambda self: np.full(16, 0.5)), set()),
     "inner-products": (
         lambda: parities(inner_products=lambda self, v, v2: np.zeros((len(v), len(v2)))), set()),
     "inner-products: sampled": (

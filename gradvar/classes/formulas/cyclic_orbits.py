@@ -26,6 +26,7 @@ import numpy.typing as npt
 from ...core.arguments import Array, SeedLike, functions_of, generator, integer
 from ...core.errors import ShapeError, TooLargeError
 from ...core.primes import primitive_root
+from ..gram.matrix import Gram, KnownByGram
 from ..inputs.cyclic import CyclicGroup, Residues
 from ..members.target_class import TargetClass
 
@@ -34,8 +35,8 @@ _MOST_POINTS = 2**24
 _MOST_IN_GRAM = 2**12
 
 
-class CyclicOrbit(TargetClass):
-    """What the modular classes share: the functions x -> values[c x mod p], one for each c = c(a), a in Z_p^*.
+class CyclicOrbit(KnownByGram, TargetClass):
+    """The functions x -> values[c x mod p], one for each c = c(a), a in Z_p^*: one orbit of the group.
 
     Parameters
     ----------
@@ -64,25 +65,10 @@ class CyclicOrbit(TargetClass):
         """log2(p - 1)."""
         return math.log2(self.size)
 
-    @property
-    def is_orthonormal(self) -> bool:
-        """Whether Gram = I up to rounding."""
-        row = self.gram_row()
-        return bool(abs(row[0] - 1) <= self._rounding and (np.abs(row[1:]) <= self._rounding).all())
-
-    @property
-    def orthonormality(self) -> tuple[str, str]:
-        """Whether Theorem 1's assumption on the class holds (E h^2 <= 1, E h h' = 0), and the evidence."""
-        row = self.gram_row()
-        members = f"all {self.size:,} members" if self.size > 1 else "the only member"
-        evidence = f"Gram matrix of {members}: E h^2 = {row[0]:.6g}"
-        largest = 0.0
-        if self.size > 1:
-            other = int(np.argmax(np.abs(row[1:]))) + 1
-            largest = abs(float(row[other]))
-            evidence += f", max |E h h'| = {largest:.6g} (members a = 1 and {other + 1})"
-        holds = largest <= self._rounding and row[0] <= 1 + self._rounding
-        return ("checked" if holds else "failed"), evidence
+    @cached_property
+    def gram_matrix(self) -> OrbitGram:
+        """The Gram matrix, by its first row and its eigenvalues."""
+        return OrbitGram(self)
 
     def members(self) -> Residues:
         """Return the numbers a of all members, 1, ..., p - 1, shape (p - 1,)."""
@@ -154,11 +140,6 @@ class CyclicOrbit(TargetClass):
         eigenvalues[0] = n * self._inner_product_of_constants
         return np.asarray(eigenvalues)
 
-    def operator_norm(self, centred: bool = True) -> float:
-        """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact up to rounding."""
-        eigenvalues = self.gram_eigenvalues()
-        return float(eigenvalues[1 if centred else 0 :].max(initial=0.0)) / self.size
-
     def inner_products(self, members: npt.ArrayLike, members2: npt.ArrayLike) -> Array:
         """Return E_x[h(x) h'(x)] for members a (m,) and a' (m2,), shape (m, m2).
 
@@ -173,21 +154,6 @@ class CyclicOrbit(TargetClass):
         Every row of the Gram matrix is a permutation of this one. Exact up to rounding; costs p log p.
         """
         return np.asarray(self._inner_products[self._logs[1:]])
-
-    def gram(self) -> Array:
-        """Return the Gram matrix E_x[h h'], shape (p - 1, p - 1).
-
-        Raises
-        ------
-        TooLargeError
-            Beyond 4096 members: `gram_row` and `gram_eigenvalues` say the same.
-        """
-        if self.size > _MOST_IN_GRAM:
-            raise TooLargeError(
-                f"the Gram matrix of {self.size:,} members needs {8 * self.size**2 / 2**30:.2g} GiB; "
-                "see gram_row() and gram_eigenvalues()"
-            )
-        return self.inner_products(self.members(), self.members())
 
     @cached_property
     def _powers(self) -> Residues:
@@ -252,15 +218,55 @@ class CyclicOrbit(TargetClass):
         """Gram as a function of log c - log c' = 0..n-1."""
         return self.size / self.inputs.n_points * self._covariances + self._inner_product_of_constants
 
-    @property
-    def _rounding(self) -> float:
-        """Error of an entry of Gram: 16 log2(2n) eps of (lambda_max E h^2)^1/2, the most that a row can have.
 
-        A transform of n numbers errs by O(eps log n) of its largest entry, (n lambda_max)^1/2, and the row of Gram,
-        the transform back of its squared modulus, by that times the norm (n E h^2)^1/2 of phi, over n.
-        """
-        size = math.sqrt(float(self.gram_eigenvalues().max()) * float(self._inner_products[0]))
-        return 16 * math.log2(2 * self.size) * _EPS * size
+class OrbitGram(Gram):
+    """The Gram matrix of an orbit: every row is a permutation of the first; its eigenvalues are a Fourier transform."""
+
+    def __init__(self, orbit: CyclicOrbit) -> None:
+        self._orbit = orbit
+        self.size = orbit.size
+        self._row = orbit.gram_row()
+        self._eigenvalues = orbit.gram_eigenvalues()
+        # 16 log2(2n) eps (lambda_max E h^2)^1/2: a transform of n numbers errs by O(eps log n) of its largest entry,
+        # (n lambda_max)^1/2, and the row, the transform back of its squared modulus, by that times the norm
+        # (n E h^2)^1/2 of phi, over n.
+        size = math.sqrt(float(self._eigenvalues.max()) * float(self._row[0]))
+        self.rounding = 16 * math.log2(2 * self.size) * _EPS * size
+
+    def matrix(self) -> Array:
+        """Return E_x[h h'], shape (p - 1, p - 1); `TooLargeError` beyond 4096 members."""
+        if self.size > _MOST_IN_GRAM:
+            raise TooLargeError(
+                f"the Gram matrix of {self.size:,} members needs {8 * self.size**2 / 2**30:.2g} GiB; "
+                "see gram_row() and gram_eigenvalues()"
+            )
+        members = self._orbit.members()
+        return self._orbit.inner_products(members, members)
+
+    def rows(self) -> Array:
+        """Return the first row."""
+        return self._row[None]
+
+    def largest_second_moment(self) -> float:
+        """Return E h^2, one and the same for all members."""
+        return float(self._row[0])
+
+    def norm(self, centred: bool) -> float:
+        """Return the largest eigenvalue over |H|; centring removes that of the constant character, number 0."""
+        return float(self._eigenvalues[1 if centred else 0 :].max(initial=0.0)) / self.size
+
+    @property
+    def _evidence(self) -> str:
+        return f"Gram matrix of all {self.size:,} members, each row a permutation of the first"
+
+    def _described(self, largest_off: float, most: float) -> str:
+        if self.size == 1:
+            return f"Gram matrix of the only member: E h^2 = {most:.6g}"
+        other = int(np.argmax(np.abs(self._row[1:]))) + 2
+        return (
+            f"Gram matrix of all {self.size:,} members: E h^2 = {most:.6g}, max |E h h'| = {largest_off:.6g} "
+            f"(members a = 1 and {other})"
+        )
 
 
 def _look_up(table: Array, logs: Residues, logs2: Residues) -> Array:

@@ -1,8 +1,9 @@
-"""What a class does not say of itself, derived from what it says."""
+"""Projection, operator norm and Gram matrix of a class, derived where it does not say them itself."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -10,13 +11,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, finite
-from ...core.errors import ShapeError
-from ..base import HypothesisClass, KnowsCovariance, KnowsProjection, Samples
+from ...core.arguments import Array, finite, functions_of
+from ...core.errors import NotApplicableError, ShapeError
+from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection, Samples
 from ..inputs import Inputs
 from .eigenvalue import top_eigenvalue
-from .matrix import TableGram
-from .table import EvaluatedTable, Rows, StoredTable, Table, kept, project, second_moments
+from .matrix import Gram, GramNorms, KnownByGram, TableGram
+from .table import EvaluatedTable, Rows, StoredTable, Table, kept, project
 
 _MOST_LOG2_MEMBERS = 20.0
 _MOST_LOG2_VALUES = 24.0
@@ -34,39 +35,92 @@ class ListsMembers(HypothesisClass, Protocol):
         """Return the values h(x), shape (m, n)."""
 
 
-class DerivedProjection:
+class ProjectsByTable(ABC):
+    """A mixin: projections on all members by a product with the table of their values."""
+
+    inputs: Inputs
+
+    @property
+    @abstractmethod
+    def table(self) -> Table:
+        """The values of all members at all points."""
+
+    def project(self, f: npt.ArrayLike) -> Array:
+        """Return E_x[h(x) f(x)] for every member, shape (|H|, q), for f of shape (n_points, q).
+
+        Exact up to rounding. Costs |H| n_points q, and an evaluation of all members at all points where their values
+        take more than 64 MiB.
+
+        Raises
+        ------
+        NotApplicableError
+            The inputs are infinitely many.
+        """
+        n = self.inputs.n_points
+        if n is None:
+            raise NotApplicableError(f"the inputs of {self!r} are infinitely many and cannot be summed over")
+        return project(self.table, functions_of(f, n, repr(self)))
+
+
+class DerivedProjection(ProjectsByTable):
     """The projection of a class of at most 2^20 members on finitely many inputs, from `members()` and `evaluate`."""
 
     def __init__(self, hypotheses: ListsMembers) -> None:
         self._hypotheses = hypotheses
-
-    @property
-    def inputs(self) -> Inputs:
-        """The class's inputs."""
-        return self._hypotheses.inputs
-
-    @property
-    def log2_size(self) -> float:
-        """log2 |H|."""
-        return self._hypotheses.log2_size
-
-    def project(self, f: Array) -> Array:
-        """Return E_x[h(x) f(x)] for every member, shape (|H|, q), for f of shape (n_points, q).
-
-        Exact up to rounding. Costs m n q, and an evaluation of all members at all points unless their values take no
-        more than 64 MiB.
-        """
-        return project(self.table, f)
-
-    def second_moments(self) -> Array:
-        """Return E_x h(x)^2 for every member, shape (|H|,)."""
-        return second_moments(self.table)
+        self.inputs = hypotheses.inputs
+        self.log2_size = hypotheses.log2_size
 
     @cached_property
     def table(self) -> Table:
         """The values of all members at all points."""
         hypotheses = self._hypotheses
         return kept(EvaluatedTable(hypotheses.evaluate, hypotheses.members(), hypotheses.inputs), hypotheses.inputs)
+
+
+class _GivenGram(Gram):
+    """The Gram matrix of a class of the user's, as its method `gram()` returns it."""
+
+    def __init__(self, hypotheses: KnowsGram) -> None:
+        self._hypotheses = hypotheses
+
+    @cached_property
+    def _matrix(self) -> Array:
+        matrix = np.asarray(self._hypotheses.gram(), dtype=np.float64)
+        self.size = matrix.shape[0]
+        return matrix
+
+    def matrix(self) -> Array:
+        """Return the matrix."""
+        return self._matrix
+
+
+def known_gram(hypotheses: HypothesisClass) -> Gram | None:
+    """Return the Gram matrix that a class says, with what follows from it; None where it says none."""
+    if isinstance(hypotheses, KnownByGram):
+        return hypotheses.gram_matrix
+    if isinstance(hypotheses, DerivedProjection):
+        return TableGram(hypotheses.table)
+    status = getattr(hypotheses, "orthonormality", ("claimed", ""))[0]
+    proved = status == "proved" and bool(getattr(hypotheses, "is_orthonormal", False))
+    return _GivenGram(hypotheses) if isinstance(hypotheses, KnowsGram) and not proved else None
+
+
+def gram_norms(hypotheses: HypothesisClass, orthonormal: bool) -> GramNorms:
+    """Return the norms of the Gram matrix of a class: as it says that matrix, or those of I if it is orthonormal.
+
+    Raises
+    ------
+    NotApplicableError, TooLargeError
+        They are not known.
+    """
+    gram = known_gram(hypotheses)
+    if gram is not None:
+        norm = hypotheses.operator_norm if isinstance(hypotheses, KnowsOperatorNorm) else gram.norm
+        return gram.norms(norm(centred=True), norm(centred=False))
+    if orthonormal:
+        return GramNorms.of_identity(hypotheses.log2_size)
+    infinite = hypotheses.log2_size == math.inf
+    raise NotApplicableError("the class is infinite" if infinite else "the class does not say its Gram matrix")
 
 
 def projection(hypotheses: HypothesisClass) -> KnowsProjection | None:

@@ -1,14 +1,16 @@
-r"""What a class of moderate size is, by its Gram matrix Gram_ij = E_x[h_i(x) h_j(x)].
+r"""The Gram matrix Gram_ij = E_x[h_i(x) h_j(x)] of a class, and the norms of it that bounds are made of.
 
 However the matrix is had, the same is said of the class by it: whether Gram = I, whether Theorem 1's assumption on
-the class holds (E h^2 <= 1, E h h' = 0), and the norm lambda_max(J Gram J)/|H| of the class covariance,
-J = I - 11'/|H|.
+the class holds (E h^2 <= 1, E h h' = 0), the norm lambda_max(J Gram J)/|H| of the class covariance, J = I - 11'/|H|,
+and norms that are at least as large.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy.typing as npt
 
 from ...core.arguments import Array
 from ...core.errors import NotApplicableError, TooLargeError
+from ...core.numbers import log2_of
 from .eigenvalue import top_eigenvalue
 from .table import Table, gram, second_moments, smaller_gram
 
@@ -24,70 +27,175 @@ _LARGEST = 2**14
 """Rows of the largest matrix that is formed: 2 GiB."""
 
 
+@dataclass(frozen=True)
+class GramNorms:
+    """Base-2 logarithms of norms of a Gram matrix over |H|, and the evidence for them.
+
+    Attributes
+    ----------
+    centred, uncentred : float
+        lambda_max(J Gram J)/|H| and lambda_max(Gram)/|H|.
+    gershgorin : float
+        max_i sum_j |Gram_ij|/|H|.
+    boas_bellman : float
+        (max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2))/|H|.
+    frobenius : float
+        (sum_ij Gram_ij^2)^(1/2)/|H|.
+    evidence : str
+        What they were computed from.
+    """
+
+    centred: float
+    uncentred: float
+    gershgorin: float
+    boas_bellman: float
+    frobenius: float
+    evidence: str
+
+    @classmethod
+    def of_identity(cls, log2_size: float) -> GramNorms:
+        """Return those of an orthonormal class; what is centred of one member is 0."""
+        centred = -log2_size if log2_size > 0 else -math.inf
+        why = "orthonormal class: Gram = I"
+        return cls(centred, -log2_size, -log2_size, -log2_size, -log2_size / 2, why)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Extremes of the entries of a Gram matrix, and sums over them in units of a power of two."""
+
+    most: float
+    least: float
+    largest_off: float
+    unit: float
+    row_sum: float
+    squares: float
+    squares_off: float
+
+
 class Gram(ABC):
-    """The Gram matrix of a class: itself, and what follows from it."""
+    """The Gram matrix of a class of m members: its entries, and what follows from them.
+
+    Attributes
+    ----------
+    size : int
+        m.
+    rounding : float
+        What an entry may be off by.
+    """
 
     size: int
+    rounding = 64 * _EPS
 
     @abstractmethod
     def matrix(self) -> Array:
         """Return E_x[h_i h_j], shape (m, m)."""
 
-    @abstractmethod
-    def second_moments(self) -> Array:
-        """Return its diagonal E_x h^2, shape (m,)."""
+    def rows(self) -> Array:
+        """Return the first rows, of which the others are permutations with the same diagonal entries."""
+        return self.matrix()
 
-    @abstractmethod
+    def largest_second_moment(self) -> float:
+        """Return max_h E h^2."""
+        return float(np.diagonal(self.matrix()).max())
+
     def norm(self, centred: bool) -> float:
         """Return the largest eigenvalue of the (centred) matrix over m."""
-
-    @property
-    @abstractmethod
-    def is_identity(self) -> bool:
-        """Whether it is I, up to rounding where it is computed."""
-
-    @property
-    @abstractmethod
-    def orthonormality(self) -> tuple[str, str]:
-        """Whether E h^2 <= 1 and E h h' = 0, and the evidence."""
-
-
-class _Computed(Gram):
-    """A matrix of which each entry is a number with rounding."""
-
-    rounding: float
+        return self._centred_norm if centred else self._uncentred_norm
 
     @cached_property
-    def _defects(self) -> tuple[float, float, float]:
-        """max |E h h'|, max E h^2 and min E h^2."""
-        matrix = self.matrix()
-        off = 0.0
-        for i, row in enumerate(matrix):
-            off = max(off, float(np.abs(row[:i]).max(initial=0.0)))
-        diagonal = np.diagonal(matrix)
-        return off, float(diagonal.max()), float(diagonal.min())
+    def _centred_norm(self) -> float:
+        # J Gram J: the columns' and the rows' means are subtracted.
+        centred = self.matrix() - self.matrix().mean(axis=0)
+        centred -= centred.mean(axis=1)[:, None]
+        return top_eigenvalue(centred) / len(centred)
+
+    @cached_property
+    def _uncentred_norm(self) -> float:
+        return top_eigenvalue(self.matrix()) / len(self.matrix())
+
+    def norms(self, centred: float, uncentred: float) -> GramNorms:
+        """Return the norms that bounds are made of; the operator norms are given, as the class says them."""
+        sums, m = self._sums, self.size
+        return GramNorms(
+            centred=log2_of(centred, 0),
+            uncentred=log2_of(uncentred, 0),
+            gershgorin=log2_of(sums.unit * sums.row_sum / m, 0),
+            boas_bellman=log2_of((sums.most + sums.unit * math.sqrt(sums.squares_off)) / m, 0),
+            frobenius=log2_of(sums.unit * math.sqrt(sums.squares) / m, 0),
+            evidence=self._evidence,
+        )
+
+    @property
+    def _evidence(self) -> str:
+        return f"Gram matrix of all {self.size:,} members"
+
+    @cached_property
+    def _sums(self) -> _Sums:
+        rows = self.rows()
+        diagonal = np.diagonal(rows)
+        unit = math.ldexp(1.0, math.frexp(float(diagonal.max()))[1])  # squares stay within float64
+        largest_off, sums, squares, squares_off = 0.0, [], [], []
+        for i, entries in enumerate(rows):  # a row at a time: the matrix may take 2 GiB
+            row = entries / unit
+            sums.append(float(np.abs(row).sum()))
+            squares.append(float(row @ row))
+            row[i] = 0.0
+            squares_off.append(float(row @ row))
+            largest_off = max(largest_off, float(row.max()), -float(row.min()))
+        copies = rows.shape[1] / rows.shape[0]
+        return _Sums(
+            most=float(diagonal.max()),
+            least=float(diagonal.min()),
+            largest_off=unit * largest_off,
+            unit=unit,
+            row_sum=max(sums),
+            squares=copies * math.fsum(squares),
+            squares_off=copies * math.fsum(squares_off),
+        )
 
     @property
     def is_identity(self) -> bool:
-        """Whether Gram = I up to rounding."""
+        """Whether Gram = I, up to rounding where it is computed."""
         try:
-            off, most, least = self._defects
+            sums = self._sums
         except TooLargeError:
             return False
-        return off <= self.rounding and most <= 1 + self.rounding and least >= 1 - self.rounding
+        near_one = sums.most <= 1 + self.rounding and sums.least >= 1 - self.rounding
+        return sums.largest_off <= self.rounding and near_one
 
     @property
     def orthonormality(self) -> tuple[str, str]:
-        """ "checked" or "failed", by all entries."""
+        """Whether E h^2 <= 1 and E h h' = 0, "checked" or "failed" by all entries, and the evidence."""
         try:
-            off, most, _ = self._defects
+            sums = self._sums
         except TooLargeError as error:
             return "failed", f"not known: {error}"
-        evidence = f"Gram matrix of all {self.size:,} members: max |E h h'| = {off:.2g}, max E h^2 = {most:.6g}"
-        return ("checked" if off <= self.rounding and most <= 1 + self.rounding else "failed"), evidence
+        holds = sums.largest_off <= self.rounding and sums.most <= 1 + self.rounding
+        return ("checked" if holds else "failed"), self._described(sums.largest_off, sums.most)
+
+    def _described(self, largest_off: float, most: float) -> str:
+        return f"{self._evidence}: max |E h h'| = {largest_off:.2g}, max E h^2 = {most:.6g}"
 
 
-class TableGram(_Computed):
+class FormulaGram(Gram):
+    """A Gram matrix whose entries come from a closed form: `entries()` of shape (m, m)."""
+
+    def __init__(self, size: int, entries: Callable[[], npt.ArrayLike]) -> None:
+        self.size = size
+        self._entries = entries
+
+    def matrix(self) -> Array:
+        """Return the entries."""
+        return self._matrix
+
+    @cached_property
+    def _matrix(self) -> Array:
+        check_size(self.size)
+        return _frozen(np.array(self._entries(), dtype=np.float64))
+
+
+class TableGram(Gram):
     """The Gram matrix of a table of values, summed over its points."""
 
     def __init__(self, table: Table) -> None:
@@ -100,13 +208,9 @@ class TableGram(_Computed):
         """Return E_x[h_i h_j], shape (m, m). Costs m^2 n/2."""
         return self._matrix
 
-    def second_moments(self) -> Array:
-        """Return E_x h^2, shape (m,). Costs m n."""
-        return second_moments(self.table)
-
-    def norm(self, centred: bool) -> float:
-        """Return the norm, from centred values where it is that. Costs m n min(m, n)."""
-        return self._centred_norm if centred else self._uncentred_norm
+    def largest_second_moment(self) -> float:
+        """Return max_h E h^2. Costs m n."""
+        return float(second_moments(self.table).max())
 
     @cached_property
     def _matrix(self) -> Array:
@@ -115,6 +219,7 @@ class TableGram(_Computed):
 
     @cached_property
     def _centred_norm(self) -> float:
+        # From centred values, on the smaller side of the table. Costs m n min(m, n).
         check_size(min(self.table.shape))
         return top_eigenvalue(smaller_gram(self.table, centred=True)) / self.size
 
@@ -123,43 +228,6 @@ class TableGram(_Computed):
         m, n = self.table.shape
         check_size(min(m, n))
         return top_eigenvalue(self._matrix if m <= n else smaller_gram(self.table, centred=False)) / m
-
-
-class FormulaGram(_Computed):
-    """A Gram matrix whose entries come from a closed form: `entries()` of shape (m, m)."""
-
-    rounding = 64 * _EPS
-
-    def __init__(self, size: int, entries: Callable[[], npt.ArrayLike]) -> None:
-        self.size = size
-        self._entries = entries
-
-    def matrix(self) -> Array:
-        """Return the entries."""
-        return self._matrix
-
-    def second_moments(self) -> Array:
-        """Return the diagonal."""
-        return np.array(np.diagonal(self._matrix))
-
-    def norm(self, centred: bool) -> float:
-        """Return the norm; the rows' and columns' means are subtracted where it is centred."""
-        return self._centred_norm if centred else self._uncentred_norm
-
-    @cached_property
-    def _matrix(self) -> Array:
-        check_size(self.size)
-        return _frozen(np.array(self._entries(), dtype=np.float64))
-
-    @cached_property
-    def _centred_norm(self) -> float:
-        centred = self._matrix - self._matrix.mean(axis=0)
-        centred -= centred.mean(axis=1)[:, None]
-        return top_eigenvalue(centred) / self.size
-
-    @cached_property
-    def _uncentred_norm(self) -> float:
-        return top_eigenvalue(self._matrix) / self.size
 
 
 class OrthonormalGram(Gram):
@@ -184,9 +252,9 @@ class OrthonormalGram(Gram):
         check_size(self.size)
         return np.asarray(self._labels[:, None] == self._labels, dtype=np.float64)
 
-    def second_moments(self) -> Array:
-        """Return ones."""
-        return np.ones(self.size)
+    def largest_second_moment(self) -> float:
+        """Return 1."""
+        return 1.0
 
     def norm(self, centred: bool) -> float:
         """Return the norm, from how often members are repeated alone.
@@ -199,10 +267,22 @@ class OrthonormalGram(Gram):
         if not centred:
             return float(counts[-1]) / self.size
         twice = float(counts[times > 1].max(initial=0))
+        # (I - q q') D (I - q q')
         q = np.sqrt(counts * times / self.size)
         off = np.eye(counts.size) - np.outer(q, q)
         largest = top_eigenvalue(off * counts @ off) if counts.size > 1 else 0.0
         return max(twice, largest) / self.size
+
+    def norms(self, centred: float, uncentred: float) -> GramNorms:
+        """Return the norms; those of the identity where no member is repeated."""
+        return GramNorms.of_identity(math.log2(self.size)) if self.is_identity else super().norms(centred, uncentred)
+
+    @cached_property
+    def _sums(self) -> _Sums:
+        # c members that are equal fill a block of c^2 ones.
+        ones = float(np.sum(np.square(self._counts.astype(np.float64))))
+        most = float(self._counts.max())
+        return _Sums(1.0, 1.0, float(most > 1), 1.0, row_sum=most, squares=ones, squares_off=ones - self.size)
 
     @property
     def is_identity(self) -> bool:
@@ -238,17 +318,9 @@ class UnknownGram(Gram):
         """Raise `NotApplicableError`."""
         raise NotApplicableError(self._reason)
 
-    def second_moments(self) -> Array:
-        """Raise `NotApplicableError`."""
-        raise NotApplicableError(self._reason)
-
-    def norm(self, centred: bool) -> float:
-        """Raise `NotApplicableError`."""
-        raise NotApplicableError(self._reason)
-
     @property
     def is_identity(self) -> bool:
-        """What is claimed."""
+        """Whether that is claimed."""
         return self._claimed
 
     @property
@@ -258,12 +330,12 @@ class UnknownGram(Gram):
 
 
 class KnownByGram(ABC):
-    """A mixin: what a class says of itself by its Gram matrix."""
+    """A mixin: norms and orthonormality of a class by its Gram matrix."""
 
     @property
     @abstractmethod
-    def _gram(self) -> Gram:
-        """The Gram matrix."""
+    def gram_matrix(self) -> Gram:
+        """The Gram matrix and what follows from it."""
 
     def gram(self) -> Array:
         """Return the Gram matrix E_x[h_i(x) h_j(x)], shape (m, m).
@@ -275,29 +347,25 @@ class KnownByGram(ABC):
         NotApplicableError
             The inner products are not known.
         """
-        return self._gram.matrix()
-
-    def second_moments(self) -> Array:
-        """Return E_x h(x)^2 for every member, shape (m,). Raises `NotApplicableError` where it is not known."""
-        return self._gram.second_moments()
+        return self.gram_matrix.matrix()
 
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram matrix over |H|, exact up to rounding.
 
-        With r = min(m, n) for n points it costs m n r and, up to r = 2000, r^3; beyond, r^2 for each of some hundred
-        Lanczos steps. Raises as `gram`, for a matrix of r rows.
+        Of values of m members at n points, with r = min(m, n), it costs m n r and, up to r = 2000, r^3; beyond, r^2
+        for each of some hundred Lanczos steps. Raises as `gram`, for a matrix of r rows.
         """
-        return self._gram.norm(centred)
+        return self.gram_matrix.norm(centred)
 
     @property
     def is_orthonormal(self) -> bool:
         """Whether Gram = I, up to rounding where it is computed; False where it is too large to be."""
-        return self._gram.is_identity
+        return self.gram_matrix.is_identity
 
     @property
     def orthonormality(self) -> tuple[str, str]:
         """Whether Theorem 1's assumption on the class holds (E h^2 <= 1, E h h' = 0), and the evidence."""
-        return self._gram.orthonormality
+        return self.gram_matrix.orthonormality
 
 
 def check_size(rows: int) -> None:

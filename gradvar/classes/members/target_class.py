@@ -10,10 +10,11 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, SeedLike, functions_of, inputs_of
+from ...core.arguments import Array, SeedLike, inputs_of
 from ...core.errors import NotApplicableError
+from ..gram.derived import ProjectsByTable
 from ..gram.matrix import FormulaGram, Gram, KnownByGram, OrthonormalGram, TableGram, UnknownGram
-from ..gram.table import EvaluatedTable, Table, kept, project
+from ..gram.table import EvaluatedTable, Table, kept
 from .selection import Selection, key
 from .target import HasMembers, Members, Target
 
@@ -78,7 +79,7 @@ class TargetClass(HasMembers):
         return EvaluatedTable(self.evaluate, members, self.inputs)
 
 
-class Restriction(KnownByGram, Selection[TargetClass], TargetClass):
+class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetClass):
     """Some members of a class with the uniform distribution over them, on the inputs of that class.
 
     What `H.restrict(members)` returns. Its Gram matrix is known where those members are proved to be orthonormal, or
@@ -150,28 +151,14 @@ class Restriction(KnownByGram, Selection[TargetClass], TargetClass):
         centred, centred2 = (np.array(m) - (shares * np.array(m)).sum(axis=0) for m in (means, means2))
         return np.asarray(total / self.size + (shares * centred).T @ centred2)
 
-    def project(self, f: npt.ArrayLike) -> Array:
-        """Return E_x[h(x) f(x)] for every member, shape (m, q), for f of shape (n_points, q).
-
-        Exact up to rounding. Costs m n q, and an evaluation of all members at all points unless their values take no
-        more than 64 MiB.
-
-        Raises
-        ------
-        NotApplicableError
-            The inputs are infinitely many.
-        """
-        n = self.inputs.n_points
-        if n is None:
-            raise NotApplicableError(f"the inputs of {self!r} are infinitely many and cannot be summed over")
-        return project(self._values, functions_of(f, n, repr(self)))
-
     @cached_property
-    def _values(self) -> Table:
+    def table(self) -> Table:
+        """The values of all members at all points."""
         return kept(self.parent._table(self._members), self.inputs)
 
     @cached_property
-    def _gram(self) -> Gram:
+    def gram_matrix(self) -> Gram:
+        """The Gram matrix and what follows from it."""
         parent, size = self.parent, self.size
         by_table = isinstance(parent, KnownByGram)
         claimed = not by_table and bool(getattr(parent, "is_orthonormal", False))
@@ -188,7 +175,7 @@ class Restriction(KnownByGram, Selection[TargetClass], TargetClass):
             return FormulaGram(size, partial(inner_products, self._members, self._members))
         points = self.inputs.n_points
         if points is not None and points <= _ENUMERATED:
-            return TableGram(self._values)
+            return TableGram(self.table)
         many = "infinitely many" if points is None else "more than 2^22"
         reason = f"the inner products of {parent!r} are not known, and its inputs are {many}"
         return UnknownGram(size, claimed and len(self._numbers) == size, reason)

@@ -17,9 +17,8 @@ from functools import partial
 
 import numpy as np
 
-from ...classes.base import KnowsGram, KnowsGramRow, KnowsProjection, KnowsSecondMoments
-from ...classes.gram.derived import DerivedProjection, projection
-from ...classes.gram.matrix import KnownByGram
+from ...classes.base import KnowsProjection
+from ...classes.gram.derived import ProjectsByTable, known_gram, projection
 from ...classes.parities import CubeParities, Parities
 from ...core.arguments import Array, integer
 from ...core.errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
@@ -130,7 +129,7 @@ class Enumeration:
                 return 64 * points, 64 * points
             return cube.memory_needed(problem), points * cube.transforms_needed(problem)
         work = points * problem.predictor.n_parameters
-        if isinstance(projection(problem.hypotheses), (KnownByGram, DerivedProjection)):
+        if isinstance(projection(problem.hypotheses), ProjectsByTable):
             work *= max(1, _n_members(problem) // _DENSE)
         return _projection_memory(problem), work
 
@@ -199,12 +198,9 @@ def _by_projection(problem: Problem, settings: Settings) -> _Found:
 
 def _largest_second_moment(hypotheses: KnowsProjection) -> float:
     """max_h E h^2; of a class that does not say it, the 1 that Theorem 1 assumes."""
-    if isinstance(hypotheses, KnowsSecondMoments):
-        return float(np.max(hypotheses.second_moments()))
-    if isinstance(hypotheses, KnowsGramRow):
-        return float(hypotheses.gram_row()[0])
+    gram = known_gram(hypotheses)
     try:
-        return float(np.diagonal(hypotheses.gram()).max()) if isinstance(hypotheses, KnowsGram) else 1.0
+        return 1.0 if gram is None else gram.largest_second_moment()
     except (NotApplicableError, TooLargeError):
         return 1.0
 
