@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, SupportsFloat, SupportsIndex, TypeVar, cast
 
@@ -17,7 +18,7 @@ from ...losses import KnowsValue, Loss, as_loss
 from ...models.base import KnowsParameters, parameter_vector, pullback
 from ...results.interruption import Interrupted
 from .examples import Examples, Function
-from .optimizers import OPTIMIZERS, Rule
+from .optimizers import OPTIMIZERS, Optimizer
 from .results import Descent
 
 Trained = TypeVar("Trained", bound=KnowsParameters)
@@ -122,7 +123,8 @@ def descend(
         "loss": chosen.name,
         "optimizer": f"{optimizer}, learning rate {rate:g}, batches of {size}",
     }
-    run = _Run(examples, model, chosen, OPTIMIZERS[optimizer](rate), seed_sequence(rng), parts)
+    parameters = parameter_vector(model.parameters, model.n_parameters, repr(model))
+    run = _Run(examples, chosen, OPTIMIZERS[optimizer](rate), seed_sequence(rng), parts, (0, model), parameters)
     from tqdm.auto import tqdm
 
     try:
@@ -144,25 +146,21 @@ def descend(
     return run.results()
 
 
+@dataclass
 class _Run(Generic[Trained]):
     """The state of a descent, and its records so far."""
 
-    def __init__(
-        self,
-        examples: Examples,
-        model: Trained,
-        loss: Loss,
-        rule: Rule,
-        seed: np.random.SeedSequence,
-        parts: dict[str, str],
-    ) -> None:
-        self.examples, self.loss, self.rule, self.seed, self.parts = examples, loss, rule, seed, parts
-        self.begin = time.perf_counter()
-        # One pair, so that an interrupt finds the model and its number of steps together.
-        self.now = (0, model)
-        self.parameters = parameter_vector(model.parameters, model.n_parameters, repr(model))
-        # A record is a step, the loss, the accuracy and the model.
-        self.records: list[tuple[int, float, float, Trained]] = []
+    examples: Examples
+    loss: Loss
+    optimizer: Optimizer
+    seed: np.random.SeedSequence
+    parts: dict[str, str]
+    now: tuple[int, Trained]
+    """The number of steps and the model after them: one pair, so that an interrupt finds them together."""
+    parameters: Array
+    records: list[tuple[int, float, float, Trained]] = field(default_factory=list)
+    """The step of each record, the loss, the accuracy and the model."""
+    begin: float = field(default_factory=time.perf_counter)
 
     def step(self, x: Array, y: Array) -> None:
         """Follow the gradient of the mean loss on a batch."""
@@ -174,12 +172,12 @@ class _Run(Generic[Trained]):
                 # g = 1/batch sum_n (a(p_n) + y_n b(p_n)) dp(x_n)/dw
                 a, b = self.loss.split(p)
                 gradient = pull((a + y * b) / y.size)
-                parameters = self.rule(self.parameters, gradient)
+                parameters = self.optimizer(self.parameters, gradient)
             finite("parameters", parameters)
         except NonFiniteError as error:
             raise DivergedError(
                 f"training diverged in step {number + 1}: {error}; try a smaller `learning_rate` than "
-                f"{self.rule.learning_rate:g}. What was recorded before is in `.results` of this error",
+                f"{self.optimizer.learning_rate:g}. What was recorded before is in `.results` of this error",
                 self.results(),
             ) from error
         self.parameters = parameters
