@@ -1,19 +1,17 @@
 r"""Enumeration of tasks: every task, every input, no sampling.
 
-    c_A = sum_x D_A(x) (a(p(x)) + f_A(x) b(p(x))) g(x),      Var = E_A ||c_A - E_A' c_A'||^2
+    c_A = grad F_A = sum_x D_A(x) (a(p(x)) + f_A(x) b(p(x))) g(x),      Var = E_A ||c_A - E_A' c_A'||^2
 
-for tasks that say their probabilities D_A(x) and their labels f_A(x) on finitely many inputs. Two matrix products
-(tasks x inputs)(inputs x components) for a block of the gradient's components at a time.
+for tasks that say their probabilities D_A(x) and their labels f_A(x) on finitely many inputs: one matrix product
+(tasks x inputs)(inputs x components) for a block of inputs at a time.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -23,13 +21,13 @@ from ..core.numbers import Scaled
 from ..estimation.expectation import ROUNDING, rows_per_tile
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map
-from ..problem import Factors, Problem, component_blocks, norms_sq
+from ..problem import Problem, component_blocks, norms_sq
 from ..results.estimate import Estimate
 from .base import TabulatesTasks
 from .examples import not_for_tasks
 
-_BLOCK, _KEPT = 2**22, 2**25
-"""Numbers in a block of components or of probabilities, 32 MiB; and in a table that is kept, 256 MiB."""
+_ROWS, _BLOCK, _MOST_POINTS = 1024, 2**20, 2**26
+"""Inputs in a tile; numbers in a block of its tables; inputs that are enumerated at most."""
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -63,24 +61,22 @@ class TaskEnumeration:
             return NotApplicableError(f"the inputs are infinitely many ({problem.inputs!r})")
         if not isinstance(hypotheses, TabulatesTasks):
             return NotApplicableError(f"{hypotheses!r} does not say `members`, `probabilities` and `targets`")
-        table = 2 * min(hypotheses.size * points, _KEPT)
-        memory = 8 * (points * (3 * problem.row_size + 8) + table + 8 * max(_BLOCK, points, hypotheses.size))
-        work = hypotheses.size * points * problem.predictor.n_parameters
-        if points > 2**30 or memory > self.max_memory:
+        gradients = hypotheses.size * problem.predictor.n_parameters
+        memory = 8 * (gradients * min(points // _ROWS + 3, 64) + 32 * _BLOCK)
+        if points > _MOST_POINTS or memory > self.max_memory:
             return TooLargeError(
-                f"enumerating 2^{math.log2(points):.4g} inputs and 2^{hypotheses.log2_size:.4g} tasks needs "
-                f"2^{math.log2(memory):.4g} bytes, more than max_memory = 2^{math.log2(self.max_memory):.4g}; pass "
-                "method='monte-carlo'"
+                f"enumerating 2^{math.log2(points):.4g} inputs and 2^{hypotheses.log2_size:.4g} tasks takes "
+                f"2^{math.log2(memory):.4g} bytes; the most are 2^{math.log2(_MOST_POINTS):.4g} inputs and "
+                f"max_memory = 2^{math.log2(self.max_memory):.4g}; pass method='monte-carlo'"
             )
-        if self.max_work is not None and work > self.max_work:
-            return NotApplicableError(f"it would take {float(work):.2g} products, more than {self.max_work:.2g}")
+        if self.max_work is not None and (work := points * gradients) > self.max_work:
+            return NotApplicableError(f"it would take {work:.2g} products, more than {self.max_work:.2g}")
         return None
 
     def work(self, problem: Problem) -> float:
         """Return the products tasks x inputs x parameters."""
-        return float(
-            2.0**problem.hypotheses.log2_size * (problem.inputs.n_points or math.inf) * problem.predictor.n_parameters
-        )
+        assert isinstance(problem.hypotheses, TabulatesTasks)
+        return float(problem.hypotheses.size * (problem.inputs.n_points or 1) * problem.predictor.n_parameters)
 
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated."""
@@ -93,85 +89,54 @@ class TaskEnumeration:
         hypotheses, points = problem.hypotheses, problem.inputs.n_points
         assert isinstance(hypotheses, TabulatesTasks)
         assert points is not None
-        members: Array = np.asarray(hypotheses.members())
-        factors, a, b = _at_all_points(problem, points, settings)
-        table = _Table(hypotheses, members, problem.inputs.points(0, points))
-        with np.errstate(over="ignore", invalid="ignore"):
-            largest = float(max((p @ ((np.abs(a) + np.abs(b)) ** 2 * norms_sq(factors))).max() for p, _ in table))
-        together = max(1, _BLOCK // max(points, len(members)))
-        with closing(
-            ordered_map(partial(_moments, table, a, b), component_blocks(factors, together), settings.executor)
-        ) as results:
-            parts = list(results)
-        variance, second_moment = (math.fsum(part[i] for part in parts) for i in (0, 1))
-        delta = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(largest)
-        half = ROUNDING * second_moment + 2 * delta * math.sqrt(variance) + delta**2
+        tile = _Tile(problem, hypotheses, np.asarray(hypotheses.members()))
+        rows = rows_per_tile(problem.row_size, _ROWS)
+        blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
+        c, sizes = np.zeros((1, 1)), np.zeros(1)
+        silent = np.errstate(over="ignore", invalid="ignore")  # overflow is told of below
+        with silent, closing(ordered_map(tile, blocks, settings.executor)) as results:
+            for part, part_sizes in results:
+                c, sizes = c + part, sizes + part_sizes
+            # Var = E_A ||c_A - E_A' c_A'||^2, and M = E_A ||c_A||^2
+            second_moment = float(np.vdot(c, c)) / len(c)
+            c -= c.mean(axis=0)
+            variance = float(np.vdot(c, c)) / len(c)
+            delta = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(sizes.max())
+            half = ROUNDING * second_moment + 2 * delta * math.sqrt(variance) + delta**2
         if not math.isfinite(variance + half):
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
         return Estimate.exactly(
             Scaled(variance, half),
             "enumeration",
-            f"exact up to float64 rounding: all {len(members):,} tasks on all {points:,} inputs",
+            f"exact up to float64 rounding: all {len(c):,} tasks on all {points:,} inputs",
             n_evaluated=points,
             seconds=time.perf_counter() - begin,
         )
 
 
-class _Table:
-    """The probabilities D_A(x) of all tasks, and D_A(x) f_A(x), a block of tasks at a time.
+@dataclass(frozen=True)
+class _Tile:
+    """What a block of inputs adds to c_A (m, P) and to E_{D_A}[(|a| + |b|)^2 ||g||^2] (m,) of all tasks A."""
 
-    They are kept from the first time through, where they are few enough; what is kept does not travel to other
-    processes, which make their own.
-    """
+    problem: Problem
+    hypotheses: TabulatesTasks[Array]
+    members: Array
 
-    def __init__(self, hypotheses: TabulatesTasks[Array], members: Array, x: Array) -> None:
-        self.hypotheses, self.members, self.x = hypotheses, members, x
-        self._kept: list[tuple[Array, Array]] | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_kept": None}
-
-    def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        if self._kept is not None:
-            return iter(self._kept)
-        if len(self.members) * len(self.x) > _KEPT:
-            return self._blocks()
-        self._kept = list(self._blocks())
-        return iter(self._kept)
-
-    def _blocks(self) -> Iterator[tuple[Array, Array]]:
-        step = max(1, _BLOCK // len(self.x))
-        for start in range(0, len(self.members), step):
-            some = self.members[start : start + step]
-            probabilities = np.asarray(self.hypotheses.probabilities(some, self.x), dtype=np.float64)
-            yield probabilities, probabilities * self.hypotheses.targets(some, self.x)
-
-
-def _at_all_points(problem: Problem, points: int, settings: Settings) -> tuple[Factors, Array, Array]:
-    """The gradient's factors, a(p) and b(p) at all inputs."""
-    rows = rows_per_tile(problem.row_size, 4096)
-    blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
-    with closing(ordered_map(partial(_at_points, problem), blocks, settings.executor)) as results:
-        parts = list(results)
-    factors = [
-        (np.concatenate([part[0][i][0] for part in parts]), np.concatenate([part[0][i][1] for part in parts]))
-        for i in range(len(parts[0][0]))
-    ]
-    return factors, np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
-
-
-def _at_points(problem: Problem, block: tuple[int, int]) -> tuple[Factors, Array, Array]:
-    x = problem.inputs.points(*block)
-    a, b = problem.loss_split(x)
-    return problem.tangent_factors(x), a, b
-
-
-def _moments(table: _Table, a: Array, b: Array, components: tuple[Array, Array]) -> tuple[float, float]:
-    """E_A ||c_A - mean||^2 and E_A ||c_A||^2 over these components."""
-    one, some = components
-    g = one[:, None] * some
-    plain, labelled = a[:, None] * g, b[:, None] * g
-    c = np.concatenate([p @ plain + py @ labelled for p, py in table])
-    with np.errstate(over="ignore", invalid="ignore"):  # said of the whole sum
-        deviations = c - c.mean(axis=0)
-        return float(np.vdot(deviations, deviations)) / len(c), float(np.vdot(c, c)) / len(c)
+    def __call__(self, block: tuple[int, int]) -> tuple[Array, Array]:
+        x = self.problem.inputs.points(*block)
+        a, b = self.problem.loss_split(x)
+        factors = self.problem.tangent_factors(x)
+        m, together = len(self.members), max(1, _BLOCK // len(x))
+        c, sizes = np.empty((m, sum(left.shape[1] * right.shape[1] for left, right in factors))), np.empty(m)
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = (np.abs(a) + np.abs(b)) ** 2 * norms_sq(factors)
+            for start in range(0, m, together):
+                rows = slice(start, start + together)
+                probabilities = np.asarray(self.hypotheses.probabilities(self.members[rows], x), dtype=np.float64)
+                # D_A(x) (a + f_A(x) b)
+                slopes = probabilities * (a + b * self.hypotheses.targets(self.members[rows], x))
+                sizes[rows], done = probabilities @ size, 0
+                for one, some in component_blocks(factors, together):
+                    c[rows, done : done + some.shape[1]] = slopes @ (one[:, None] * some)
+                    done += some.shape[1]
+        return c, sizes
