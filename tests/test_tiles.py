@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import gradvar as gv
-from gradvar.estimation.tiles import Travels, ordered_map, single_threaded_blas
+from gradvar.estimation.tiles import CachedPerProcess, ordered_map, single_threaded_blas
 
 pytestmark = pytest.mark.large
 
@@ -51,7 +51,7 @@ def test_a_pool_of_processes_gives_the_same_bits():
         assert bits(pool, "enumeration", *small) == bits(None, "enumeration", *small)
 
 
-class Counter(Travels):
+class Counter(CachedPerProcess):
     """Counts its calls, but does not take the count along."""
 
     def __init__(self, start):

@@ -52,12 +52,12 @@ def _held(function: Callable[[Task], Result], task: Task) -> Result:
 
 
 _arriving = threading.RLock()
-_arrived: OrderedDict[str, Travels] = OrderedDict()
+_arrived: OrderedDict[str, CachedPerProcess] = OrderedDict()
 _MOST_ARRIVED = 4
 """A process keeps the two objects of the estimate it works for, and of one that runs beside it."""
 
 
-class Travels:
+class CachedPerProcess:
     """An object of which a process keeps the first copy that reaches it, with all that this has computed since.
 
     A task takes its function along, so that any worker can do it; one that has done another of the same computation
@@ -74,11 +74,11 @@ class Travels:
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
 
-    def __reduce__(self) -> tuple[Callable[..., Travels], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., CachedPerProcess], tuple[object, ...]]:
         return _arrive, (self._name, type(self), self.__getstate__())
 
 
-def _arrive(name: str, kind: type[Travels], state: dict[str, object]) -> Travels:
+def _arrive(name: str, kind: type[CachedPerProcess], state: dict[str, object]) -> CachedPerProcess:
     with _arriving:
         found = _arrived.get(name)
         if found is None:

@@ -84,8 +84,7 @@ def _pair_sums(kernel: Matrix, covariance: Matrix, columns: NDArray[np.float64],
 
 
 _W = 512
-"""Columns of a block."""
-_COLUMNS, _SQUARES, _FOURTHS, _COVARIANCES, _MEANS, _H = 0, _W, 2 * _W, 3 * _W, 4 * _W, 5 * _W
+"""Columns of a block, whose rows of h stay in cache."""
 
 
 @compiled
@@ -101,52 +100,66 @@ def _pair_sums_on_the_cube(
     columns: NDArray[np.float64],
     moments: Matrix,
 ) -> None:
-    # All sums over columns, and four rows of h, are in one array at constant distances: then the compiler can tell
-    # them apart, and vectorises.
     n, n2 = kernel.shape
     mean, mean2 = _at_weights(table, words), _at_weights(table, words2)
     for first in range(0, n2, _W):
-        size = min(_W, n2 - first)
-        there, distance = words2[:, first : first + size].copy(), np.empty(size, dtype=np.uint64)
-        work = np.zeros(9 * _W)
-        work[_MEANS : _MEANS + size] = mean2[first : first + size]
+        last = min(first + _W, n2)
+        points2, distance = words2[:, first:last].copy(), np.empty(last - first, dtype=np.uint64)
+        h, sums = np.zeros((4, _W)), np.zeros((4, _W))
         for start in range(0, n, 4):
-            for row in range(4):
-                i, at = start + row, _H + row * _W
-                if i >= n:
-                    work[at : at + _W] = 0.0
-                    continue
-                distances_from(words, i, there, distance)
-                # A loop of its own: looked up among other things, the table costs twice as much.
-                for j in range(size):
-                    work[at + j] = table[distance[j]]
-                k, d, m = kernel[i, first : first + size], deltas[i, first : first + size], mean[i]
-                if own and first <= i < first + size:
-                    work[at + i - first] = m * work[_MEANS + i - first]  # c = 0
-                for j in range(size):
-                    c = work[at + j] - m * work[_MEANS + j]
-                    work[_COVARIANCES + j] += c * c
-                    work[at + j] = (k[j] + (width - 2.0 * np.int64(distance[j])) * d[j]) * c
-                rows[i] += _sum(work, at)
-            for j in range(size):
-                a, b = work[_H + j], work[_H + _W + j]
-                c, d = work[_H + 2 * _W + j], work[_H + 3 * _W + j]
-                work[_COLUMNS + j] += (a + b) + (c + d)
-                a, b, c, d = a * a, b * b, c * c, d * d
-                work[_SQUARES + j] += (a + b) + (c + d)
-                work[_FOURTHS + j] += (a * a + b * b) + (c * c + d * d)
-        for j in range(size):
-            columns[first + j] = work[_COLUMNS + j]
-            moments[0, first + j] = work[_SQUARES + j]
-            moments[1, first + j] = work[_FOURTHS + j]
-            moments[2, first + j] = work[_COVARIANCES + j]
+            h[n - start :] = 0.0
+            for i in range(start, min(start + 4, n)):
+                row = h[i - start]
+                # phi(dist(x, x')): looked up among other things, the table costs twice as much.
+                distances_from(words, i, points2, distance)
+                for j in range(last - first):
+                    row[j] = table[distance[j]]
+                if own and first <= i < last:
+                    row[i - first] = mean[i] * mean2[i]  # C_H = 0
+                _centre(row, mean[i], mean2[first:last], sums[3])
+                _multiply(row, kernel[i, first:last], deltas[i, first:last], width, distance)
+                rows[i] += _sum(row)
+            _add_four(h, last - first, sums)
+        columns[first:last] = sums[0, : last - first]
+        moments[:, first:last] = sums[1:, : last - first]
 
 
 @compiled
-def _sum(work: NDArray[np.float64], at: int) -> float:
-    """The sum of a block's numbers, in eight lanes."""
+def _centre(row: NDArray[np.float64], mean: float, mean2: NDArray[np.float64], squares: NDArray[np.float64]) -> None:
+    """Turn a row of phi(dist(x, x')) into the covariances, and add their squares."""
+    for j in range(mean2.size):
+        # C_H(x, x') = phi(dist(x, x')) - phi(|x|) phi(|x'|)
+        c = row[j] - mean * mean2[j]
+        squares[j] += c * c
+        row[j] = c
+
+
+@compiled
+def _multiply(row: NDArray[np.float64], kernel: Factor, deltas: Factor, width: float, distance: Words) -> None:
+    """Turn a row of covariances into h."""
+    for j in range(distance.size):
+        # h = C_H <s, s'>, where <x, x'> = width - 2 dist(x, x') with the ones that follow the points
+        row[j] = (kernel[j] + (width - 2.0 * np.int64(distance[j])) * deltas[j]) * row[j]
+
+
+@compiled
+def _add_four(h: Matrix, size: int, sums: Matrix) -> None:
+    """Add four rows of h, their squares and fourth powers to the sums over columns."""
+    # All in arrays whose rows are a constant apart: the compiler can tell them apart, and vectorises.
+    values, totals = h.reshape(-1), sums.reshape(-1)
+    for j in range(size):
+        a, b, c, d = values[j], values[j + _W], values[j + 2 * _W], values[j + 3 * _W]
+        totals[j] += (a + b) + (c + d)
+        a, b, c, d = a * a, b * b, c * c, d * d
+        totals[j + _W] += (a + b) + (c + d)
+        totals[j + 2 * _W] += (a * a + b * b) + (c * c + d * d)
+
+
+@compiled
+def _sum(work: NDArray[np.float64]) -> float:
+    """The sum of a row of h, in eight lanes."""
     a = b = c = d = e = f = g = h = 0.0
-    for j in range(at, at + _W, 8):
+    for j in range(0, _W, 8):
         a, b, c, d = a + work[j], b + work[j + 1], c + work[j + 2], d + work[j + 3]
         e, f, g, h = e + work[j + 4], f + work[j + 5], g + work[j + 6], h + work[j + 7]
     return ((a + b) + (c + d)) + ((e + f) + (g + h))

@@ -26,7 +26,7 @@ from ...classes.base import KnowsNullFunctions
 from ...core.arguments import Array, Stream, stream
 from ...estimation.expectation import rows_per_tile
 from ...estimation.settings import Settings
-from ...estimation.tiles import Travels, ordered_map, shares_memory, single_threaded_blas
+from ...estimation.tiles import CachedPerProcess, ordered_map, shares_memory, single_threaded_blas
 from ...problem import Factors, Problem
 
 _LARGEST = 2**22
@@ -50,7 +50,7 @@ class Coefficients(NamedTuple):
     gram: Array
 
 
-class Regression(Travels):
+class Regression(CachedPerProcess):
     """What is taken out of the signal. Does not take its coefficients along to other processes.
 
     Attributes

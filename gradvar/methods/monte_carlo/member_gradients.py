@@ -25,10 +25,10 @@ from ...classes.base import Samples
 from ...core.arguments import Array, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.expectation import rows_per_tile
-from ...estimation.tiles import Travels, single_threaded_blas
+from ...estimation.tiles import CachedPerProcess, single_threaded_blas
 from ...problem import Factors, Problem, norms_sq
 from .member_tiles import IN_CACHE, Cell, MemberTile
-from .tile_cache import Kept
+from .tile_cache import TileCache
 
 _INPUTS, _MEMBERS, _PROJECTIONS = 0, 1, 2
 _BLOCKS = 64
@@ -84,7 +84,7 @@ class Sums(NamedTuple):
         return cls(sum(kernels), sum(by_member), np.concatenate(by_projection, axis=1))
 
 
-class MemberGradients(Travels):
+class MemberGradients(CachedPerProcess):
     """One sample of inputs, members and projections; called with a task, it gives its mean of (h - hbar) s.
 
     Members and projections do not travel to other processes: they draw the same ones.
@@ -163,7 +163,7 @@ class MemberGradients(Travels):
         self.out = np.empty((0, 0), self.dtype)
         """Where the gradients of a chunk are written in this process, shape (blocks, members q), if there is any."""
         once = self.chunk == self.m and len(self.pieces) == 1
-        self._tiles: Kept[MemberTile] = Kept(0 if once else _KEPT_BYTES)
+        self._tiles: TileCache[MemberTile] = TileCache(0 if once else _KEPT_BYTES)
 
     def __getstate__(self) -> dict[str, object]:
         left = ("members", "sketch", "out", "_tiles")

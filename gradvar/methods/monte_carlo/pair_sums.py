@@ -17,12 +17,12 @@ from ...core.errors import NonFiniteError, ShapeError
 from ...core.numbers import exp2
 from ...estimation.expectation import rows_per_tile
 from ...estimation.settings import Settings
-from ...estimation.tiles import Travels, ordered_map
+from ...estimation.tiles import CachedPerProcess, ordered_map
 from ...estimation.u_statistic import Moments, moments
 from ...problem import Problem
 from .control_variates import Regression
 from .signal_tiles import Removed, SignalTile
-from .tile_cache import Kept, Key
+from .tile_cache import TileCache, Key
 
 Pair: TypeAlias = tuple[int, int, int]
 """The numbers i <= j of two tiles, and the size of the second."""
@@ -61,7 +61,7 @@ class _Study(NamedTuple):
     lacking_squares: float
 
 
-class _Tiles(Travels):
+class _Tiles(CachedPerProcess):
     """The tiles of one sample: each a pure function of its number and size, its key: only the last may be smaller.
 
     The first ones are kept, and the last one that each thread made, which is the second of its next pairs as well.
@@ -86,8 +86,8 @@ class _Tiles(Travels):
 
     def forget(self) -> None:
         """Give the memory back."""
-        self._tiles: Kept[SignalTile] = Kept(_KEPT_BYTES)
-        self._projections: Kept[Array] = Kept(_KEPT_BYTES)
+        self._tiles: TileCache[SignalTile] = TileCache(_KEPT_BYTES)
+        self._projections: TileCache[Array] = TileCache(_KEPT_BYTES)
         self._latest = threading.local()
 
     def __getstate__(self) -> dict[str, object]:

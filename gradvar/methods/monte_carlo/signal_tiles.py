@@ -1,7 +1,7 @@
 """The signals of a tile of inputs, kept as factors, and their inner products with those of another tile.
 
 Products are in float64, but for factors of which each product is an integer that float32 holds exactly, as the points
-of the cube: these take half the time in float32. `single` has all of them in float32.
+of the cube: these take half the time in float32.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import Array
-from ...core.errors import NonFiniteError
 from ...kernels.bits import Words, pack
 from ...problem import Factors, Problem
 
@@ -26,7 +25,6 @@ Removed: TypeAlias = Callable[[Factors], tuple[Array, Array, Array]]
 
 _EXACT = 2.0**24
 """float32 holds every integer up to this one."""
-_MOST = 2.0**127
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class SignalTile:
     has_points: bool
 
     @classmethod
-    def of(cls, problem: Problem, x: Array, removed: Removed | None, single: bool = False) -> Self:
+    def of(cls, problem: Problem, x: Array, removed: Removed | None) -> Self:
         """The signals at these inputs, less what is removed."""
         size = x.shape[0]
         scale = problem.signal_scale(x)[:, None]
@@ -74,12 +72,11 @@ class SignalTile:
         norm_sq = sum(
             (np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b) for a, b in gradient), start=np.zeros(size)
         )
-        kept = in_single if single else _in_single_if_exact
-        factors = [(kept(a), kept(b)) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1]
+        factors = [(_in_float32_if_exact(a), _in_float32_if_exact(b)) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1]
         return cls(
             x,
-            kept(np.concatenate([empty, *sides[0]], axis=1)),
-            kept(np.concatenate([empty, *sides[1]], axis=1)),
+            _in_float32_if_exact(np.concatenate([empty, *sides[0]], axis=1)),
+            _in_float32_if_exact(np.concatenate([empty, *sides[1]], axis=1)),
             factors,
             np.stack([norm_sq, scale[:, 0] ** 2 * norm_sq], axis=1),
             bool(factors) and _are_points(factors[0][0], x),
@@ -150,23 +147,10 @@ def _are_points(array: Stored, x: Array) -> bool:
     return np.array_equal(array[:, : x.shape[1]], x) and bool((array[:, x.shape[1] :] == 1).all())
 
 
-def in_single(array: Array) -> npt.NDArray[np.float32]:
-    """The array in float32, if products of its rows with themselves do not overflow there."""
-    if _largest_product(array) > _MOST:
-        raise NonFiniteError(
-            'the products of signals overflow float32; rescale labels or weights, or take precision="double"'
-        )
-    return array.astype(np.float32)
-
-
-def _in_single_if_exact(array: Array) -> Stored:
-    """In float32 if all sums of products with such an array are integers that float32 holds."""
-    if _largest_product(array) <= _EXACT and (array == np.rint(array)).all():
+def _in_float32_if_exact(array: Array) -> Stored:
+    """Return the array in float32 if all sums of products with such an array are integers that float32 holds."""
+    largest = float(np.abs(array).max(initial=0.0))
+    # |sum_k a_k b_k| <= K max |a|^2
+    if largest * largest * float(array.shape[1]) <= _EXACT and (array == np.rint(array)).all():
         return array.astype(np.float32)
     return array
-
-
-def _largest_product(array: Array) -> float:
-    """What no inner product of such rows exceeds."""
-    largest = float(np.abs(array).max(initial=0.0))
-    return largest * largest * float(array.shape[1])

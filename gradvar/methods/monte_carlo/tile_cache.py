@@ -1,4 +1,4 @@
-"""What is made once and asked for again: kept in memory as far as that goes."""
+"""A cache of tiles with a byte limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Key: TypeAlias = tuple[int, int]
 
 
 class Sized(Protocol):
-    """Whatever says how much memory it takes."""
+    """An object that says how much memory it takes."""
 
     @property
     def nbytes(self) -> int:
@@ -20,10 +20,10 @@ class Sized(Protocol):
 Made = TypeVar("Made", bound=Sized)
 
 
-class Kept(Generic[Made]):
-    """What has been made for each tile, by one thread while others wait: kept until so many bytes are full.
+class TileCache(Generic[Made]):
+    """A cache of tiles with a byte limit; one thread makes a tile, others wait.
 
-    The rest is made again whenever it is asked for.
+    Once the limit is reached, tiles that are not in it are made whenever they are asked for.
     """
 
     def __init__(self, nbytes: int) -> None:
