@@ -1,16 +1,14 @@
 """Monte Carlo against what a user of PyTorch or JAX would write by hand, side by side in one run.
 
-    python benchmarks/against_torch_and_jax.py [pairs] [pairs-single] [accuracy] [members] [members-single] [workers]
+    python benchmarks/against_torch_and_jax.py [pairs] [accuracy] [members] [workers]
 
 - pairs: the sum over all pairs of n = 16 384 inputs of class covariance x tangent kernel, SparseParities(64, 3), MLP
   64-128-1: torch.func's per-example gradients, materialised; the layer-wise contraction jitted by JAX; float64 all.
-- pairs-single: the same with all products in float32.
 - accuracy: the time to a 10% standard error on SparseParities(64, 2): torch with sampled hypotheses, two halves of the
   inputs and one batched torch.func gradient per half. Its error falls with the root of its time; the time for 10% is
   extrapolated from the error that its runs have.
 - members: the gradients E_x[h s] of 256 sampled members on 32 768 inputs, in float64: torch.func, vmap over members,
   the fastest of several sizes of batches; gradvar's whole gradients; and its random projections.
-- members-single: the same in float32.
 - workers: two workers against one, the same bits.
 
 Each candidate runs in a process of its own, alternately, so that peak memory is its own; a time is the best of the
@@ -60,9 +58,9 @@ def peak() -> float:
 # --- pairs -------------------------------------------------------------------------------------------------
 
 
-def pairs_gradvar(single: bool = False) -> dict[str, object]:
+def pairs_gradvar() -> dict[str, object]:
     H, model = gv.SparseParities(DIM, 3), network()
-    method = gv.MonteCarlo(variance_reduction=False, precision="single" if single else "double")
+    method = gv.MonteCarlo(variance_reduction=False)
     gv.gradient_variance(H, model, method=method, max_samples=1024, rtol=0, rng=0)
     base = peak()
     found = timed(lambda: gv.gradient_variance(H, model, method=method, max_samples=N, rtol=0, rng=0).value)
@@ -79,22 +77,22 @@ def covariance_table() -> np.ndarray:
     return normalised_krawtchouk(DIM, 3)
 
 
-def torch_network(single: bool) -> tuple[Any, dict[str, Any]]:
+def torch_network() -> tuple[Any, dict[str, Any]]:
     """The same network as a module of torch, and its parameters."""
     import torch
 
-    model, dtype = network(), torch.float32 if single else torch.float64
+    model, dtype = network(), torch.float64
     net = torch.nn.Sequential(torch.nn.Linear(DIM, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, 1)).to(dtype)
     for layer, w, b in zip((net[0], net[2]), model.weights, model.biases, strict=True):
         layer.weight.data, layer.bias.data = torch.tensor(np.array(w), dtype=dtype), torch.tensor(b, dtype=dtype)
     return net, {k: v.detach() for k, v in net.named_parameters()}
 
 
-def pairs_torch(single: bool = False) -> dict[str, object]:
+def pairs_torch() -> dict[str, object]:
     import torch
     from torch.func import functional_call, grad, vmap
 
-    (net, parameters), dtype = torch_network(single), torch.float32 if single else torch.float64
+    (net, parameters), dtype = torch_network(), torch.float64
     per_example = vmap(grad(lambda p, x: functional_call(net, p, (x[None],)).squeeze()), in_dims=(None, 0))
     table = torch.tensor(covariance_table(), dtype=dtype)
     x = torch.tensor(inputs(N), dtype=dtype)
@@ -114,13 +112,13 @@ def pairs_torch(single: bool = False) -> dict[str, object]:
     return {**timed(run, 1), "extra": peak() - base}
 
 
-def pairs_jax(single: bool = False) -> dict[str, object]:
+def pairs_jax() -> dict[str, object]:
     import jax
 
     jax.config.update("jax_enable_x64", True)
     import jax.numpy as jnp
 
-    model, dtype = network(), jnp.float32 if single else jnp.float64
+    model, dtype = network(), jnp.float64
     (w1, w2), (b1, _) = ([jnp.asarray(a, dtype=dtype) for a in arrays] for arrays in (model.weights, model.biases))
     table, x = jnp.asarray(covariance_table(), dtype=dtype), jnp.asarray(inputs(N), dtype=dtype)
 
@@ -170,7 +168,7 @@ def accuracy_torch() -> dict[str, object]:
     from torch.func import functional_call, vjp, vmap
 
     truth = gv.gradient_variance(gv.SparseParities(DIM, 2), network()).value
-    net, parameters = torch_network(single=False)
+    net, parameters = torch_network()
     members, n = 64, 65_536
 
     def gradients(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -203,19 +201,18 @@ def accuracy_torch() -> dict[str, object]:
 MEMBERS, MANY = 256, 32_768
 
 
-def members_gradvar(n_projections: int | None = None, single: bool = False) -> dict[str, object]:
-    precision = "single" if single else "double"
-    method = gv.MonteCarlo(n_members=MEMBERS, n_projections=n_projections, precision=precision)
+def members_gradvar(n_projections: int | None = None) -> dict[str, object]:
+    method = gv.MonteCarlo(n_members=MEMBERS, n_projections=n_projections)
     H = Drawn(gv.SparseParities(DIM, 3))
     run = lambda: gv.gradient_variance(H, network(), method=method, max_samples=MANY, rtol=0, rng=0).value  # noqa: E731
     return timed(run)
 
 
-def members_torch(single: bool = False) -> dict[str, object]:
+def members_torch() -> dict[str, object]:
     import torch
     from torch.func import functional_call, vjp, vmap
 
-    (net, parameters), dtype = torch_network(single), torch.float32 if single else torch.float64
+    (net, parameters), dtype = torch_network(), torch.float64
     H = gv.SparseParities(DIM, 3)
     drawn = H.sample(MEMBERS, 0)
 
@@ -258,21 +255,11 @@ def workers(count: int) -> dict[str, object]:
 
 CANDIDATES: dict[str, dict[str, Callable[[], dict[str, object]]]] = {
     "pairs": {"gradvar": pairs_gradvar, "jax, layer-wise": pairs_jax, "torch, gradients": pairs_torch},
-    "pairs-single": {
-        "gradvar": lambda: pairs_gradvar(True),
-        "jax, layer-wise": lambda: pairs_jax(True),
-        "torch, gradients": lambda: pairs_torch(True),
-    },
     "accuracy": {"gradvar": accuracy_gradvar, "torch, sampled members": accuracy_torch},
     "members": {
         "gradvar": members_gradvar,
         "gradvar, projections": lambda: members_gradvar(512),
         "torch, vmap": members_torch,
-    },
-    "members-single": {
-        "gradvar": lambda: members_gradvar(single=True),
-        "gradvar, projections": lambda: members_gradvar(512, single=True),
-        "torch, vmap": lambda: members_torch(True),
     },
     "workers": {"2 workers": lambda: workers(2), "1 worker": lambda: workers(1)},
 }

@@ -20,9 +20,10 @@ import numpy as np
 
 import gradvar as gv
 from gradvar.classes.base import Samples
+from gradvar.core.arguments import Stream
 from gradvar.estimation.settings import Settings
 from gradvar.methods.monte_carlo.control_variates import regression
-from gradvar.methods.monte_carlo.input_pairs import _FINAL_KEY, InputPairs, _estimate
+from gradvar.methods.monte_carlo.input_pairs import InputPairs, _estimate
 from gradvar.methods.monte_carlo.pair_sums import PairSums
 from gradvar.methods.monte_carlo.sampled_members import SampledMembers
 
@@ -100,7 +101,7 @@ def estimates(problem: gv.Problem, settings: Settings, reduced: bool, members: i
         return [SampledMembers(members, None).estimate(problem, level) for level in at_levels]
     if settings.rtol > 0:
         return [InputPairs(reduced).estimate(problem, level) for level in at_levels]
-    sums = PairSums(problem, settings, regression(problem, settings) if reduced else None, _FINAL_KEY)
+    sums = PairSums(problem, settings, regression(problem, settings) if reduced else None, Stream.PAIRS)
     sums.extend(settings.max_samples, lambda _: None)
     return [_estimate(sums, level, 0.0) for level in at_levels]
 

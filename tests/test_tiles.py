@@ -58,11 +58,9 @@ class Counter(CachedPerProcess):
         super().__init__()
         self.start, self.calls = start, 0
 
-    def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name != "calls"}
+    left_behind = ("calls",)
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
+    def restore(self):
         self.calls = 0
 
     def __call__(self, task):

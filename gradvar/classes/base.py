@@ -71,6 +71,14 @@ class KnowsCovariance(HypothesisClass, Protocol):
 
 
 @runtime_checkable
+class KnowsMean(HypothesisClass, Protocol):
+    """A class that says its mean."""
+
+    def mean(self, x: Array) -> Array:
+        """m(x) = E_h h(x), shape (n,)."""
+
+
+@runtime_checkable
 class KnowsNullFunctions(HypothesisClass, Protocol):
     """A class that names functions that its covariance annihilates."""
 

@@ -15,7 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -61,34 +61,35 @@ class CachedPerProcess:
     """An object of which a process keeps the first copy that reaches it, with all that this has computed since.
 
     A task takes its function along, so that any worker can do it; one that has done another of the same computation
-    goes on with the function it has. What an object need not take along, since it can be computed again from the
-    rest, its `__getstate__` leaves out.
+    goes on with the function it has. What an object need not take along, since `restore` can make it again from the
+    rest, is named in `left_behind`.
     """
+
+    left_behind: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self._name = uuid.uuid4().hex
 
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
+    def restore(self) -> None:
+        """Make the attributes in `left_behind` again, where a copy arrives."""
 
     def __reduce__(self) -> tuple[Callable[..., CachedPerProcess], tuple[object, ...]]:
-        return _arrive, (self._name, type(self), self.__getstate__())
+        state = {name: value for name, value in self.__dict__.items() if name not in self.left_behind}
+        return _arrive, (self._name, type(self), state)
 
 
 def _arrive(name: str, kind: type[CachedPerProcess], state: dict[str, object]) -> CachedPerProcess:
     with _arriving:
-        found = _arrived.get(name)
-        if found is None:
-            found = kind.__new__(kind)
-            found.__setstate__(state)
-            _arrived[name] = found
+        kept = _arrived.get(name)
+        if kept is None:
+            kept = kind.__new__(kind)
+            kept.__dict__.update(state)
+            kept.restore()
+            _arrived[name] = kept
             if len(_arrived) > _MOST_ARRIVED:
                 _arrived.popitem(last=False)
         _arrived.move_to_end(name)
-        return found
+        return kept
 
 
 def shares_memory(executor: Executor | None) -> bool:

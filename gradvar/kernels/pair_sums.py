@@ -34,9 +34,16 @@ def pair_sums(kernel: Matrix, covariance: Matrix) -> tuple[Matrix, Matrix, Matri
 
 
 def pair_sums_on_the_cube(
-    kernel: Factor, deltas: Factor, width: int, words: Words, words2: Words, table: NDArray[np.float64], own: bool
+    kernel: Factor,
+    deltas: Factor,
+    width: int,
+    words: Words,
+    words2: Words,
+    table: NDArray[np.float64],
+    own: bool,
+    centred: bool = True,
 ) -> tuple[Matrix, Matrix, Matrix]:
-    """The same sums where both factors depend on the Hamming distances of points of the cube.
+    """Return the sums of `pair_sums` where both factors depend on the Hamming distances of points of the cube.
 
         h_ij = (kernel_ij + (width - 2 dist(x_i, x_j)) deltas_ij) (table[dist(x_i, x_j)] - table[|x_i|] table[|x_j|])
 
@@ -52,11 +59,14 @@ def pair_sums_on_the_cube(
         A value for each distance.
     own : bool
         Whether the points are the same, and pairs of a point with itself have h_ii = 0.
+    centred : bool
+        Whether table[|x_i|] table[|x_j|] is subtracted.
 
     Returns arrays of shapes (n,), (n2,) and (3,). One pass, h and the covariance never stored; releases the GIL.
     """
     rows, columns, moments = np.zeros(kernel.shape[0]), np.zeros(kernel.shape[1]), np.zeros((3, kernel.shape[1]))
-    _pair_sums_on_the_cube(kernel, deltas, float(width), words, words2, table, own, rows, columns, moments)
+    mean, mean2 = _at_weights(table, words, centred), _at_weights(table, words2, centred)
+    _pair_sums_on_the_cube(kernel, deltas, float(width), words, words2, table, mean, mean2, own, rows, columns, moments)
     return rows, columns, moments.sum(axis=1)
 
 
@@ -95,13 +105,14 @@ def _pair_sums_on_the_cube(
     words: Words,
     words2: Words,
     table: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    mean2: NDArray[np.float64],
     own: bool,
     rows: NDArray[np.float64],
     columns: NDArray[np.float64],
     moments: Matrix,
 ) -> None:
     n, n2 = kernel.shape
-    mean, mean2 = _at_weights(table, words), _at_weights(table, words2)
     for first in range(0, n2, _W):
         last = min(first + _W, n2)
         points2, distance = words2[:, first:last].copy(), np.empty(last - first, dtype=np.uint64)
@@ -165,8 +176,8 @@ def _sum(work: NDArray[np.float64]) -> float:
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
-@compiled
-def _at_weights(table: NDArray[np.float64], words: Words) -> NDArray[np.float64]:
-    weight = np.empty(words.shape[1], dtype=np.uint64)
-    distances_from(np.zeros((words.shape[0], 1), dtype=np.uint64), 0, words, weight)
-    return table[weight]
+def _at_weights(table: NDArray[np.float64], words: Words, centred: bool) -> NDArray[np.float64]:
+    """Return table[|x|] for each point, or zeros."""
+    if not centred:
+        return np.zeros(words.shape[1])
+    return table[np.bitwise_count(words).sum(axis=0, dtype=np.int64)]

@@ -111,9 +111,9 @@ def choose(methods: Sequence[Method], problem: Problem, max_work: float = math.i
                 continue
             reason = NotApplicableError(f"it takes about {work:.2g} multiplications, more than {max_work:.2g}")
         reasons.append((method, reason))
-    declined = tuple(f"not {method.name}: {reason}" for method, reason in reasons)
+    declined = tuple(dict.fromkeys(f"not {method.name}: {reason}" for method, reason in reasons))
     if not able:
-        if len(reasons) == 1:
+        if len(declined) == 1:
             raise reasons[0][1]
         raise NotApplicableError("no method covers this problem: " + "; ".join(declined))
     ordered = tuple(method for _, method in sorted(able, key=lambda pair: pair[0]))

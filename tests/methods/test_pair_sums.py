@@ -29,7 +29,7 @@ def sums(n: int, executor=None) -> tuple[float, ...]:
     chosen = settings(executor)
     found = PairSums(PROBLEM, chosen, regression(PROBLEM, chosen), 1)
     found.extend(n, lambda pairs: None)
-    return tuple(found.found()[0])
+    return tuple(found.statistic().moments)
 
 
 def test_what_is_kept_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch):
@@ -76,7 +76,7 @@ def test_sums_by_the_distance_are_those_of_the_covariance(H, widths: list[int], 
     def found(hypotheses) -> tuple[float, ...]:
         sums = PairSums(gv.Problem(hypotheses, model), settings(), None, 1)
         sums.extend(1300, lambda pairs: None)
-        return tuple(sums.found()[0])
+        return tuple(sums.statistic().moments)
 
     expected = found(Restated(H))
     assert not taken
@@ -90,7 +90,7 @@ def test_samples_that_are_there_are_not_drawn_again():
     for _ in range(2):
         found.extend(1024, lambda tiles: None)
         assert found.n == 1024
-    assert found.found()[0].value == math.fsum(found.row_sums) / (1024 * 1023)
+    assert found.statistic().value == math.fsum(found.row_sums) / (1024 * 1023)
 
 
 def test_a_covariance_that_was_replaced_is_the_one_that_counts():
@@ -114,18 +114,18 @@ def test_a_mean_that_was_replaced_is_the_one_that_counts():
 
 def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pytest.MonkeyPatch):
     projected, made = [], []
-    project, sample = Regression.project, pair_sums._Tiles._sample
+    project, sample = Regression.project, pair_sums.Tiles._sample
 
     def counted(self, factors):
         projected.append(1)
         return project(self, factors)
 
-    def counting(self, key, single):
+    def counting(self, key):
         made.append(key)
-        return sample(self, key, single)
+        return sample(self, key)
 
     monkeypatch.setattr(Regression, "project", counted)
-    monkeypatch.setattr(pair_sums._Tiles, "_sample", counting)
+    monkeypatch.setattr(pair_sums.Tiles, "_sample", counting)
     # 512 rows of 18 projections take 74 kB, a tile several times that: all six projections are kept, no tile is
     monkeypatch.setattr(pair_sums, "_KEPT_BYTES", 512 * 18 * 8 * 6)
     with ThreadPoolExecutor(3) as pool:
@@ -137,8 +137,8 @@ def test_a_projection_is_had_once_though_its_tile_is_made_again(monkeypatch: pyt
 
 def test_threads_do_not_make_the_same_tile_twice(monkeypatch: pytest.MonkeyPatch):
     made = []
-    sample = pair_sums._Tiles._sample
-    monkeypatch.setattr(pair_sums._Tiles, "_sample", lambda self, *what: (made.append(what[0]), sample(self, *what))[1])
+    sample = pair_sums.Tiles._sample
+    monkeypatch.setattr(pair_sums.Tiles, "_sample", lambda self, *what: (made.append(what[0]), sample(self, *what))[1])
     with ThreadPoolExecutor(4) as pool:
         sums(8 * 512, pool)
     assert sorted(made) == [(number, 512) for number in range(8)]

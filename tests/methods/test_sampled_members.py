@@ -16,7 +16,6 @@ from scipy.special import stdtrit
 from scipy.stats import binom
 
 import gradvar as gv
-from gradvar.kernels import sign_products
 from gradvar.methods.monte_carlo import sampled_members
 from gradvar.methods.monte_carlo.member_gradients import MemberGradients
 
@@ -34,8 +33,8 @@ class Silent:
         return self.H.evaluate(members, x)
 
 
-def monte_carlo(H, model, loss="square", m=64, q=None, precision="double", **settings) -> gv.Estimate:
-    method = gv.MonteCarlo(n_members=m, n_projections=q, precision=precision)
+def monte_carlo(H, model, loss="square", m=64, q=None, **settings) -> gv.Estimate:
+    method = gv.MonteCarlo(n_members=m, n_projections=q)
     estimate = gv.gradient_variance(Silent(H), model, loss, method=method, **settings)
     assert not estimate.exact
     assert estimate.method == "monte-carlo (sampled members)"
@@ -197,67 +196,6 @@ def test_same_seed_same_bits_for_any_workers():
     assert monte_carlo(H, model, **{**settings, "rng": 4}).value != alone.value
 
 
-@pytest.mark.parametrize(("width", "tables"), [(8, 256), (20, 1)])
-@pytest.mark.parametrize("q", [None, 30])
-@pytest.mark.parametrize("numbers", [2**24, 64 * 129 * 7, 64 * 100])
-def test_float32_moves_the_estimate_by_less_than_it_says(
-    q, numbers: int, width: int, tables: int, monkeypatch: pytest.MonkeyPatch
-):
-    """All members at once; in chunks; and in pieces; by products and by tables."""
-    tabulated, add = [], sign_products.add_sign_products
-    monkeypatch.setattr(sign_products, "add_sign_products", lambda *args: (tabulated.append(1), add(*args))[1])
-    monkeypatch.setattr("gradvar.methods.monte_carlo.member_tiles._TABLES", tables)
-    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._CHUNK", numbers)
-    H, model = gv.SparseParities(14, 1), gv.MLP.random([14, width, 1], rng=0)
-    settings = {"m": 24, "q": q, "max_samples": 640, "rtol": 0, "rng": 3}
-    double, single = (monte_carlo(H, model, precision=precision, **settings) for precision in ("double", "single"))
-    assert "float32" in single.guarantee
-    assert "float32" not in double.guarantee
-    assert 0 < abs(single.value - double.value) <= single.standard_error - double.standard_error
-    assert single.standard_error < 1.0001 * double.standard_error
-    for workers in (1, 3):
-        with ThreadPoolExecutor(workers) as pool:
-            again = monte_carlo(H, model, precision="single", executor=pool, **settings)
-        assert (again.value, again.interval) == (single.value, single.interval)
-    assert bool(tabulated) == (tables == 1)
-
-
-def test_products_in_float32_are_named_even_where_they_lack_nothing():
-    found = monte_carlo(gv.SparseParities(40, 1), gv.Linear(np.ones(40)), precision="single", max_samples=1024, rtol=0)
-    assert "float32" in found.guarantee
-
-
-def _cut_short(array: np.ndarray) -> np.ndarray:
-    mantissa, exponent = np.frexp(array)
-    return np.ldexp(np.trunc(mantissa * 2**5) / 2**5, exponent).astype(np.float32)
-
-
-def test_what_coarse_products_lack_is_added(monkeypatch: pytest.MonkeyPatch):
-    """Signals cut short to five bits are too small: the estimate would be, too."""
-    H, model = gv.SparseParities(14, 1), gv.MLP.random([14, 8, 1], rng=0)
-    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._CHUNK", 64 * 129 * 7)
-    monkeypatch.setattr("gradvar.methods.monte_carlo.member_tiles.in_single", _cut_short)
-    seeds = 100
-
-    def moved() -> tuple[np.ndarray, list[bool]]:
-        differences, allowed = [], []
-        for seed in range(seeds):
-            double, coarse = (
-                monte_carlo(H, model, m=24, max_samples=640, rtol=0, rng=seed, precision=precision)
-                for precision in ("double", "single")
-            )
-            differences.append(coarse.value - double.value)
-            allowed.append(abs(differences[-1]) <= coarse.standard_error - double.standard_error)
-        return np.array(differences), allowed
-
-    differences, allowed = moved()
-    assert abs(differences.mean()) <= 4 * differences.std(ddof=1) / math.sqrt(seeds)
-    assert all(allowed)
-    monkeypatch.setattr("gradvar.methods.monte_carlo.sampled_members._EXACT", 0)
-    differences, _ = moved()
-    assert differences.mean() < -8 * differences.std(ddof=1) / math.sqrt(seeds)
-
-
 @pytest.mark.large
 @pytest.mark.parametrize("numbers", [64 * 113 * 10, 64 * 100, 64 * 40])
 def test_members_in_chunks_and_pieces_give_the_same_value(numbers: int, monkeypatch: pytest.MonkeyPatch):
@@ -291,14 +229,13 @@ def test_progress_from_one_or_two_members_resolves_nothing(few: int, monkeypatch
     assert not seen[0].resolved
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
-def test_members_that_agree_leave_nothing_not_even_rounding(precision: str):
+def test_members_that_agree_leave_nothing_not_even_rounding():
     class One(Silent):
         def sample(self, m, rng):
             return np.zeros((m, 20), dtype=bool)
 
     H, model = One(gv.SparseParities(20, 3)), gv.MLP.random([20, 30, 1], rng=0)
-    method = gv.MonteCarlo(n_members=64, n_projections=None, precision=precision)
+    method = gv.MonteCarlo(n_members=64, n_projections=None)
     found = gv.gradient_variance(H, model, method=method, max_samples=640, rtol=0, rng=0)
     assert found.value == 0
     assert not found.resolved

@@ -1,8 +1,6 @@
-"""Signals of tiles in float64 and float32, against gradients that are written out."""
+"""Signals of tiles against gradients that are written out."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -16,10 +14,10 @@ from gradvar.models.base import products
 MLP = gv.MLP.random([12, 5, 4, 1], rng=0)
 
 
-def tiles(model: gv.Model, scale: float = 1.0, single: bool = False) -> tuple[SignalTile, SignalTile]:
+def tiles(model: gv.Model, scale: float = 1.0) -> tuple[SignalTile, SignalTile]:
     problem = gv.Problem(gv.SparseParities(12, 2), model)
     x = scale * problem.inputs.sample(40, np.random.default_rng(0))
-    return SignalTile.of(problem, x[:25], None, single), SignalTile.of(problem, x[25:], None, single)
+    return SignalTile.of(problem, x[:25], None), SignalTile.of(problem, x[25:], None)
 
 
 def signals(tile: SignalTile, model: gv.Model) -> np.ndarray:
@@ -27,15 +25,14 @@ def signals(tile: SignalTile, model: gv.Model) -> np.ndarray:
     return products(problem.signal_factors(tile.x))
 
 
-@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("model", [MLP, gv.Linear(np.ones(12)), gv.Cosine(np.full(12, 0.3))], ids=repr)
-def test_inner_products_are_those_of_the_signals(model: gv.Model, single: bool):
-    first, second = tiles(model, single=single)
+def test_inner_products_are_those_of_the_signals(model: gv.Model):
+    first, second = tiles(model)
     expected = signals(first, model) @ signals(second, model).T
     found = first.inner_products(second)
     assert found.dtype == np.float64
     # 2 (K + 2) roundings of one sum of K products and of the products of two sums, by Cauchy and Schwarz
-    unit = (np.finfo(np.float32).eps if single else np.finfo(np.float64).eps) / 2
+    unit = np.finfo(np.float64).eps / 2
     roundings = 2 * (12 + 1 + 2)
     bound = roundings * unit * np.sqrt(np.outer(first.norms[:, 1], second.norms[:, 1]))
     assert (np.abs(found - expected) <= bound + 1e-15).all()
@@ -67,57 +64,6 @@ def test_integers_up_to_the_limit_are_exact():
         assert np.array_equal(a @ a2.T, points)
 
 
-def test_what_overflows_float32_is_an_error():
-    model = gv.MLP([MLP.weights[0], MLP.weights[1], 1e30 * MLP.weights[2]], MLP.biases)
-    H = gv.SparseParities(12, 2)
-    with pytest.raises(gv.NonFiniteError, match=r'float32.*precision="double"'):
-        gv.gradient_variance(H, model, method=gv.MonteCarlo(precision="single"), max_samples=64, rtol=0, rng=0)
-
-
-def estimate(precision: str, n: int, **settings: object) -> gv.Estimate:
-    H, model = gv.SparseParities(24, 2), gv.MLP.random([24, 8, 1], rng=0)
-    method = gv.MonteCarlo(precision=precision)
-    return gv.gradient_variance(H, model, method=method, max_samples=n, rtol=0, rng=3, **settings)
-
-
-def test_one_tile_in_float32_is_corrected_to_float64():
-    double, single = estimate("double", 500), estimate("single", 500)
-    assert "float32" in single.guarantee
-    assert "float32" not in double.guarantee
-    assert math.isclose(single.value, double.value, rel_tol=1e-13)
-    # The interval rests on squares, cubes and triangles as well, here in float32.
-    width = double.interval[1] - double.interval[0]
-    assert np.allclose(single.interval, double.interval, rtol=0, atol=1e-2 * width)
-    assert abs(single.upper - double.upper) < 1e-2 * width
-
-
-def test_float32_moves_the_estimate_by_less_than_it_says(monkeypatch: pytest.MonkeyPatch):
-    double, single = estimate("double", 3000), estimate("single", 3000)
-    moved = abs(single.value - double.value)
-    assert 0 < moved <= single.standard_error - double.standard_error
-    assert single.standard_error < 1.01 * double.standard_error
-    # Coarse products, as of a format of eight bits: the correction still holds the interval together.
-    monkeypatch.setattr("gradvar.methods.monte_carlo.signal_tiles.in_single", _coarse)
-    coarse = estimate("single", 3000)
-    assert 1e3 * moved < abs(coarse.value - double.value) <= coarse.standard_error - double.standard_error
-
-
-def _coarse(array: np.ndarray) -> np.ndarray:
-    mantissa, exponent = np.frexp(array)
-    return np.ldexp(np.rint(mantissa * 2**8) / 2**8, exponent)
-
-
-def test_tiles_in_float32_have_the_same_bits_for_any_number_of_workers():
-    from concurrent.futures import ThreadPoolExecutor
-
-    values = []
-    for workers in (1, 3):
-        with ThreadPoolExecutor(workers) as pool:
-            values.append(estimate("single", 2100, executor=pool))
-    assert values[0].value == values[1].value
-    assert values[0].interval == values[1].interval
-
-
 def test_triangles_come_from_the_first_tiles(monkeypatch: pytest.MonkeyPatch):
     # A class whose pairs within tiles are summed like others, studied or not: on the cube other roundings would show.
     H, model = gv.LinearPeriodic(4, 1.5), gv.MLP.random([4, 8, 1], rng=0)
@@ -127,9 +73,3 @@ def test_triangles_come_from_the_first_tiles(monkeypatch: pytest.MonkeyPatch):
     fewer = gv.gradient_variance(H, model, **settings)
     assert few.value == fewer.value
     assert few.interval != fewer.interval
-
-
-@pytest.mark.parametrize("precision", ["half", 64, None])
-def test_another_precision_is_an_error(precision: object):
-    with pytest.raises(ValueError, match=r"`precision` must be"):
-        gv.MonteCarlo(precision=precision)

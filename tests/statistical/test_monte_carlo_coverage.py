@@ -149,8 +149,8 @@ def moments_of(H, model, n: int, seeds: int, reduced: bool = True) -> list[Momen
             settings = Settings.checked(0, 0.95, n, seed, pool, False)
             sums = PairSums(problem, settings, regression(problem, settings) if reduced else None, 1)
             sums.extend(n, lambda _: None)
-            moments, resolved = sums.found()
-            found.append(moments if resolved else None)
+            statistic = sums.statistic()
+            found.append(statistic.moments if statistic.resolved else None)
     return found
 
 

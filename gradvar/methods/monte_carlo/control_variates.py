@@ -1,4 +1,4 @@
-r"""Variance reduction: what the class covariance annihilates is taken out of the signal.
+r"""Variance reduction: components that the class covariance annihilates are taken out of the signal.
 
 If E_x[h(x) f(x)] is the same for every member h, then E_x'[C_H(x, x') f(x')] = 0 for every x, and
 
@@ -51,7 +51,9 @@ class Coefficients(NamedTuple):
 
 
 class Regression(CachedPerProcess):
-    """What is taken out of the signal. Does not take its coefficients along to other processes.
+    """The regression of the signal on functions that the class covariance annihilates.
+
+    It does not take its coefficients along to other processes.
 
     Attributes
     ----------
@@ -63,19 +65,18 @@ class Regression(CachedPerProcess):
         How many functions.
     """
 
+    left_behind = ("_coefficients", "_fitting")
+
     def __init__(self, problem: Problem, seed: np.random.SeedSequence, shapes: list[tuple[int, int]], q: int) -> None:
         super().__init__()
         self.problem, self.shapes, self.q = problem, shapes, q
         self._fit = _Fit(problem, seed, q)
+        self.restore()
+
+    def restore(self) -> None:
+        """Begin without coefficients: this process will fit its own."""
         self._coefficients: Coefficients | None = None
         self._fitting = threading.Lock()
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_coefficients", "_fitting")}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        super().__setstate__(state)
-        self._coefficients, self._fitting = None, threading.Lock()
 
     @property
     def coefficients(self) -> Coefficients:
@@ -103,6 +104,7 @@ class Regression(CachedPerProcess):
             gram += products
             for total, part in zip(sums, parts, strict=True):
                 total += part
+        # b = (sum f f')^+ sum f s
         inverse = np.linalg.pinv(gram, hermitian=True)
         coefficients = [np.tensordot(inverse, total, axes=1) for total in sums]
         flat = np.concatenate([b.reshape(self.q, -1) for b in coefficients], axis=1)
@@ -115,6 +117,7 @@ class Regression(CachedPerProcess):
     def project(self, factors: Factors) -> Array:
         """<s(x), b_q>, shape (n, q), from the signal's factors. Costs n q P."""
         total = np.zeros((factors[0][0].shape[0], self.q))
+        # <s, b_q> = sum_l A_l' b_ql B_l
         for (left, right), b in zip(factors, self.coefficients.factors, strict=True):
             q, r, s = b.shape
             if s == 1:
@@ -125,7 +128,7 @@ class Regression(CachedPerProcess):
 
 
 def regression(problem: Problem, settings: Settings) -> Regression | None:
-    """Regress the signal on what the class annihilates; None for a class that names nothing."""
+    """Regress the signal on the class's null functions; None for a class that names none."""
     if not isinstance(problem.hypotheses, KnowsNullFunctions):
         return None
     x = problem.inputs.sample(1, np.random.default_rng(0))
@@ -135,10 +138,10 @@ def regression(problem: Problem, settings: Settings) -> Regression | None:
         q = 1
     if q == 0 or q * size > _LARGEST:
         return None
-    found = Regression(problem, settings.seed, shapes, q)
+    fitted = Regression(problem, settings.seed, shapes, q)
     if shares_memory(settings.executor):
-        found.fit(settings.executor)
-    return found
+        fitted.fit(settings.executor)
+    return fitted
 
 
 @dataclass(frozen=True)

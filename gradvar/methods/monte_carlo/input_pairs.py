@@ -4,62 +4,66 @@ r"""A U-statistic over pairs of sampled inputs, for classes that say their covar
 
 is an unbiased estimate of Var(H, F, w) = E[C_H(x, x') <s(x), s(x')>]: the class is integrated in closed form
 through its covariance, and the diagonal, which is what inflates the plug-in estimate by G^2/n, is left out. Its
-variance comes from Hoeffding's decomposition (`methods/hoeffding.py`). What the class covariance annihilates is
-taken out of the signal first (`methods/regression.py`).
+variance comes from Hoeffding's decomposition (`estimation/u_statistic.py`). What the class covariance annihilates is
+taken out of the signal first (`control_variates.py`).
 
-The sample size is doubled until the half width is below `rtol` times the value, on a pilot sample that is then
-dropped: a size chosen by looking at the very estimate that is reported would bias it and its interval.
+The second moment E_h ||E[h s]||^2 has C_H + m m' in place of C_H, and the mean part ||E[m s]||^2 has m m'
+(`class_kernel.py`). These annihilate nothing, so that the signal is taken as it is.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...classes.base import KnowsCovariance
 from ...core.arguments import Stream
 from ...core.errors import NotApplicableError
 from ...core.numbers import format_number
 from ...estimation.expectation import ROUNDING, sampled_norms
+from ...estimation.pilot import planned_size
 from ...estimation.progress import Progress, progress
 from ...estimation.settings import Settings
-from ...estimation.u_statistic import Moments
-from ...problem import Problem
+from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import attach_estimate
-from .control_variates import regression
-from .pair_sums import ROWS, PairSums
+from .class_kernel import ClassKernel
+from .control_variates import Regression, regression
+from .pair_sums import ROWS, PairStatistic, PairSums
 
 
 @dataclass(frozen=True)
 class InputPairs:
-    """The U-statistic over pairs of inputs; see `MonteCarlo`.
+    """The U-statistic over pairs of inputs, with its score interval.
+
+    Costs n^2/2 products of the widths of the model (n^2 P for models without tangent factors). A process keeps 256 MiB
+    of signals at most, and holds two tiles of 512 inputs for each thread besides.
 
     Attributes
     ----------
     variance_reduction : bool
         Whether what the class covariance annihilates is taken out of the signal.
-    precision : str
-        "double", or "single" for products in float32.
     """
 
     variance_reduction: bool = True
-    precision: str = "double"
+    name: str = field(default="monte-carlo", init=False)
 
     def declines(self, problem: Problem) -> ValueError | None:
-        """Return None for a class that says its covariance."""
-        hypotheses = problem.hypotheses
-        if not isinstance(hypotheses, KnowsCovariance):
-            return NotApplicableError(f"{hypotheses!r} has no method `covariance(x, x2)`")
+        """Return None for a class that says its covariance, or its mean as well where the moment needs it."""
+        if problem.weightless:
+            return NotApplicableError(problem.weightless)
         x = problem.inputs.sample(1, np.random.default_rng(0))
         try:
-            hypotheses.covariance(x, x)
+            ClassKernel(problem.hypotheses, problem.moment)(x, x)
         except NotApplicableError as error:
             return error
         return None
+
+    def work(self, problem: Problem) -> float:
+        """Return inf: it samples."""
+        return math.inf
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""
@@ -68,7 +72,7 @@ class InputPairs:
         )
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
-        """Return the U-statistic, its size chosen by a pilot; `rtol=0` spends all `max_samples`.
+        """Return the U-statistic, its size chosen by a pilot that is dropped; `rtol=0` spends all `max_samples`.
 
         Raises
         ------
@@ -76,93 +80,74 @@ class InputPairs:
             On Ctrl-C, or where the executor's workers die, with the estimate from the samples that were finished.
         """
         begin = time.perf_counter()
-        samples: list[PairSums] = []
-        single = self.precision == "single"
+        started: list[PairSums] = []
 
         def so_far() -> Estimate | None:
-            done = [sums for sums in samples if sums.n >= 4]
-            return _estimate(done[-1], settings, begin) if done else None
+            done = [sums for sums in started if sums.n >= 4]
+            return _estimate(done[-1], settings, time.perf_counter() - begin) if done else None
+
+        def sums_of(key: int, reduction: Regression | None) -> PairSums:
+            started.append(PairSums(problem, settings, reduction, key))
+            return started[-1]
 
         with attach_estimate(so_far), progress(settings.progress) as bar:
-            reduction = regression(problem, settings) if self.variance_reduction else None
-            n = settings.max_samples
-            if settings.rtol > 0 and n // 4 >= 2 * ROWS:
-                samples.append(PairSums(problem, settings, reduction, Stream.PAIRS_PILOT, single))
-                n = _planned(samples[-1], settings, bar)
-                samples[-1].tiles.forget()
-            samples.append(PairSums(problem, settings, reduction, Stream.PAIRS, single))
-            _extend(samples[-1], n, f"{n:,} samples", settings, bar)
-        return _estimate(samples[-1], settings, begin)
+            reduced = self.variance_reduction and problem.moment is Moment.VARIANCE
+            reduction = regression(problem, settings) if reduced else None
+            pilot = sums_of(Stream.PAIRS_PILOT, reduction)
 
+            def extended(n: int) -> PairStatistic:
+                _extend(pilot, n, f"pilot of {n:,} samples", settings, bar)
+                return pilot.statistic()
 
-def _planned(pilot: PairSums, settings: Settings, bar: Progress) -> int:
-    """The number of samples that is expected to meet `rtol`, from a pilot that resolves a quarter of the value."""
-    n, goal = 2 * ROWS, max(settings.rtol, 0.25)
-    while True:
-        _extend(pilot, n, f"pilot of {n:,} samples", settings, bar)
-        found, resolved = pilot.found()
-        half = settings.quantile * math.sqrt(found.variance(n))
-        # More samples do not help a number that is rounding, as where all of the signal is annihilated.
-        if resolved and half <= pilot.rounding:
-            return n
-        if resolved and half <= goal * found.value:
-            break
-        if 2 * n > settings.max_samples // 4:
-            return settings.max_samples
-        n *= 2
-    n = 2 * ROWS
-    # 0.8: the half width of the final sample is random, and should rarely come out above what was asked for.
-    while n < settings.max_samples and (
-        settings.quantile * math.sqrt(found.variance(n)) > 0.8 * settings.rtol * found.value
-    ):
-        n *= 2
-    return min(n, settings.max_samples)
+            n = planned_size(extended, settings, 2 * ROWS)
+            pilot.tiles.restore()
+            sums = sums_of(Stream.PAIRS, reduction)
+            _extend(sums, n, f"{n:,} samples", settings, bar)
+        return _estimate(sums, settings, time.perf_counter() - begin)
 
 
 def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progress) -> None:
     begin = time.perf_counter()
     first, last = (math.ceil(size / sums.rows) for size in (sums.n, n))
     bar.stage(title, (last * (last + 1) - first * (first + 1)) // 2)
-    sums.extend(n, lambda pairs: bar.advance(pairs, lambda: _estimate(sums, settings, begin)))
+    sums.extend(n, lambda pairs: bar.advance(pairs, lambda: _estimate(sums, settings, time.perf_counter() - begin)))
 
 
-def _estimate(sums: PairSums, settings: Settings, begin: float) -> Estimate:
-    n = sums.n
-    found, resolved = sums.found() if n >= 4 else (Moments(math.nan, 0.0, 0.0, 0.0, n), False)
-    if resolved:
-        # Pairs that all have one value leave an error of rounding, not none.
-        rounding = ROUNDING * abs(found.value) + sums.rounding
-        error = math.sqrt(found.variance(n)) + rounding
-        low, high = found.interval(found.quantile(0.5 + settings.confidence / 2))
-        interval = low - rounding, high + rounding
-        upper = found.interval(found.quantile(settings.confidence))[1] + rounding
-        resolution = settings.quantile * math.sqrt(found.noise)
-    else:
-        error = upper = resolution = math.inf
-        interval = -math.inf, math.inf
+def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
+    n, norms = sums.n, sampled_norms(sums.norms, settings, seconds)
+    statistic = sums.statistic() if n >= 4 else None
     sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
-    if resolved:
-        products = ", products in float32" if sums.single else ""
-        guarantee = (
-            f"unbiased: U-statistic over {sampled}{products}, score interval; a variance below "
-            f"{format_number(resolution, 0, 2)} looks like zero to them"
+    if statistic is None or not statistic.resolved:
+        return Estimate.sampled(
+            math.nan if statistic is None else statistic.value,
+            (-math.inf, math.inf),
+            "monte-carlo (U-statistic)",
+            f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance",
+            resolved=False,
+            error=math.inf,
+            upper=math.inf,
+            confidence=settings.confidence,
+            n_samples=n,
+            seconds=seconds,
+            norms=norms,
         )
-    else:
-        guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
-    seconds = time.perf_counter() - begin
-    return Estimate(
-        mantissa=found.value,
-        mantissa_interval=interval,
-        mantissa_error=error,
-        mantissa_upper=upper,
-        mantissa_resolution=resolution,
-        exact=False,
-        method="monte-carlo (U-statistic)",
-        guarantee=guarantee,
+    found = statistic.moments
+    # Pairs that all have one value leave an error of rounding, not none.
+    rounding = ROUNDING * abs(found.value) + statistic.rounding
+    low, high = found.interval(found.quantile(0.5 + settings.confidence / 2))
+    resolution = settings.quantile * math.sqrt(found.noise)
+    return Estimate.sampled(
+        found.value,
+        (low - rounding, high + rounding),
+        "monte-carlo (U-statistic)",
+        f"unbiased: U-statistic over {sampled}, score interval; a variance below {format_number(resolution, digits=2)} "
+        "looks like zero to them",
+        error=math.sqrt(found.variance(n)) + rounding,
+        upper=found.interval(found.quantile(settings.confidence))[1] + rounding,
+        resolution=resolution,
         confidence=settings.confidence,
         n_samples=n,
         seconds=seconds,
-        resolved=resolved,
-        zeta=(max(found.zeta1, 0.0), found.zeta2) if resolved else None,
-        norms=sampled_norms(sums.norms, settings, seconds),
+        zeta=(max(found.zeta1, 0.0), found.zeta2),
+        norms=norms,
     )

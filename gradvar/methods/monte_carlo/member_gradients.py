@@ -109,6 +109,8 @@ class MemberGradients(CachedPerProcess):
         Whether gradients are made in float32.
     """
 
+    left_behind = ("members", "sketch", "out", "_tiles")
+
     def __init__(
         self,
         problem: Problem,
@@ -165,12 +167,8 @@ class MemberGradients(CachedPerProcess):
         once = self.chunk == self.m and len(self.pieces) == 1
         self._tiles: TileCache[MemberTile] = TileCache(0 if once else _KEPT_BYTES)
 
-    def __getstate__(self) -> dict[str, object]:
-        left = ("members", "sketch", "out", "_tiles")
-        return {name: value for name, value in self.__dict__.items() if name not in left}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        super().__setstate__(state)
+    def restore(self) -> None:
+        """Draw the members and projections again."""
         self._draw()
         self.forget()
 

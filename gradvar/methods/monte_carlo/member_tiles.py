@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ...core.arguments import Array
 from ...kernels.bits import Words, pack
 from ...problem import Factors
-from .signal_tiles import Stored, in_single
+from .signal_tiles import Stored
 
 IN_CACHE = 2**20
 """Bytes that are worked on at a time."""
@@ -88,7 +88,6 @@ class MemberTile:
     @classmethod
     def of(cls, values: Array, weights: Array, sides: Factors, norms: Array, dtype: npt.DTypeLike) -> Self:
         """From h(x) of all members, the weights of the inputs, and the sides (r, n), (n, s) of the signal's factors."""
-        kept = in_single if dtype == np.float32 else np.asarray
         with np.errstate(invalid="ignore"):
             small = values.astype(np.int8)
         mean, signs = values.mean(axis=0), _packed(values)
@@ -98,7 +97,7 @@ class MemberTile:
         for narrow, wide in sides:
             points, weighted = None if signs is None else _packed(narrow), wide * weights[:, None]
             shared = np.empty((0, 0)) if points is None else (narrow * mean) @ weighted
-            factors.append(Factor(kept(narrow), kept(weighted), points, kept(shared)))
+            factors.append(Factor(narrow, weighted, points, shared))
         return cls(small if np.array_equal(small, values) else values, mean, signs, factors, norms)
 
     @property

@@ -29,7 +29,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -67,21 +67,25 @@ class SampledMembers:
         Members that are drawn.
     n_projections : int or None
         Random projections of the signal where it has more components than that; None for the whole signal.
-    precision : str
-        "double", or "single" for gradients in float32 at sampled inputs.
     """
 
     n_members: int = 512
     n_projections: int | None = 512
-    precision: str = "double"
+    name: str = field(default="monte-carlo", init=False)
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None for a class whose members can be drawn and evaluated."""
+        if problem.weightless:
+            return NotApplicableError(problem.weightless)
         if isinstance(problem.hypotheses, Samples):
             return None
         return NotApplicableError(
             f"{problem.hypotheses!r} has neither `covariance(x, x2)` nor `sample(m, rng)` and `evaluate(members, x)`"
         )
+
+    def work(self, problem: Problem) -> float:
+        """Return inf: it samples."""
+        return math.inf
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""
@@ -107,8 +111,8 @@ class SampledMembers:
             return finish(max(parts, key=lambda part: part.n)) if parts else None
 
         def run(key: int, n: int, enumerated: bool = False) -> _Found:
-            m, q, single = self.n_members, self.n_projections, self.precision == "single" and not enumerated
-            gradients = MemberGradients(problem, settings.seed, key, m, q, n, enumerated, single)
+            m, q = self.n_members, self.n_projections
+            gradients = MemberGradients(problem, settings.seed, key, m, q, n, enumerated)
             runs.append(_Run(gradients, settings, bar, finish))
             return runs[-1].found()
 

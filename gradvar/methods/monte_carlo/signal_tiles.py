@@ -72,7 +72,8 @@ class SignalTile:
         norm_sq = sum(
             (np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b) for a, b in gradient), start=np.zeros(size)
         )
-        factors = [(_in_float32_if_exact(a), _in_float32_if_exact(b)) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1]
+        others = [(a, b) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1]
+        factors = [(_in_float32_if_exact(a), _in_float32_if_exact(b)) for a, b in others]
         return cls(
             x,
             _in_float32_if_exact(np.concatenate([empty, *sides[0]], axis=1)),
