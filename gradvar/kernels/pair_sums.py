@@ -180,4 +180,5 @@ def _at_weights(table: NDArray[np.float64], words: Words, centred: bool) -> NDAr
     """Return table[|x|] for each point, or zeros."""
     if not centred:
         return np.zeros(words.shape[1])
-    return table[np.bitwise_count(words).sum(axis=0, dtype=np.int64)]
+    values: NDArray[np.float64] = table[np.bitwise_count(words).sum(axis=0, dtype=np.int64)]
+    return values

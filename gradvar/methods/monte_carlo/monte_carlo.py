@@ -20,6 +20,8 @@ class MonteCarlo(FirstOf):
       about the estimate (`estimation/u_statistic.py`).
     - A class that does not has its members sampled as well (`SampledMembers`). Costs n times the members times the
       projections.
+    - Tasks with inputs of their own are estimated from pairs of examples within tasks and between them
+      (`gradvar/tasks/pairs.py`).
 
     The value and the lower end may be negative. The samples resolve nothing, and the result says so with an infinite
     standard error and interval, where they are fewer than 32, where few pairs carry the sum, or where the sampled pairs
