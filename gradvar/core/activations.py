@@ -62,7 +62,7 @@ def settle(z: Array, slack: Array | float) -> None:
 
     At lattice weights <w, x> + b = 0 at many inputs, and rounding would put each on one side or the other.
     """
-    z[np.abs(z) <= slack] = 0.0
+    np.copyto(z, 0.0, where=np.abs(z) <= slack)
 
 
 ACTIVATIONS: dict[str, ValueAndDerivative] = {

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple, Self, SupportsIndex
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, integer, real_array
 from ..core.errors import ShapeError
-from .network import Block, Network, Outer, array_of_shape, as_array, gaussian, readout, scalar
+from .gradients import Block, LayerGradient
+from .network import Backward, WithReadout, array_of_shape, gaussian
 from .recurrent import steps_of
 
 
-class Attention(Network):
+class Attention(WithReadout):
     r"""One layer of soft attention over the input as a sequence, read out at its last position.
 
     x is cut into T positions x_1, ..., x_T of k = dim/T coordinates each. With embeddings z_t = E x_t + P_t and, for
@@ -62,6 +62,8 @@ class Attention(Network):
     (array([0.33333333]), 8)
     """
 
+    _of_all = ("embedding", "positions", "query", "key", "value", "output_weights", "output_bias")
+
     def __init__(
         self,
         embedding: npt.ArrayLike,
@@ -86,22 +88,11 @@ class Attention(Network):
         self.query = array_of_shape("query", query, (m, m), why)
         self.key = array_of_shape("key", key, (m, m), why)
         self.value = array_of_shape("value", value, (m, m), why)
-        self.output_weights = array_of_shape("output_weights", output_weights, (m,), why)
-        self.output_bias = scalar("output_bias", output_bias)
+        self._set_output(output_weights, output_bias, m, why)
         self.heads = _heads(heads, m)
         self.length: int = self.positions.shape[0]
         self.dim: int = self.length * k
-        self._hold(
-            (
-                self.embedding,
-                self.positions,
-                self.query,
-                self.key,
-                self.value,
-                self.output_weights,
-                as_array(self.output_bias),
-            )
-        )
+        self._freeze()
 
     @classmethod
     def random(
@@ -160,55 +151,53 @@ class Attention(Network):
     def _row_size(self) -> int:
         return self.length * (3 * self.width + 4 * self.heads) + 4 * self.heads * self.width + self.n_parameters
 
-    def _predict(self, x: Array) -> Array:
-        return np.asarray(self._forward(x).output @ self.output_weights + (self.output_bias or 0.0))
+    def _forward(self, x: Array) -> tuple[Array, Backward]:
+        tokens = x.reshape(x.shape[0], self.length, self.dim // self.length)
+        attended = self._attend(tokens)
+        return self._output(attended.output, lambda c: self._gradients_by_head(tokens, attended, c))
 
-    def _blocks(self, x: Array) -> list[Block]:
-        f = self._forward(x)
+    def _gradients_by_head(self, tokens: Array, f: _Attended, c: Array) -> list[Block]:
         n, m = f.output.shape
-        back = self.output_weights.reshape(self.heads, -1)  # dp/do, (H, m/H)
-        wanted = np.einsum("hi,him->hm", back, self._by_head(self.value))  # dp/d(sum_t alpha_t z_t), for each head
-        gains = wanted @ f.z.transpose(0, 2, 1)  # dp/dalpha, (n, H, T)
-        logits = f.alpha * (gains - np.sum(f.alpha * gains, axis=2, keepdims=True)) * self._scale
-        moved = logits @ f.z  # sum_t dp/dlogit_t z_t, (n, H, m)
-        asked = np.einsum("him,nhm->nhi", self._by_head(self.key), moved)  # dp/d(Q z_T)
-        embedded = logits.transpose(0, 2, 1) @ f.probe + f.alpha.transpose(0, 2, 1) @ wanted
+        weights = c[:, None, None]
+        v = self.output_weights.reshape(self.heads, -1)
+        wanted = np.einsum("hi,him->hm", v, self._by_head(self.value))  # V^T v = dp/d(sum_t alpha_t z_t), each head
+        # dp/dlogit_t = alpha_t (dp/dalpha_t - sum_s alpha_s dp/dalpha_s),  dp/dalpha_t = <V^T v, z_t>
+        gains = wanted @ f.z.transpose(0, 2, 1)
+        logits = f.alpha * (gains - np.sum(f.alpha * gains, axis=2, keepdims=True)) * (self._scale * weights)
+        # the logits are <Q z_T, K z_t>: dp/d(K^T Q z_T) = sum_t dp/dlogit_t z_t, and dp/d(Q z_T) is K times that
+        moved = logits @ f.z
+        asked = np.einsum("him,nhm->nhi", self._by_head(self.key), moved)
+        # dp/dz_t = dp/dlogit_t K^T Q z_T + alpha_t V^T v, and at t = T also Q^T dp/d(Q z_T)
+        embedded = logits.transpose(0, 2, 1) @ f.probe + (f.alpha * weights).transpose(0, 2, 1) @ wanted
         embedded[:, -1] += asked.reshape(n, m) @ self.query
-        tokens = self._tokens(x)
+        heads, back = range(self.heads), v * weights
         return [
             (embedded.transpose(0, 2, 1) @ tokens).reshape(n, self.embedding.size),
             embedded.reshape(n, self.positions.size),
-            *(Outer(f.z[:, -1], asked[:, h]) for h in range(self.heads)),
-            *(Outer(moved[:, h], f.query[:, h]) for h in range(self.heads)),
-            *(Outer(f.mean[:, h], np.broadcast_to(back[h], (n, back.shape[1]))) for h in range(self.heads)),
-            *readout(f.output, bias=self.output_bias is not None),
+            *(LayerGradient(f.z[:, -1:], asked[:, h : h + 1]) for h in heads),
+            *(LayerGradient(moved[:, h : h + 1], f.query[:, h : h + 1]) for h in heads),
+            *(LayerGradient(f.mean[:, h : h + 1], back[:, h : h + 1]) for h in heads),
         ]
 
-    def _forward(self, x: Array) -> _Forward:
-        z = self._tokens(x) @ self.embedding.T + self.positions
-        query = (z[:, -1] @ self.query.T).reshape(x.shape[0], self.heads, self.width // self.heads)
+    def _attend(self, tokens: Array) -> _Attended:
+        z = tokens @ self.embedding.T + self.positions
+        n = z.shape[0]
+        query = (z[:, -1] @ self.query.T).reshape(n, self.heads, self.width // self.heads)
         probe = np.einsum("nhi,him->nhm", query, self._by_head(self.key))
+        # alpha = softmax_t(<K^T Q z_T, z_t> / (m/H)^{1/2}),  o = V sum_t alpha_t z_t
         logits = probe @ z.transpose(0, 2, 1) * self._scale
         alpha = np.exp(logits - logits.max(axis=2, keepdims=True))
         alpha /= alpha.sum(axis=2, keepdims=True)
         mean = alpha @ z
-        output = np.einsum("him,nhm->nhi", self._by_head(self.value), mean).reshape(x.shape[0], self.width)
-        return _Forward(z, query, probe, alpha, mean, output)
-
-    def _tokens(self, x: Array) -> Array:
-        return x.reshape(x.shape[0], self.length, self.dim // self.length)
+        output = np.einsum("him,nhm->nhi", self._by_head(self.value), mean).reshape(n, self.width)
+        return _Attended(z, query, probe, alpha, mean, output)
 
     def _by_head(self, weights: Array) -> Array:
         """The rows of each head, (H, m/H, m)."""
         return weights.reshape(self.heads, -1, self.width)
 
-    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
-        embedding, positions, query, key, value, output_weights = (next(arrays) for _ in range(6))
-        output_bias = None if self.output_bias is None else float(next(arrays))
-        return type(self)(embedding, positions, query, key, value, output_weights, output_bias, heads=self.heads)
 
-
-class _Forward(NamedTuple):
+class _Attended(NamedTuple):
     """Embeddings z (n, T, m); by head: Q z_T (n, H, m/H), K^T Q z_T (n, H, m), attention (n, H, T), the attended
     embedding sum_t alpha_t z_t (n, H, m); the heads' outputs (n, m)."""
 

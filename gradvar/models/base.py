@@ -1,4 +1,4 @@
-"""What a model must say, and what it may.
+"""The protocols of models: what every one offers, and what some add.
 
 Any object with `predict(x)` (n,), `gradient(x)` (n, P) and `n_parameters` is a model; subclassing is optional.
 Where it pays it also offers `tangent_factors(x)`: pairs (A_l, B_l) of shapes (n, r_l), (n, q_l) with
@@ -15,7 +15,7 @@ c -> sum_n c_n g(x_n): a backward pass of the whole batch, where `gradient` woul
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
@@ -93,9 +93,18 @@ def products(factors: list[tuple[Array, Array]]) -> Array:
     )
 
 
-def parameter_vector(parameters: npt.ArrayLike, n_parameters: int, owner: str) -> Array:
-    """The parameters as a finite vector of shape (P,), or an error that names their owner."""
+def split_as(arrays: Sequence[Array], vector: Array) -> list[Array]:
+    """Return consecutive parts of a vector, in the shapes of these arrays."""
+    parts, start = [], 0
+    for array in arrays:
+        parts.append(vector[start : start + array.size].reshape(array.shape))
+        start += array.size
+    return parts
+
+
+def parameter_vector(parameters: npt.ArrayLike, n_parameters: int, owner: object) -> Array:
+    """The parameters as a new finite vector of shape (P,), or an error that names their owner."""
     vector = real_array("parameters", parameters, 1, f"({n_parameters},)")
     if vector.size != n_parameters:
-        raise ShapeError(f"`parameters` must have shape ({n_parameters},) for {owner}, got {vector.shape}")
+        raise ShapeError(f"`parameters` must have shape ({n_parameters},) for {owner!r}, got {vector.shape}")
     return vector

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Self, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -12,21 +12,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..core.arguments import Array, SeedLike, integer, real_array, sequence
 from ..core.errors import ShapeError
-from .network import (
-    Block,
-    Network,
-    activation_name,
-    array_of_shape,
-    as_array,
-    gaussian,
-    layer,
-    readout,
-    scalar,
-    shared,
-)
+from .gradients import Block, LayerGradient
+from .network import Backward, WithReadout, activation_name, array_of_shape, gaussian, layer, layers_and_biases
 
 
-class Convolutional(Network):
+class Convolutional(WithReadout):
     """A one-dimensional convolutional network, averaged over positions.
 
     a_0 = x, a sequence of dim positions with one channel;
@@ -54,7 +44,7 @@ class Convolutional(Network):
     Notes
     -----
     Costs n (positions) (kernel size) a layer for a prediction, twice that for the gradient. The gradient of a kernel is
-    a sum over positions and written out, unless there is one position: see `gradvar.models.network`.
+    a sum over positions and written out, unless there is one position: see `gradvar.models.gradients`.
 
     Raises
     ------
@@ -67,6 +57,9 @@ class Convolutional(Network):
     >>> edges.predict([[1.0, -1.0, -1.0, 1.0]]), edges.n_parameters
     (array([0.66666667]), 3)
     """
+
+    _of_each_layer = ("kernels", "biases")
+    _of_all = ("output_weights", "output_bias")
 
     def __init__(
         self,
@@ -81,23 +74,17 @@ class Convolutional(Network):
         self.activation = activation_name(activation)
         self.dim = integer("dim", dim, 1)
         accepted = "(channels out, channels in, width)"
-        layers = sequence("kernels", kernels, f"a sequence of arrays of shape {accepted}, one for each layer")
-        if not layers:
-            raise ShapeError("`kernels` must hold at least one layer, got none")
-        given = [None] * len(layers) if biases is None else sequence("biases", biases, "one array or None a layer")
-        if len(given) != len(layers):
-            raise ShapeError(f"`biases` must hold one entry for each of the {len(layers)} layers, got {len(given)}")
+        said = f"a sequence of arrays of shape {accepted}, one for each layer"
+        layers, given = layers_and_biases("kernels", kernels, said, "one layer", biases)
         self.kernels = tuple(real_array(f"kernels[{i}]", k, 3, accepted) for i, k in enumerate(layers))
         self._check_shapes()
         self.biases = tuple(
             None if b is None else array_of_shape(f"biases[{i}]", b, k.shape[:1], f"for kernels of shape {k.shape}")
             for i, (b, k) in enumerate(zip(given, self.kernels, strict=True))
         )
-        last = self.kernels[-1].shape[:1]
-        self.output_weights = array_of_shape("output_weights", output_weights, last, f"for {last[0]} channels")
-        self.output_bias = scalar("output_bias", output_bias)
-        inner = [array for pair in zip(self.kernels, self.biases, strict=True) for array in pair]
-        self._hold([*inner, self.output_weights, as_array(self.output_bias)])
+        channels: int = self.kernels[-1].shape[0]
+        self._set_output(output_weights, output_bias, channels, f"for {channels} channels")
+        self._freeze()
 
     @classmethod
     def random(
@@ -153,31 +140,29 @@ class Convolutional(Network):
         a_position: int = sum(2 * k[0].size + 3 * k.shape[0] for k in self.kernels)
         return self.dim * a_position + self.n_parameters
 
-    def _predict(self, x: Array) -> Array:
-        _, _, last = self._forward(x)
-        return np.asarray(last.mean(axis=1) @ self.output_weights + (self.output_bias or 0.0))
-
-    def _blocks(self, x: Array) -> list[Block]:
-        patches, slopes, last = self._forward(x)
-        blocks = readout(last.mean(axis=1), bias=self.output_bias is not None)
-        back = np.broadcast_to(self.output_weights / last.shape[1], last.shape)
-        for i in reversed(range(len(self.kernels))):
-            deltas = back * slopes[i]
-            blocks = [*shared(patches[i], deltas, bias=self.biases[i] is not None), *blocks]
-            if i > 0:
-                back = _onto_positions(deltas @ _matrix(self.kernels[i]), self.kernels[i].shape)
-        return blocks
-
-    def _forward(self, x: Array) -> tuple[list[Array], list[Array], Array]:
-        """Patches (n, T, in * width) that each layer sees, its slopes (n, T, out), and the last layer's values."""
-        values, all_patches, slopes = x[:, :, None], [], []
+    def _forward(self, x: Array) -> tuple[Array, Backward]:
+        values, layers = x[:, :, None], []
         for kernel, bias in zip(self.kernels, self.biases, strict=True):
+            # patches (n, T, in width): what the kernel sees at each position
             windows = sliding_window_view(values, kernel.shape[2], axis=1)
             patches = windows.reshape(*windows.shape[:2], kernel[0].size)
-            values, slope = layer(patches, _matrix(kernel), 0.0 if bias is None else bias, self.activation)
-            all_patches.append(patches)
-            slopes.append(slope)
-        return all_patches, slopes, values
+            values, slope = layer(patches, _matrix(kernel), bias, self.activation)
+            layers.append((patches, slope))
+        positions = values.shape[1]
+
+        def back(c: Array) -> list[Block]:
+            blocks: list[Block] = []
+            onto = (c[:, None] * (self.output_weights / positions))[:, None]  # dp/da_L, the same at every position
+            for i in reversed(range(len(layers))):
+                patches, slope = layers[i]
+                # dp/dz_l[t] = dp/da_l[t] sigma'(z_l[t]),  dp/dK_l = sum_t dp/dz_l[t] patch_t^T
+                deltas = onto * slope
+                blocks.append(LayerGradient(patches, deltas, self.biases[i] is not None))
+                if i > 0:
+                    onto = _onto_positions(deltas @ _matrix(self.kernels[i]), self.kernels[i].shape)
+            return blocks[::-1]
+
+        return self._output(values.mean(axis=1), back)
 
     def _check_shapes(self) -> None:
         channels, positions = 1, self.dim
@@ -194,15 +179,6 @@ class Convolutional(Network):
                     f"got width {kernel.shape[2]}"
                 )
             channels, positions = kernel.shape[0], positions - kernel.shape[2] + 1
-
-    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
-        kernels, biases = [], []
-        for bias in self.biases:
-            kernels.append(next(arrays))
-            biases.append(None if bias is None else next(arrays))
-        output_weights = next(arrays)
-        output_bias = None if self.output_bias is None else float(next(arrays))
-        return type(self)(kernels, output_weights, biases, output_bias, dim=self.dim, activation=self.activation)
 
 
 def _matrix(kernel: Array) -> Array:

@@ -32,7 +32,7 @@ class _Ridge:
 
     def with_parameters(self, parameters: npt.ArrayLike) -> Self:
         """Return the model with these weights, shape (dim,)."""
-        return type(self)(parameter_vector(parameters, self.n_parameters, repr(self)))
+        return type(self)(parameter_vector(parameters, self.n_parameters, self))
 
     def _projection(self, x: npt.ArrayLike) -> tuple[Array, Array]:
         array = inputs_of(x, self.dim, repr(self))

@@ -1,52 +1,41 @@
-r"""What the architectures share: weights in arrays, and the gradient in blocks, one for each array.
-
-A matrix W of shape (q, r) that is used once, z = W a, has the gradient delta a^T, a pair of tangent factors. One that
-is used at T positions has sum_t delta_t a_t^T, of rank T for each input. Written out, it takes r q numbers and r q
-products for each pair of inputs in the tangent kernel; as a sum over pairs of positions
-
-    <g, g'> = sum_{t,t'} <a_t, a'_t'> <delta_t, delta'_t'>
-
-it would take T^2 (r + q) products: more, unless there are fewer than (rq/(r + q))^(1/2) positions. It is written out,
-by one matrix product over the positions, unless there is only one of them.
-"""
+"""Networks of arrays of weights: what all architectures do in one way."""
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Self
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.activations import ACTIVATIONS, KINKED, settle
-from ..core.arguments import Array, SeedLike, generator, inputs_of, number, real_array
+from ..core.arguments import Array, SeedLike, generator, inputs_of, number, real_array, sequence
 from ..core.errors import NonFiniteError, ShapeError
-from .base import Pullback
+from .base import Pullback, parameter_vector, split_as
+from .gradients import Block, LayerGradient, factors, total, written_out
 
 _NUMBERS = 2**22
 """Numbers that are kept at a time: 32 MiB. Inputs are taken in blocks of that size."""
 
-
-class Outer(NamedTuple):
-    """The gradient delta a^T of a matrix W, and the gradient delta of the bias that follows it, if one does."""
-
-    inputs: Array
-    deltas: Array
-    bias: bool = False
-
-
-Block = Outer | Array
-"""The gradient of one array of weights, with its bias: (n, size), or its factors."""
+Backward = Callable[[Array], list[Block]]
+"""The function c -> the gradients c_n g(x_n), from (n,), in blocks that follow the order of the parameters."""
 
 
 class Network(ABC):
-    """A model whose parameters are arrays of weights."""
+    """A model whose parameters are arrays of weights.
+
+    A subclass names the attributes that hold them and says its forward and backward pass, `_forward`.
+    """
 
     dim: int
-    _arrays: tuple[Array, ...]
-    """The parameters, in the order of the gradient."""
+    _of_each_layer: ClassVar[tuple[str, ...]] = ()
+    """Attributes with one array (or None) for each layer: the parameters of the first layer, then of the second, ..."""
+    _of_all: ClassVar[tuple[str, ...]] = ()
+    """Attributes with one array (a number, or None) each, whose parameters follow."""
 
     @property
     def n_parameters(self) -> int:
@@ -60,94 +49,142 @@ class Network(ABC):
 
     def with_parameters(self, parameters: npt.ArrayLike) -> Self:
         """Return this network with other parameters, given in the order of the gradient, shape (P,)."""
-        flat = real_array("parameters", parameters, 1, f"({self.n_parameters},)")
-        if flat.size != self.n_parameters:
-            raise ShapeError(f"`parameters` must have shape ({self.n_parameters},) for {self!r}, got {flat.shape}")
-        ends = np.cumsum([array.size for array in self._arrays])
-        parts = np.split(flat, ends[:-1])
-        return self._rebuilt(part.reshape(array.shape) for part, array in zip(parts, self._arrays, strict=True))
+        flat = parameter_vector(parameters, self.n_parameters, self)
+        flat.setflags(write=False)
+        parts = iter(split_as(self._arrays, flat))
+        values = [None if value is None else next(parts) for value in self._values()]
+        start = len(values) - len(self._of_all)
+        other = copy.copy(self)
+        for i, name in enumerate(self._of_each_layer):
+            setattr(other, name, tuple(values[i : start : len(self._of_each_layer)]))
+        for name, value in zip(self._of_all, values[start:], strict=True):
+            setattr(other, name, float(value) if value is not None and value.ndim == 0 else value)
+        return other
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return p(x), shape (n,)."""
-        return np.concatenate([self._predict(block) for block in self._in_blocks(x)])
+        return _stacked([self._forward(rows)[0] for rows in self._in_blocks(x)])
 
     def gradient(self, x: npt.ArrayLike) -> Array:
         """Return dp(x)/dw, shape (n, P), in the order of `parameters`."""
-        return np.concatenate([_gradient(self._blocks(block)) for block in self._in_blocks(x)])
+        return _stacked([written_out(self._gradients(rows)) for rows in self._in_blocks(x)])
 
     def tangent_factors(self, x: npt.ArrayLike) -> list[tuple[Array, Array]]:
         """Return a pair for each matrix that is used once, and one of the form (g, 1) for all other parameters."""
-        found = [_factors(self._blocks(block), block.shape[0]) for block in self._in_blocks(x)]
-        return [
-            (np.concatenate([left for left, _ in pair]), np.concatenate([right for _, right in pair]))
-            for pair in zip(*found, strict=True)
-        ]
+        found = [factors(self._gradients(rows), rows.shape[0]) for rows in self._in_blocks(x)]
+        if len(found) == 1:
+            return found[0]
+        pairs = zip(*found, strict=True)
+        return [(np.concatenate([a for a, _ in pair]), np.concatenate([b for _, b in pair])) for pair in pairs]
 
     def pullback(self, x: npt.ArrayLike) -> Pullback:
-        """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw; matrices used once need no per-example gradient."""
-        inputs = list(self._in_blocks(x))
+        """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw, by one backward pass: no gradient is kept.
+
+        Agrees with `predict` and `gradient` up to rounding.
+        """
+        runs = [self._forward(rows) for rows in self._in_blocks(x)]
 
         def pull(c: Array) -> Array:
-            total, start = np.zeros(self.n_parameters), 0
-            for block in inputs:
-                total += _weighted_sum(self._blocks(block), c[start : start + block.shape[0]])
-                start += block.shape[0]
-            return total
+            result, start = np.zeros(0), 0
+            for p, back in runs:
+                part = total(back(c[start : start + p.size]))
+                result, start = part if start == 0 else result + part, start + p.size
+            return result
 
-        return np.concatenate([self._predict(block) for block in inputs]), pull
+        return _stacked([p for p, _ in runs]), pull
 
-    def _hold(self, arrays: Iterable[Array | None]) -> None:
-        self._arrays = tuple(array for array in arrays if array is not None)
-        for array in self._arrays:
-            array.setflags(write=False)
+    @abstractmethod
+    def _forward(self, x: Array) -> tuple[Array, Backward]:
+        """p(x), shape (n,), and the backward pass from there."""
+
+    @abstractmethod
+    def _row_size(self) -> int:
+        """Numbers that the computation keeps for one input."""
+
+    def _gradients(self, x: Array) -> list[Block]:
+        return self._forward(x)[1](np.ones(x.shape[0]))
 
     def _in_blocks(self, x: npt.ArrayLike) -> Iterator[Array]:
         array = inputs_of(x, self.dim, repr(self))
         rows = max(1, _NUMBERS // self._row_size())
         return (array[start : start + rows] for start in range(0, max(array.shape[0], 1), rows))
 
-    @abstractmethod
-    def _row_size(self) -> int:
-        """Numbers that the computation keeps for one input."""
+    def _values(self) -> list[Array | float | None]:
+        """The parameters by arrays, in the order of the gradient."""
+        by_layers = zip(*(getattr(self, name) for name in self._of_each_layer), strict=True)
+        return [*chain.from_iterable(by_layers), *(getattr(self, name) for name in self._of_all)]
 
-    @abstractmethod
-    def _predict(self, x: Array) -> Array:
-        """p(x), shape (n,)."""
+    @property
+    def _arrays(self) -> list[Array]:
+        return [np.asarray(value) for value in self._values() if value is not None]
 
-    @abstractmethod
-    def _blocks(self, x: Array) -> list[Block]:
-        """The gradient, in the order of the arrays; a bias may be said by the block of its matrix."""
-
-    @abstractmethod
-    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
-        """The same network with these arrays in place of its own."""
+    def _freeze(self) -> None:
+        for array in self._arrays:
+            array.setflags(write=False)
 
 
-def shared(inputs: Array, deltas: Array, bias: bool) -> list[Block]:
-    """Blocks of a matrix, and of its bias, used at T positions with inputs (n, T, r) and deltas (n, T, q)."""
-    if inputs.shape[1] == 1:
-        return [Outer(inputs[:, 0], deltas[:, 0], bias)]
-    summed = deltas.transpose(0, 2, 1) @ inputs
-    blocks: list[Block] = [summed.reshape(inputs.shape[0], inputs.shape[2] * deltas.shape[2])]
-    return [*blocks, deltas.sum(axis=1)] if bias else blocks
+class WithReadout(Network):
+    """A network with a linear output p(x) = <v, a(x)> + c of its last layer a."""
+
+    output_weights: Array
+    output_bias: float | None
+
+    def _set_output(self, weights: npt.ArrayLike, bias: float | None, units: int, why: str) -> None:
+        self.output_weights = array_of_shape("output_weights", weights, (units,), why)
+        self.output_bias = scalar("output_bias", bias)
+
+    def _output(self, values: Array, inner: Backward) -> tuple[Array, Backward]:
+        return linear_output(values, self.output_weights, self.output_bias, inner)
 
 
-def readout(values: Array, bias: bool) -> list[Block]:
-    """Blocks of a linear output <v, values> + c."""
-    return [values, np.ones((values.shape[0], 1))] if bias else [values]
+def linear_output(values: Array, v: Array, bias: float | None, inner: Backward) -> tuple[Array, Backward]:
+    """Return p = <v, a> + c for values a (n, m), and the backward pass of p from that of the layers before it."""
+
+    def back(c: Array) -> list[Block]:
+        return [*inner(c), LayerGradient(values[:, None], c[:, None, None], bias is not None)]
+
+    return np.asarray(values @ v + (bias or 0.0)), back
 
 
-def layer(inputs: Array, weights: Array, bias: Array | float, activation: str) -> tuple[Array, Array]:
-    """sigma(W a + b) and its slope; inputs (..., r), weights (q, r), bias that broadcasts to (..., q)."""
-    z = inputs @ weights.T + bias
+def layer(inputs: Array, weights: Array, bias: Array | None, activation: str) -> tuple[Array, Array]:
+    """sigma(W a + b) and its slope; inputs (..., r), weights (q, r), bias (q,)."""
+    z = inputs @ weights.T
+    if bias is not None:
+        z += bias
     if activation in KINKED:
-        settle(z, rounding(weights.shape[1], np.abs(inputs) @ np.abs(weights).T + np.abs(bias)))
+        settle(z, rounding(weights.shape[1], largest(inputs, weights, bias)))
     return ACTIVATIONS[activation](z)
+
+
+def largest(inputs: Array, weights: Array, bias: Array | None) -> Array:
+    """|a| |W_i| + |b_i| >= sum_j |W_ij a_j| + |b_i| (Cauchy-Schwarz), shape (..., q): no second matrix product."""
+    norms, of_rows = (np.sqrt(np.einsum("...j,...j->...", a, a)) for a in (inputs, weights))
+    size = norms[..., None] * of_rows
+    return np.asarray(size if bias is None else size + np.abs(bias))
 
 
 def rounding(count: int, size: Array) -> Array:
     """Bound on the rounding of a sum of `count` products and a bias, whose absolute values sum to `size`."""
     return np.asarray((count + 2) * np.finfo(np.float64).eps * size)
+
+
+def layers_and_biases(
+    name: str,
+    weights: Sequence[npt.ArrayLike],
+    accepted: str,
+    least: str,
+    biases: Sequence[npt.ArrayLike | None] | None,
+) -> tuple[list[npt.ArrayLike], list[npt.ArrayLike | None]]:
+    """Return the weights of at least one layer, and a bias or None for each."""
+    layers = sequence(name, weights, accepted)
+    if not layers:
+        raise ShapeError(f"`{name}` must hold at least {least}, got none")
+    accepted = "a sequence of arrays of shape (out,) or None, one for each layer"
+    given: Sequence[npt.ArrayLike | None]
+    given = [None] * len(layers) if biases is None else sequence("biases", biases, accepted)
+    if len(given) != len(layers):
+        raise ShapeError(f"`biases` must hold one entry for each of the {len(layers)} layers, got {len(given)}")
+    return layers, given
 
 
 def activation_name(activation: str) -> str:
@@ -176,11 +213,6 @@ def scalar(name: str, value: float | None) -> float | None:
     return given
 
 
-def as_array(value: float | None) -> Array | None:
-    """Return an optional bias as one of the arrays of parameters."""
-    return None if value is None else np.array(value)
-
-
 def gaussian(rng: SeedLike, scale: float) -> Callable[..., Array]:
     """Return a function (shape, fan_in=...) that draws weights of standard deviation scale / sqrt(fan_in)."""
     factor = number("scale", scale)
@@ -194,38 +226,5 @@ def gaussian(rng: SeedLike, scale: float) -> Callable[..., Array]:
     return weights
 
 
-def _gradient(blocks: list[Block]) -> Array:
-    columns = []
-    for block in blocks:
-        if isinstance(block, Outer):
-            outer = block.deltas[:, :, None] * block.inputs[:, None, :]
-            columns.append(outer.reshape(outer.shape[0], outer.shape[1] * outer.shape[2]))
-            if block.bias:
-                columns.append(block.deltas)
-        else:
-            columns.append(block)
-    return np.concatenate(columns, axis=1)
-
-
-def _weighted_sum(blocks: list[Block], c: Array) -> Array:
-    """sum_n c_n g_n over the rows of the gradient, shape (P,)."""
-    parts = []
-    for block in blocks:
-        if isinstance(block, Outer):
-            parts.append(((c[:, None] * block.deltas).T @ block.inputs).ravel())
-            if block.bias:
-                parts.append(c @ block.deltas)
-        else:
-            parts.append(c @ block)
-    return np.concatenate(parts)
-
-
-def _factors(blocks: list[Block], n: int) -> list[tuple[Array, Array]]:
-    ones = np.ones((n, 1))
-    pairs = [
-        (np.concatenate([block.inputs, ones], axis=1) if block.bias else block.inputs, block.deltas)
-        for block in blocks
-        if isinstance(block, Outer)
-    ]
-    written_out = [block for block in blocks if not isinstance(block, Outer)]
-    return [*pairs, (np.concatenate(written_out, axis=1), ones)] if written_out else pairs
+def _stacked(parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Self, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, integer, real_array
-from ..core.errors import ShapeError
-from .iteration import Iteration
-from .network import (
-    Block,
-    Network,
-    activation_name,
-    array_of_shape,
-    as_array,
-    gaussian,
-    readout,
-    scalar,
-    shared,
-)
+from ..core.arguments import Array, SeedLike, integer
+from .gradients import Block, LayerGradient
+from .iteration import IteratedNetwork
+from .network import Backward, gaussian
 
 
-class Recurrent(Network):
+class Recurrent(IteratedNetwork):
     """An Elman network that reads the input as a sequence.
 
     x is cut into T = `length` steps x_1, ..., x_T of k = dim/T coordinates each;
@@ -53,7 +42,7 @@ class Recurrent(Network):
     Notes
     -----
     Costs n T m (m + k) for a prediction and as much again for the gradient. The gradients of W_h and W_x are sums
-    over the steps and are written out: see `gradvar.models.network`.
+    over the steps and are written out: see `gradvar.models.gradients`.
 
     Raises
     ------
@@ -78,20 +67,10 @@ class Recurrent(Network):
         length: SupportsIndex,
         activation: str = "tanh",
     ) -> None:
-        self.activation = activation_name(activation)
-        self.length = integer("length", length, 1)
-        self.input_weights = real_array("input_weights", input_weights, 2, "(m, k)")
-        m, k = self.input_weights.shape
-        self.units: int = m
-        if m == 0 or k == 0:
-            raise ShapeError(f"`input_weights` must have shape (m, k) with m, k >= 1, got {(m, k)}")
-        why = f"for {m} units"
-        self.state_weights = array_of_shape("state_weights", state_weights, (m, m), why)
-        self.output_weights = array_of_shape("output_weights", output_weights, (m,), why)
-        self.bias = None if bias is None else array_of_shape("bias", bias, (m,), why)
-        self.output_bias = scalar("output_bias", output_bias)
-        self.dim: int = self.length * k
-        self._hold((self.state_weights, self.input_weights, self.bias, self.output_weights, as_array(self.output_bias)))
+        super().__init__(state_weights, input_weights, output_weights, bias, output_bias, activation, "k")
+        self.length: int = integer("length", length, 1)
+        self.units: int = self.input_weights.shape[0]
+        self.dim: int = self.length * self.input_weights.shape[1]
 
     @classmethod
     def random(
@@ -137,46 +116,20 @@ class Recurrent(Network):
     def __repr__(self) -> str:
         return f"Recurrent(dim={self.dim}, length={self.length}, units={self.units}, {self.activation})"
 
-    @property
-    def _iteration(self) -> Iteration:
-        return Iteration(self.state_weights, self.input_weights, self.bias, self.activation)
-
     def _row_size(self) -> int:
         return 4 * self.length * self.units + self.n_parameters
 
-    def _predict(self, x: Array) -> Array:
-        u, size = self._iteration.drive(self._steps(x))
-        states, _ = self._iteration.run(u, size)
-        return np.asarray(states[:, -1] @ self.output_weights + (self.output_bias or 0.0))
+    def _forward(self, x: Array) -> tuple[Array, Backward]:
+        steps = x.reshape(x.shape[0], self.length, self.dim // self.length)
+        states, slopes = self._run(*self._drive(steps))
 
-    def _blocks(self, x: Array) -> list[Block]:
-        steps = self._steps(x)
-        u, size = self._iteration.drive(steps)
-        states, slopes = self._iteration.run(u, size)
-        deltas = self._iteration.backward(slopes, self.output_weights)
-        return [
-            *shared(states[:, :-1], deltas[:, 1:], bias=False),  # h_0 = 0 has no part in it
-            *shared(steps, deltas, bias=self.bias is not None),
-            *readout(states[:, -1], bias=self.output_bias is not None),
-        ]
+        def back(c: Array) -> list[Block]:
+            deltas = self._deltas(slopes, c[:, None] * self.output_weights)
+            # dp/dW_h = sum_t delta_t h_{t-1}^T, where h_0 = 0 has no part;  dp/dW_x = sum_t delta_t x_t^T
+            state_gradient = LayerGradient(states[:, :-1], deltas[:, 1:])
+            return [state_gradient, LayerGradient(steps, deltas, self.bias is not None)]
 
-    def _steps(self, x: Array) -> Array:
-        return x.reshape(x.shape[0], self.length, self.dim // self.length)
-
-    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
-        state_weights, input_weights = next(arrays), next(arrays)
-        bias = None if self.bias is None else next(arrays)
-        output_weights = next(arrays)
-        output_bias = None if self.output_bias is None else float(next(arrays))
-        return type(self)(
-            state_weights,
-            input_weights,
-            output_weights,
-            bias,
-            output_bias,
-            length=self.length,
-            activation=self.activation,
-        )
+        return self._output(states[:, -1], back)
 
 
 def steps_of(length: SupportsIndex | None, dim: int) -> int:

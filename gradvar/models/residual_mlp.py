@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Self, SupportsIndex
+from collections.abc import Sequence
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, integer, real_array, sequence
+from ..core.arguments import Array, SeedLike, integer, real_array
 from ..core.errors import ShapeError
-from .network import (
-    Block,
-    Network,
-    Outer,
-    activation_name,
-    array_of_shape,
-    as_array,
-    gaussian,
-    layer,
-    readout,
-    scalar,
-)
+from .gradients import Block, LayerGradient
+from .network import Backward, WithReadout, activation_name, array_of_shape, gaussian, layer, layers_and_biases
 
 
-class ResidualMLP(Network):
+class ResidualMLP(WithReadout):
     """A fully connected network whose layers add to what they are given.
 
         h_0 = W_0 x + b_0,      h_l = h_{l-1} + sigma(W_l h_{l-1} + b_l),      p(x) = <v, h_L> + c.
@@ -60,6 +50,9 @@ class ResidualMLP(Network):
     array([ 4., -2.])
     """
 
+    _of_each_layer = ("weights", "biases")
+    _of_all = ("output_weights", "output_bias")
+
     def __init__(
         self,
         weights: Sequence[npt.ArrayLike],
@@ -70,12 +63,8 @@ class ResidualMLP(Network):
         activation: str = "tanh",
     ) -> None:
         self.activation = activation_name(activation)
-        layers = sequence("weights", weights, "a sequence of arrays of shapes (m, dim), (m, m), ..., (m, m)")
-        if not layers:
-            raise ShapeError("`weights` must hold at least W_0 of shape (m, dim), got none")
-        given = [None] * len(layers) if biases is None else sequence("biases", biases, "one array or None a layer")
-        if len(given) != len(layers):
-            raise ShapeError(f"`biases` must hold one entry for each of the {len(layers)} layers, got {len(given)}")
+        accepted = "a sequence of arrays of shapes (m, dim), (m, m), ..., (m, m)"
+        layers, given = layers_and_biases("weights", weights, accepted, "W_0 of shape (m, dim)", biases)
         first = real_array("weights[0]", layers[0], 2, "(m, dim)")
         m, self.dim = first.shape
         self.width: int = m
@@ -89,10 +78,8 @@ class ResidualMLP(Network):
         self.biases = tuple(
             None if b is None else array_of_shape(f"biases[{i}]", b, (m,), why) for i, b in enumerate(given)
         )
-        self.output_weights = array_of_shape("output_weights", output_weights, (m,), why)
-        self.output_bias = scalar("output_bias", output_bias)
-        inner = [array for pair in zip(self.weights, self.biases, strict=True) for array in pair]
-        self._hold([*inner, self.output_weights, as_array(self.output_bias)])
+        self._set_output(output_weights, output_bias, m, why)
+        self._freeze()
 
     @classmethod
     def random(
@@ -137,39 +124,26 @@ class ResidualMLP(Network):
         return f"ResidualMLP({self.dim}-{self.width}, {blocks}, {self.activation})"
 
     def _row_size(self) -> int:
-        return 4 * len(self.weights) * self.width + self.n_parameters
+        return 4 * len(self.weights) * self.width
 
-    def _predict(self, x: Array) -> Array:
-        return np.asarray(self._forward(x)[0][-1] @ self.output_weights + (self.output_bias or 0.0))
-
-    def _blocks(self, x: Array) -> list[Block]:
-        inputs, slopes = self._forward(x)
-        last = inputs.pop()
-        back = np.broadcast_to(self.output_weights, last.shape)
-        blocks = readout(last, bias=self.output_bias is not None)
-        for a, slope, weights, bias in zip(
-            inputs[:0:-1], slopes[::-1], self.weights[:0:-1], self.biases[:0:-1], strict=True
-        ):
-            delta = back * slope
-            blocks = [Outer(a, delta, bias is not None), *blocks]
-            back = back + delta @ weights
-        return [Outer(x, np.array(back), self.biases[0] is not None), *blocks]
-
-    def _forward(self, x: Array) -> tuple[list[Array], list[Array]]:
-        """x, h_0, ..., h_L and the slopes of the residual layers."""
-        first, *rest = (0.0 if b is None else b for b in self.biases)
-        values, slopes = [x, x @ self.weights[0].T + first], []
-        for weights, bias in zip(self.weights[1:], rest, strict=True):
-            value, slope = layer(values[-1], weights, bias, self.activation)
-            values.append(values[-1] + value)
+    def _forward(self, x: Array) -> tuple[Array, Backward]:
+        first = x @ self.weights[0].T
+        inputs, slopes = [x, first if self.biases[0] is None else first + self.biases[0]], []
+        for weights, bias in zip(self.weights[1:], self.biases[1:], strict=True):
+            # h_l = h_{l-1} + sigma(W_l h_{l-1} + b_l)
+            value, slope = layer(inputs[-1], weights, bias, self.activation)
+            inputs.append(inputs[-1] + value)
             slopes.append(slope)
-        return values, slopes
 
-    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
-        weights, biases = [], []
-        for bias in self.biases:
-            weights.append(next(arrays))
-            biases.append(None if bias is None else next(arrays))
-        output_weights = next(arrays)
-        output_bias = None if self.output_bias is None else float(next(arrays))
-        return type(self)(weights, output_weights, biases, output_bias, activation=self.activation)
+        def back(c: Array) -> list[Block]:
+            blocks: list[Block] = []
+            onto = c[:, None] * self.output_weights
+            for i in reversed(range(1, len(self.weights))):
+                # dp/dz_l = dp/dh_l sigma'(z_l),  dp/dh_{l-1} = dp/dh_l + W_l^T dp/dz_l
+                delta = onto * slopes[i - 1]
+                blocks.append(LayerGradient(inputs[i][:, None], delta[:, None], self.biases[i] is not None))
+                onto = onto + delta @ self.weights[i]
+            blocks.append(LayerGradient(x[:, None], onto[:, None], self.biases[0] is not None))
+            return blocks[::-1]
+
+        return self._output(inputs[-1], back)

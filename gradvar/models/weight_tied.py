@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Self, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, integer, real_array
-from ..core.errors import ShapeError
-from .iteration import Iteration
+from ..core.arguments import Array, SeedLike, integer
+from .gradients import Block, LayerGradient
+from .iteration import IteratedNetwork
 from .mlp import MLP
-from .network import (
-    Block,
-    Network,
-    Outer,
-    activation_name,
-    array_of_shape,
-    as_array,
-    gaussian,
-    readout,
-    scalar,
-    shared,
-)
+from .network import Backward, gaussian
 
 _CONTRACTING = 0.8
 """Spectral norm at which the map contracts with any activation: no slope is above 1.13 (gelu's)."""
 
 
-class WeightTied(Network):
+class WeightTied(IteratedNetwork):
     r"""A network whose layers share their weights and all see the input; or the equilibrium of such a layer.
 
         h_0 = 0,      h_t = sigma(W_z h_{t-1} + W_x x + b),      p(x) = <v, h_T> + c
@@ -67,7 +55,7 @@ class WeightTied(Network):
     is an error. Its gradient's iteration arrives only where the equilibrium is stable.
 
     Costs n m (m + dim) a step. The gradient of W_z is a sum over T - 1 steps, written out unless T <= 2 (see
-    `gradvar.models.network`); at the equilibrium it has one term.
+    `gradvar.models.gradients`); at the equilibrium it has one term.
 
     Raises
     ------
@@ -92,19 +80,10 @@ class WeightTied(Network):
         steps: SupportsIndex | None,
         activation: str = "tanh",
     ) -> None:
-        self.activation = activation_name(activation)
-        self.steps = None if steps is None else integer("steps", steps, 1)
-        self.input_weights = real_array("input_weights", input_weights, 2, "(m, dim)")
-        m, self.dim = self.input_weights.shape
-        self.width: int = m
-        if m == 0 or self.dim == 0:
-            raise ShapeError(f"`input_weights` must have shape (m, dim) with m, dim >= 1, got {(m, self.dim)}")
-        why = f"for {m} units"
-        self.state_weights = array_of_shape("state_weights", state_weights, (m, m), why)
-        self.output_weights = array_of_shape("output_weights", output_weights, (m,), why)
-        self.bias = None if bias is None else array_of_shape("bias", bias, (m,), why)
-        self.output_bias = scalar("output_bias", output_bias)
-        self._hold((self.state_weights, self.input_weights, self.bias, self.output_weights, as_array(self.output_bias)))
+        super().__init__(state_weights, input_weights, output_weights, bias, output_bias, activation, "dim")
+        self.steps: int | None = None if steps is None else integer("steps", steps, 1)
+        self.width: int = self.input_weights.shape[0]
+        self.dim: int = self.input_weights.shape[1]
 
     @classmethod
     def random(
@@ -195,53 +174,30 @@ class WeightTied(Network):
         steps = "equilibrium" if self.steps is None else "1 step" if self.steps == 1 else f"{self.steps} steps"
         return f"WeightTied({self.dim}-{self.width}, {steps}, {self.activation})"
 
-    @property
-    def _iteration(self) -> Iteration:
-        return Iteration(self.state_weights, self.input_weights, self.bias, self.activation)
-
     def _row_size(self) -> int:
         return 3 * (self.steps or 3) * self.width + self.n_parameters
 
-    def _predict(self, x: Array) -> Array:
-        state = self._equilibrium(x)[0] if self.steps is None else self._unrolled(x)[0][:, -1]
-        return np.asarray(state @ self.output_weights + (self.output_bias or 0.0))
-
-    def _blocks(self, x: Array) -> list[Block]:
-        iteration, bias = self._iteration, self.bias is not None
+    def _forward(self, x: Array) -> tuple[Array, Backward]:
+        u, size = self._drive(x)
+        bias = self.bias is not None
         if self.steps is None:
-            last, slopes = self._equilibrium(x)
-            delta = iteration.backward_at_equilibrium(slopes, self.output_weights)
-            inner: list[Block] = [Outer(last, delta), Outer(x, delta, bias)]
-        else:
-            states, slopes = self._unrolled(x)
-            last = states[:, -1]
-            deltas = iteration.backward(slopes, self.output_weights)
-            # h_0 = 0 has no part in the gradient of W_z; x is the same at every step.
-            inner = [*shared(states[:, :-1], deltas[:, 1:], bias=False), Outer(x, deltas.sum(axis=1), bias)]
-        return [*inner, *readout(last, bias=self.output_bias is not None)]
+            h = self._equilibrium(u, size)
+            slopes = self._step(h, u, size)[1]
 
-    def _unrolled(self, x: Array) -> tuple[Array, Array]:
-        u, size = self._iteration.drive(x)
-        shape = (x.shape[0], self.steps or 0, self.width)
+            def back(c: Array) -> list[Block]:
+                delta = self._delta_at_equilibrium(slopes, c[:, None] * self.output_weights)
+                # dp/dW_z = delta h^T,  dp/dW_x = delta x^T
+                return [LayerGradient(h[:, None], delta[:, None]), LayerGradient(x[:, None], delta[:, None], bias)]
+
+            return self._output(h, back)
+        shape = (x.shape[0], self.steps, self.width)
         same = np.broadcast_to(u[:, None], shape), None if size is None else np.broadcast_to(size[:, None], shape)
-        return self._iteration.run(*same)
+        states, slopes = self._run(*same)
 
-    def _equilibrium(self, x: Array) -> tuple[Array, Array]:
-        u, size = self._iteration.drive(x)
-        state = self._iteration.equilibrium(u, size)
-        return state, self._iteration.step(state, u, size)[1]
+        def back_through_steps(c: Array) -> list[Block]:
+            deltas = self._deltas(slopes, c[:, None] * self.output_weights)
+            # dp/dW_z = sum_t delta_t h_{t-1}^T, where h_0 = 0 has no part;  dp/dW_x = (sum_t delta_t) x^T
+            state_gradient = LayerGradient(states[:, :-1], deltas[:, 1:])
+            return [state_gradient, LayerGradient(x[:, None], deltas.sum(axis=1, keepdims=True), bias)]
 
-    def _rebuilt(self, arrays: Iterator[Array]) -> Self:
-        state_weights, input_weights = next(arrays), next(arrays)
-        bias = None if self.bias is None else next(arrays)
-        output_weights = next(arrays)
-        output_bias = None if self.output_bias is None else float(next(arrays))
-        return type(self)(
-            state_weights,
-            input_weights,
-            output_weights,
-            bias,
-            output_bias,
-            steps=self.steps,
-            activation=self.activation,
-        )
+        return self._output(states[:, -1], back_through_steps)

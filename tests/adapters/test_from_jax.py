@@ -218,6 +218,6 @@ def test_inputs_of_another_shape_are_refused():
 
 def test_the_examples_in_the_documentation_run():
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    results = doctest.testmod(gradvar.models.jax, optionflags=flags)
+    results = doctest.testmod(gradvar.models.adapters.jax, optionflags=flags)
     assert results.attempted > 0
     assert results.failed == 0

@@ -193,6 +193,6 @@ print(peak() - before)
 
 def test_the_examples_in_the_documentation_run():
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    results = doctest.testmod(gradvar.models.torch, optionflags=flags)
+    results = doctest.testmod(gradvar.models.adapters.torch, optionflags=flags)
     assert results.attempted > 0
     assert results.failed == 0

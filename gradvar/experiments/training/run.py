@@ -123,7 +123,7 @@ def descend(
         "loss": chosen.name,
         "optimizer": f"{optimizer}, learning rate {rate:g}, batches of {size}",
     }
-    parameters = parameter_vector(model.parameters, model.n_parameters, repr(model))
+    parameters = parameter_vector(model.parameters, model.n_parameters, model)
     run = _Run(examples, chosen, OPTIMIZERS[optimizer](rate), seed_sequence(rng), parts, (0, model), parameters)
     from tqdm.auto import tqdm
 
