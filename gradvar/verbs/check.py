@@ -74,9 +74,15 @@ def bound_check(
     BoundCheck(holds: variance=0.00975609, bound=0.00976562 (theorem-1), ratio=0.999)
     """
     problem = Problem(H, model, loss)
-    check_norm_signature(H)  # before the variance is computed, which may take long
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
-    variance = estimate(problem, as_method(method), settings)
+    return check_bounds(problem, as_method(method), settings)
+
+
+def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundCheck:
+    """Check the bounds on the variance of a problem; `bound_check` with its arguments validated."""
+    H = problem.hypotheses
+    check_norm_signature(H)  # before the variance is computed, which may take long
+    variance = estimate(problem, method, settings)
     if isinstance(H, DrawsExamples):
         return check_tasks(problem, variance, settings)
     with attach_estimate(lambda: variance):

@@ -10,9 +10,10 @@ from contextlib import suppress
 import numpy as np
 import numpy.typing as npt
 
-from ...classes.base import HypothesisClass, Samples
+from ...classes.base import Samples
 from ...core.numbers import JSON
 from ...models.base import Model
+from ...problem import Problem
 from .journal import Journal
 from .problems import NamedProblem
 from .records import versions
@@ -40,9 +41,9 @@ def fingerprint(item: NamedProblem) -> dict[str, JSON]:
     }
 
 
-def model_fingerprint(H: HypothesisClass, model: object) -> JSON:
+def model_fingerprint(problem: Problem) -> JSON:
     """Return the model in words and its predictions at a few inputs."""
-    x = H.inputs.sample(3, np.random.default_rng(0))
+    model, x = problem.model, problem.inputs.sample(3, np.random.default_rng(0))
     return [_words(model), _numbers(model.predict(x)) if isinstance(model, Model) else []]
 
 
@@ -57,7 +58,7 @@ def check_fingerprints(items: Sequence[NamedProblem], journal: Journal) -> None:
         now = fingerprint(item)
         # To make a model may take long (training it, say): once for each function that does.
         if item.factory is None or id(item.factory) not in factories:
-            now["model"] = model_fingerprint(item.H, item.build().model)
+            now["model"] = model_fingerprint(item.build())
         factories.add(id(item.factory))
         for part, value in now.items():
             before = record.fingerprint[part]

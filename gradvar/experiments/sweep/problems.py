@@ -109,6 +109,11 @@ class NamedProblem:
         """The function that makes the model, where it is to be made."""
         return None if is_model(self.model) else cast(Factory, self.model)
 
+    @property
+    def settings(self) -> Settings:
+        """How it is to be computed."""
+        return Settings.checked(self.rtol, self.confidence, self.max_samples, self.seed, None, False)
+
     def build(self) -> Problem:
         """Make the model, where it is to be made, and put the parts together."""
         return Problem(self.H, _maker(self.model)(self.H, self.seed), self.loss)

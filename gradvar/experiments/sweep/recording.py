@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ...estimation.progress import Reporter
 from ...results.estimate import Estimate
-from ...verbs.check import bound_check
+from ...verbs.check import check_bounds
 from .fingerprints import fingerprint, model_fingerprint
 from .problems import NamedProblem
 from .records import Record
@@ -18,21 +18,11 @@ def computed(item: NamedProblem, executor: Executor | None = None, progress: Rep
     """Compute one problem and return its record; an error is one as well."""
     begin = time.perf_counter()
     try:
-        model = item.build().model
-        check = bound_check(
-            item.H,
-            model,
-            item.loss,
-            method=item.method,
-            rtol=item.rtol,
-            confidence=item.confidence,
-            max_samples=item.max_samples,
-            rng=item.seed,
-            executor=executor,
-            progress=progress,
-        )
-        record = Record.of_check(item.parameters, item.seed, model, check, time.perf_counter() - begin)
-        return replace(record, fingerprint={**fingerprint(item), "model": model_fingerprint(item.H, model)})
+        problem = item.build()
+        settings = replace(item.settings, executor=executor, progress=progress)
+        check = check_bounds(problem, item.method, settings)
+        record = Record.of_check(item.parameters, item.seed, problem.model, check, time.perf_counter() - begin)
+        return replace(record, fingerprint={**fingerprint(item), "model": model_fingerprint(problem)})
     except Exception as error:
         return failed(item, error, time.perf_counter() - begin)
 

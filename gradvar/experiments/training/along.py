@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeAlias
 
 import numpy as np
 
 from ...classes.base import HypothesisClass
-from ...core.arguments import SeedLike, integer
+from ...core.arguments import SeedLike, integer, seed_sequence
 from ...estimation.settings import MAX_SAMPLES, Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
 from ...models.base import KnowsParameters, Model
 from ...models.infinite_mlp import InfiniteMLP
+from ...problem import Problem
 from ...results.bound_check import BoundCheck
 from ...results.interruption import Interrupted
 from ...verbs.auto import as_method
-from ...verbs.check import bound_check
+from ...verbs.check import check_bounds
 from ..sweep.problems import hypothesis_class
 from ..sweep.records import Record
 from ..sweep.results import RecordTable
@@ -50,8 +51,8 @@ class Along(RecordTable):
         The `rng` of each.
     """
 
-    def __init__(self, hypotheses: HypothesisClass, check: Callable[[AnyModel], BoundCheck], seed: int) -> None:
-        self.hypotheses, self.check, self.seed = hypotheses, check, seed
+    def __init__(self, H: HypothesisClass, loss: Loss, method: Method, settings: Settings, seed: int) -> None:
+        self.hypotheses, self.loss, self.method, self.settings, self.seed = H, loss, method, settings, seed
         self.steps: list[int] = []
         self.checks: list[BoundCheck] = []
         self.records: list[Record] = []
@@ -71,7 +72,7 @@ class Along(RecordTable):
         if number in self.steps:
             raise ValueError(f"`step` {number} is recorded already")
         begin = time.perf_counter()
-        check = self.check(model)
+        check = check_bounds(Problem(self.hypotheses, model, self.loss), self.method, self.settings)
         # The row is computed now, since training goes on to change the model.
         row = Record.of_check({"step": number}, self.seed, model, check, time.perf_counter() - begin)
         self.steps.append(number)
@@ -185,18 +186,8 @@ def along(
     """
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
     seed = _seed(rng, settings.seed)
-    check = partial(
-        bound_check,
-        hypothesis_class(H),
-        loss=as_loss(loss),
-        method=as_method(method),
-        rtol=settings.rtol,
-        confidence=settings.confidence,
-        max_samples=settings.max_samples,
-        rng=seed,
-        executor=executor,
-    )
-    results = Along(H, check, seed)
+    settings = replace(settings, seed=seed_sequence(seed))
+    results = Along(hypothesis_class(H), as_loss(loss), as_method(method), settings, seed)
     from tqdm.auto import tqdm
 
     try:
