@@ -10,12 +10,12 @@ E W_A = E_A ||grad F_A||^2 and, for two tasks drawn independently, E <ubar_A, ub
 
 is an unbiased estimate of Var = E_A ||grad F_A - E_A' grad F_A'||^2: a U-statistic of order two over independent
 tasks. It is not clamped. Its standard error is Hoeffding's, its interval the one with the estimated variance for all
-values (`methods/hoeffding.py`): h is not positive semi-definite, and W_A varies where Var is zero, too.
+values (`estimation/u_statistic.py`): h is not positive semi-definite, and W_A varies where Var is zero, too.
 
 Tasks are drawn in batches, of which the means of W_A and ubar_A are kept: batches are independent and take the place
 of tasks in h_AB, which leaves out the pairs within a batch (one in 256) and makes the cost linear in the tasks.
 
-How many examples of each task are drawn is chosen by a pilot: `methods/task_design.py`.
+How many examples of each task are drawn is chosen by a pilot: `tasks/sample_sizes.py`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class TaskPairs:
         done: list[_Batches] = []
 
         def so_far() -> Estimate:
-            return _estimate(done, design, problem, settings, time.perf_counter() - begin)
+            return _estimate(done, design, settings, time.perf_counter() - begin)
 
         with attach_estimate(lambda: so_far() if done else None), progress(settings.progress) as bar:
             design = planned(problem, settings)
@@ -140,6 +140,7 @@ class _Tile:
             m = batches * min(together, tasks - start)
             factors, some_norms = sampled_gradients(self.problem, m, n, rng)
             norms += some_norms.reshape(batches, -1, 3).sum(axis=1)
+            # W_A = 1/(n(n-1)) sum_{i != j} <u_i, u_j>
             kernel = kernel_within(factors, m)
             pairs = kernel.sum(axis=(1, 2)) - np.einsum("tii->t", kernel)
             within += pairs.reshape(batches, -1).sum(axis=1)
@@ -157,38 +158,31 @@ class _Tile:
         return range(math.ceil(self.design.batches / self.in_a_tile))
 
 
-def _estimate(done: list[_Batches], design: Design, problem: Problem, settings: Settings, seconds: float) -> Estimate:
+def _estimate(done: list[_Batches], design: Design, settings: Settings, seconds: float) -> Estimate:
     within, gradients, norms = (np.concatenate(parts) for parts in zip(*done, strict=True))
     m, size = within.size, design.tasks * design.examples
     found, effective, rounding = _statistics(within, gradients)
     resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
-    error = math.sqrt(found.variance(m)) + rounding if resolved else math.inf
-    low, high = found.plain_interval(found.quantile(0.5 + settings.confidence / 2)) if resolved else (-error, error)
-    upper = found.plain_interval(found.quantile(settings.confidence))[1] if resolved else error
-    resolution = settings.quantile * math.sqrt(found.noise) if resolved else math.inf
+    resolution = settings.quantile * math.sqrt(found.noise)
     sampled = f"{m * design.tasks:,} sampled tasks, {design.examples} examples of each"
-    if resolved:
-        guarantee = (
-            f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}; a "
-            f"variance below {format_number(resolution, 0, 2)} looks like zero to them"
-        )
-    else:
-        guarantee = f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient"
-    return Estimate(
-        mantissa=found.value,
-        mantissa_interval=(low - rounding, high + rounding),
-        mantissa_error=error,
-        mantissa_upper=upper + rounding,
-        mantissa_resolution=resolution,
-        exact=False,
-        method="monte-carlo (pairs of tasks)",
-        guarantee=guarantee,
+    low, high = found.plain_interval(found.quantile(0.5 + settings.confidence / 2))
+    return Estimate.sampled(
+        found.value,
+        (low - rounding, high + rounding),
+        "monte-carlo (pairs of tasks)",
+        f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}; a variance below "
+        f"{format_number(resolution, digits=2)} looks like zero to them"
+        if resolved
+        else f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient",
+        resolved=resolved,
+        error=math.sqrt(found.variance(found.n)) + rounding,
+        upper=found.plain_interval(found.quantile(settings.confidence))[1] + rounding,
+        resolution=resolution,
         confidence=settings.confidence,
         n_samples=m * size,
         seconds=seconds,
-        resolved=resolved,
         # By the example: the variance at m batches, in terms of m * size examples.
-        zeta=(max(found.zeta1, 0.0) * size, found.zeta2 * size**2) if resolved else None,
+        zeta=(max(found.zeta1, 0.0) * size, found.zeta2 * size**2),
         norms=sampled_norms(norms, settings, seconds, size) if m > 1 else None,
     )
 
@@ -202,13 +196,15 @@ def _statistics(within: Array, gradients: Array) -> tuple[Moments, float, float]
         shift = float(centre @ centre)
         within = within - 2 * (gradients @ centre) + shift
         gradients = gradients - centre
+        # h_AB = (W_A + W_B)/2 - <ubar_A, ubar_B>
         h = (within[:, None] + within) / 2 - gradients @ gradients.T
         np.fill_diagonal(h, 0.0)
         rows, square = h.sum(axis=1), h * h
         squares, cubes, fourths = (float(np.vdot(square, other)) for other in (np.ones_like(h), h, square))
     effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
     value = math.fsum(rows) / (m * (m - 1)) if m > 1 else math.nan
-    found = Moments(value, 0.0, 0.0, 0.0, m)
+    # Fewer than four batches have a value only.
+    found = Moments(value, 0.0, 0.0, 0.0, 4)
     if m >= 4:
         found = moments(rows, squares, 0.0, cubes / (m * (m - 1)), effective)
     return found, effective, ROUNDING * (abs(value) + shift)

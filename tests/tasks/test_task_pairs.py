@@ -204,7 +204,7 @@ def test_the_pilot_estimates_the_terms_of_the_variance():
     # 65 536 examples: within a fifth, with Var ||v_A||^2 to the accuracy of the terms it is the difference of
     H, model = gv.PlantedParities(5, 3), gv.MLP.random([5, 4, 1], rng=5, scale=3)
     expected = terms_of(H, model, "square", reference.cube(5), *reference.planted_parities(5, 3))
-    found = np.array(task_design._pilot(gv.Problem(H, model), settings(), 4096))
+    found = np.array(task_design._Pilot(gv.Problem(H, model), settings())(4096 * 16)[:4])
     assert_allclose(found, expected, rtol=0.2, atol=0.2 * expected[0] ** 2)
 
 
