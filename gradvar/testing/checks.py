@@ -1,24 +1,59 @@
-"""What a check is, and what comes of running some: shared by the checks of classes, models and losses."""
+"""A check, the result of one and the report on many: shared by the checks of classes, models and losses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn, TypeVar, overload
 from unittest import SkipTest
 
 from ..core.errors import NotApplicableError, TooLargeError
 
+Probe = TypeVar("Probe")
 Value = TypeVar("Value")
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - pytest and readers say "failed"
-    """A check has found a counterexample; the message says which."""
+    """A check has found a counterexample; the message says which.
+
+    `owner` is the name of the check that answers for it, where any other one may come upon it first.
+    """
+
+    owner: str | None = None
 
 
 def skip(reason: str) -> NoReturn:
     """Leave the check: the object gives no material for it (pytest and unittest report it as skipped)."""
     raise SkipTest(reason)
+
+
+@contextmanager
+def answered_by(check: str) -> Iterator[None]:
+    """A counterexample in this block or function is the finding of one check: the others do not apply then."""
+    try:
+        yield
+    except CheckFailed as failure:
+        failure.owner = failure.owner or check
+        raise
+
+
+@contextmanager
+def exceptions_of(what: str) -> Iterator[None]:
+    """An exception of the user's object is a counterexample.
+
+    But for the two by which an object says that it does not know here, with the reason.
+    """
+    try:
+        yield
+    except (CheckFailed, SkipTest):
+        raise
+    except (NotApplicableError, TooLargeError) as reason:
+        skip(f"{what}: {reason}")
+    except Exception as error:
+        message = f": {error}" if str(error) else ""
+        raise CheckFailed(f"{what} raised {type(error).__name__}{message}") from error
 
 
 @dataclass(frozen=True)
@@ -49,21 +84,21 @@ class Check:
     def run(self) -> CheckResult:
         """Return what came of it; raises nothing."""
         try:
-            return CheckResult(self.name, "passed", self._evidence(), self.description)
+            status, message = "passed", self._evidence()
         except CheckFailed as failure:
-            return CheckResult(self.name, "failed", str(failure), self.description)
+            status, message = "failed", str(failure)
         except SkipTest as reason:
-            return CheckResult(self.name, "not applicable", str(reason), self.description)
+            status, message = "not applicable", str(reason)
+        return CheckResult(self.name, status, message, self.description)
 
     def _evidence(self) -> str:
         try:
-            return self.body()
-        except (CheckFailed, SkipTest):
-            raise
-        except (NotApplicableError, TooLargeError) as reason:
-            skip(str(reason))
-        except Exception as error:
-            raise CheckFailed(raised("the object", error)) from error
+            with exceptions_of("the object"):
+                return self.body()
+        except CheckFailed as failure:
+            if failure.owner in (None, self.name):
+                raise
+            skip(f"rests on the check {failure.owner!r}, which fails: {failure}")
 
 
 @dataclass(frozen=True)
@@ -118,9 +153,6 @@ class CheckReport(Sequence[CheckResult]):
     def __len__(self) -> int:
         return len(self.results)
 
-    def __iter__(self) -> Iterator[CheckResult]:
-        return iter(self.results)
-
     @property
     def passed(self) -> bool:
         """Whether no check failed."""
@@ -129,12 +161,12 @@ class CheckReport(Sequence[CheckResult]):
     @property
     def failures(self) -> tuple[CheckResult, ...]:
         """The results of the checks that failed."""
-        return tuple(result for result in self.results if result.status == "failed")
+        return self._of("failed")
 
     @property
     def not_applicable(self) -> tuple[CheckResult, ...]:
         """The results of the checks that had nothing to look at."""
-        return tuple(result for result in self.results if result.status == "not applicable")
+        return self._of("not applicable")
 
     def raise_if_failed(self) -> None:
         """Raise `AssertionError` with every counterexample, unless all checks passed."""
@@ -142,16 +174,27 @@ class CheckReport(Sequence[CheckResult]):
             lines = (f"{result.name}: {result.message}\n    ({result.description})" for result in self.failures)
             raise AssertionError("\n".join([f"{self._summary} for {self.subject}", *lines]))
 
+    def _of(self, status: str) -> tuple[CheckResult, ...]:
+        return tuple(result for result in self.results if result.status == status)
+
     @property
     def _summary(self) -> str:
-        failed, skipped = len(self.failures), len(self.not_applicable)
-        return f"{failed} failed, {len(self) - failed - skipped} passed, {skipped} not applicable"
+        counts = (f"{len(self._of(status))} {status}" for status in ("failed", "passed", "not applicable"))
+        return ", ".join(counts)
 
     def __repr__(self) -> str:
         width = max((len(result.name) for result in self.results), default=0)
         marks = {"passed": "ok", "failed": "FAILED", "not applicable": "-"}
         rows = (f"  {result.name:<{width}}  {marks[result.status]:<6}  {result.message}" for result in self.results)
         return "\n".join([f"{self.subject}: {self._summary}", *rows])
+
+
+def checks_of(functions: Sequence[Callable[[Probe], str]], probe: Probe) -> list[Check]:
+    """Turn functions of a probe into checks: the name, with hyphens, is the check's, the docstring its description."""
+    return [
+        Check(function.__name__.replace("_", "-"), (function.__doc__ or "").strip(), partial(function, probe))
+        for function in functions
+    ]
 
 
 def report(subject: str, checks: Sequence[Check]) -> CheckReport:
@@ -169,39 +212,21 @@ def named(subject: object) -> str:
 
 
 def called(what: str, function: Callable[..., Value], *arguments: object, **keywords: object) -> Value:
-    """Call a function of the user's object: an exception in there is a counterexample.
-
-    But for the two by which an object says that it does not know here, with the reason.
-    """
-    try:
+    """Call a function of the user's object: an exception in there is a counterexample."""
+    with exceptions_of(f"`{what}`"):
         return function(*arguments, **keywords)
-    except (CheckFailed, SkipTest):
-        raise
-    except (NotApplicableError, TooLargeError) as reason:
-        skip(f"`{what}`: {reason}")
-    except Exception as error:
-        raise CheckFailed(raised(f"`{what}`", error)) from error
 
 
-def raised(what: str, error: Exception) -> str:
-    """The exception in one line."""
-    message = f": {error}" if str(error) else ""
-    return f"{what} raised {type(error).__name__}{message}"
+def offered(thing: object, name: str, required_of: str = "") -> Callable[..., object]:
+    """The method of this name, each call of it guarded; where the object has none, the check does not apply.
 
-
-def offered(thing: object, name: str) -> Callable[..., object]:
-    """The method of this name, each call of it guarded; where the object has none, the check does not apply."""
+    But for what is `required_of` every such object: it fails then.
+    """
     method: object = getattr(thing, name, None)
+    if required_of and not callable(method):
+        raise CheckFailed(f"{required_of} must have a method `{name}`, and {type(thing).__name__} has none")
     if method is None:
         skip(f"no `{name}` is offered")
     if not callable(method):
         raise CheckFailed(f"`{name}` must be a method, got {method!r}")
-    return lambda *arguments, **keywords: called(name, method, *arguments, **keywords)
-
-
-def resting_on(check: str, build: Callable[[], Value]) -> Value:
-    """What another check answers for: where that one fails, this one does not apply."""
-    try:
-        return build()
-    except CheckFailed as failure:
-        skip(f"rests on the check {check!r}, which fails: {failure}")
+    return partial(called, name, method)

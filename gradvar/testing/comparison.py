@@ -13,6 +13,9 @@ than 256 draws, are left out, and a check that has no others does not apply.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +31,12 @@ that checks enumerate err by 1e-12; a wrong formula by far more."""
 STANDARD_ERRORS = 6.0
 """For means over blocks of pairs, which are close to normal: a one-sided false alarm of 1e-9."""
 _FEWEST_DRAWS = 256
+_STATUSES = ("proved", "checked", "estimated", "claimed", "failed")
+
+Index = tuple[int, ...]
 
 
-def real(what: str, value: object, shape: tuple[int, ...], finite: bool = True) -> Array:
+def real(what: str, value: object, shape: tuple[int, ...]) -> Array:
     """Return what a method gave as float64, made sure to be a real, finite array of this shape."""
     if not isinstance(value, (np.ndarray, np.generic, float, int)) or isinstance(value, bool):
         raise CheckFailed(f"{what} must be an array of shape {shape}, got {type(value).__name__} {short(value)}")
@@ -39,7 +45,7 @@ def real(what: str, value: object, shape: tuple[int, ...], finite: bool = True) 
         raise CheckFailed(f"{what} must have shape {shape}, got {array.shape}")
     if array.dtype != np.float64:
         raise CheckFailed(f"{what} must have dtype float64, got {array.dtype}")
-    if finite and not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         index = first(~np.isfinite(array))
         raise CheckFailed(f"{what} must be finite, got {array[index]} at index {index}")
     return np.asarray(array, dtype=np.float64)
@@ -52,17 +58,23 @@ def number(what: str, value: object) -> float:
     return float(value)
 
 
-def first(wrong: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int, ...]:
+def status_of(what: str, evidence: object) -> str:
+    """The status of a pair (status, evidence), made sure of."""
+    if not (isinstance(evidence, tuple) and len(evidence) == 2 and all(isinstance(part, str) for part in evidence)):
+        raise CheckFailed(f"{what} must be (status, evidence), two strings, got {short(evidence)}")
+    if evidence[0] not in _STATUSES:
+        raise CheckFailed(f"the status in {what} must be one of {_STATUSES}, got {short(evidence)}")
+    return str(evidence[0])
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether this is an int >= 1."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= 1
+
+
+def first(wrong: npt.NDArray[np.bool_]) -> Index:
     """The first index where something is wrong."""
     return tuple(int(i) for i in np.argwhere(wrong)[0])
-
-
-def worst(found: Array, expected: Array, tolerance: Array | float) -> tuple[int, ...] | None:
-    """The index of the largest excess over the tolerance, None where everything agrees."""
-    excess = np.abs(found - expected) - tolerance
-    if excess.size == 0 or not (excess > 0).any():
-        return None
-    return tuple(int(i) for i in np.unravel_index(int(np.argmax(excess)), excess.shape))
 
 
 def short(value: object) -> str:
@@ -70,88 +82,94 @@ def short(value: object) -> str:
     if isinstance(value, np.ndarray):
         text = np.array2string(value, threshold=8, precision=4, separator=", ")
     else:
-        text = repr(value)
+        text = f"{value:.6g}" if isinstance(value, (float, np.floating)) else repr(value)
     text = " ".join(text.split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-class Carried:
-    """Whether a sum of terms >= 0 is that of enough of them, (sum t)^2 / sum t^2 >= 256, entry by entry."""
+def agree(found: Array, truth: Array, tolerance: Array | float, where: Callable[[Index], str], what: str) -> None:
+    """Raise with the entry that differs most from the truth, unless all are within the tolerance of it.
 
-    def __init__(self) -> None:
-        self._blocks: list[tuple[Array, Array, Array]] = []
-
-    def add(self, terms: Array) -> None:
-        """Add terms along the first axis."""
-        # In units of the largest: squares of what is rare leave float64.
-        unit = terms.max(axis=0)
-        shares = terms / np.where(unit > 0, unit, 1.0)
-        self._blocks.append((unit, shares.sum(axis=0), (shares**2).sum(axis=0)))
-
-    @property
-    def by_enough(self) -> npt.NDArray[np.bool_]:
-        """True also where all terms are zero."""
-        units, sums, squares = (np.array(parts) for parts in zip(*self._blocks, strict=True))
-        largest = units.max(axis=0)
-        shares = units / np.where(largest > 0, largest, 1.0)
-        return np.asarray((shares * sums).sum(axis=0) ** 2 >= _FEWEST_DRAWS * (shares**2 * squares).sum(axis=0))
-
-
-def within(tolerance: Array) -> str:
-    """How closely sampled means were compared, and how many could not be: where none could, skip."""
-    left_out = int(np.isinf(tolerance).sum())
-    if left_out == tolerance.size > 0:
-        skip("a few rare draws make what would be compared: samples say nothing of it")
-    said = f"within {float(tolerance[np.isfinite(tolerance)].max(initial=0.0)):.1g}"
-    return said + (f"; {left_out:,} left out, which a few rare draws make" if left_out else "")
-
-
-class Mean:
-    """The mean of independent draws of an array, entry by entry, with its empirical Bernstein half width.
-
-    Infinite where the range is not known and a few rare draws make the spread.
+    The message reads: "{where} is {found}, but {what} is {truth}".
     """
+    excess = np.abs(found - truth) - tolerance
+    if excess.size and (excess > 0).any():
+        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(excess)), excess.shape))
+        off = float(np.broadcast_to(tolerance, excess.shape)[at])
+        raise CheckFailed(f"{where(at)} is {found[at]:.6g}, but {what} is {truth[at]:.6g} +- {off:.2g}")
 
-    def __init__(self, known_range: float | None = None) -> None:
-        self._range = known_range
-        self._spread = Carried()
-        self._blocks: list[tuple[int, Array, Array]] = []
-        self._low: Array | float = math.inf
-        self._high: Array | float = -math.inf
 
-    def add(self, draws: Array) -> None:
-        """Add draws along the first axis."""
-        mean = draws.mean(axis=0)
-        squares = (draws - mean) ** 2
-        self._blocks.append((draws.shape[0], mean, squares.mean(axis=0)))
-        if self._range is None:
-            self._spread.add(squares)
-        self._low = np.minimum(self._low, draws.min(axis=0))
-        self._high = np.maximum(self._high, draws.max(axis=0))
+def identical(claim: str, before: Array, after: Array) -> None:
+    """Raise with the first row in which two arrays differ: what was to be left alone, or to come out the same again."""
+    if not np.array_equal(before, after):
+        row = first(before != after)[0]
+        raise CheckFailed(f"{claim}: row {row} was {short(before[row])}, is {short(after[row])}")
+
+
+def by_enough(terms: Array) -> npt.NDArray[np.bool_]:
+    """Whether a sum of terms >= 0, along the first axis, is that of 256 or more of them: (sum t)^2 / sum t^2 >= 256."""
+    # In units of the largest: squares of what is rare leave float64.
+    unit = terms.max(axis=0)
+    shares = terms / np.where(unit > 0, unit, 1.0)
+    return np.asarray(shares.sum(axis=0) ** 2 >= _FEWEST_DRAWS * (shares**2).sum(axis=0))
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Numbers that were computed without the claim, and how far from them the claim may be."""
+
+    value: Array
+    tolerance: Array
+
+    def agrees(self, claim: Array, where: Callable[[Index], str], what: str) -> str:
+        """Compare with a claim, entry by entry (`agree`), and return how closely that was done."""
+        agree(claim, self.value, self.tolerance, where, what)
+        return self.within
+
+    def at_least(self, rounding: float) -> Truth:
+        """The same numbers with no tolerance below this."""
+        return Truth(self.value, np.maximum(self.tolerance, rounding))
 
     @property
-    def n(self) -> int:
-        """Number of draws."""
-        return sum(n for n, _, _ in self._blocks)
+    def within(self) -> str:
+        """How closely is compared, and how many entries cannot be: where none can, the check does not apply."""
+        left_out = int(np.isinf(self.tolerance).sum())
+        if left_out == self.tolerance.size > 0:
+            skip("a few rare draws make what would be compared: samples say nothing of it")
+        said = f"within {float(self.tolerance[np.isfinite(self.tolerance)].max(initial=0.0)):.1g}"
+        return said + (f"; {left_out:,} left out, which a few rare draws make" if left_out else "")
 
-    @property
-    def value(self) -> Array:
-        """The mean."""
-        total = sum((n * mean for n, mean, _ in self._blocks), start=np.zeros(1))
-        return np.asarray(total / self.n)
 
-    @property
-    def half_width(self) -> Array:
-        """Of an interval that holds all expectations at once with probability 1 - FALSE_ALARM."""
-        mean = self.value
-        spread = sum((n * (v + (m - mean) ** 2) for n, m, v in self._blocks), start=np.zeros(1)) / self.n
-        spread = np.asarray(spread).reshape(mean.shape)
-        length = math.log(3 * max(mean.size, 1) / FALSE_ALARM)
-        wide = self._range if self._range is not None else float(np.max(np.asarray(self._high) - self._low))
-        # The rounding of the mean itself: draws that are all equal have no spread.
-        size = np.maximum(np.abs(np.asarray(self._low)), np.abs(np.asarray(self._high)))
-        half = np.sqrt(2 * spread * length / self.n) + 3 * wide * length / self.n + ROUNDING * size
-        return np.asarray(half if self._range is not None else np.where(self._spread.by_enough, half, np.inf))
+def exactly(value: Array, scale: float) -> Truth:
+    """Values that are exact up to the rounding of terms of this scale."""
+    return Truth(value, np.full(value.shape, ROUNDING * scale))
+
+
+def sampled(draws: Array, known_range: float | None = None) -> Truth:
+    """The mean of independent draws along the first axis, with its empirical Bernstein half width.
+
+    All expectations at once lie within it with probability 1 - FALSE_ALARM. It is infinite where the range is not
+    known and a few rare draws make the spread.
+    """
+    n, mean = draws.shape[0], draws.mean(axis=0)
+    squares = (draws - mean) ** 2
+    # (2 V L/n)^(1/2) + 3 R L/n, at L = log(3 entries/FALSE_ALARM)
+    length = math.log(3 * max(mean.size, 1) / FALSE_ALARM)
+    wide = known_range if known_range is not None else float(np.ptp(draws, axis=0).max())
+    half = np.sqrt(2 * squares.mean(axis=0) * length / n) + 3 * wide * length / n
+    # The rounding of the mean itself: draws that are all equal have no spread.
+    half = half + ROUNDING * np.abs(draws).max(axis=0)
+    return Truth(mean, np.asarray(half if known_range is not None else np.where(by_enough(squares), half, np.inf)))
+
+
+def moments(left: Array, right: Array, weights: Array, exact: bool, scale: float, signs: bool = False) -> Truth:
+    """E_x[l(x) r(x)] of functions l (m, n) and r (m2, n) at n inputs, shape (m, m2).
+
+    Exact where the inputs are all points and the weights their probabilities, else the mean over sampled inputs.
+    """
+    if exact:
+        return exactly((left * weights) @ right.T, scale)
+    return sampled((left[:, None, :] * right).transpose(2, 0, 1), 2.0 if signs else None)
 
 
 def chi_square_tail(counts: Array, expected: Array) -> float:

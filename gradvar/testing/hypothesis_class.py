@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..core.arguments import SeedLike
 from . import class_draws, class_formulas, class_norms
-from .checks import Check, CheckReport, named, report
+from .checks import Check, CheckReport, checks_of, named, report
 from .class_probe import ClassProbe
 
 CHECKS = (
@@ -62,11 +60,7 @@ def hypothesis_class_checks(H: object, rng: SeedLike = 0) -> list[Check]:
     >>> for check in hypothesis_class_checks(gv.Parities(3))[:2]:
     ...     check()
     """
-    probe = ClassProbe(H, rng)
-    return [
-        Check(function.__name__.replace("_", "-"), (function.__doc__ or "").strip(), partial(function, probe))
-        for function in CHECKS
-    ]
+    return checks_of(CHECKS, ClassProbe(H, rng))
 
 
 def check_hypothesis_class(H: object, rng: SeedLike = 0) -> CheckReport:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, seed_sequence, stream
 from ..losses import as_loss
-from .checks import Check, CheckFailed, CheckReport, called, named, offered, report, resting_on, skip
-from .comparison import ROUNDING, first, number, real, short, worst
+from .checks import Check, CheckFailed, CheckReport, answered_by, called, checks_of, named, offered, report, skip
+from .comparison import ROUNDING, agree, identical, number, real, short, status_of
 from .differences import derivative
 
 Value = Callable[[Array, Array], npt.ArrayLike]
 
-_STATUSES = ("proved", "checked", "estimated", "claimed", "failed")
 _STEP = 1e-4
 
 
@@ -38,33 +37,29 @@ class LossProbe:
         large = np.array([10.0, 30.0])
         return np.concatenate([[0.0, 1.0, -1.0], np.linspace(-4, 4, 97), rng.standard_normal(64) * 3, large, -large])
 
-    def given_split(self) -> tuple[Array, Array]:
+    @cached_property
+    @answered_by("split")
+    def split(self) -> tuple[Array, Array]:
         """a(p) and b(p), made sure of: each by its own p alone, which is left as it is."""
         p = self.p.copy()
         a, b = self._split_at(p)
-        if not np.array_equal(p, self.p):
-            raise CheckFailed(f"`split` must not change the predictions: number {first(p != self.p)[0]} changed")
+        identical("`split` must not change the predictions", self.p, p)
         self._split_at(p[:0])
-        for name, whole, part in zip(("a", "b"), (a, b), self._split_at(p[5:6]), strict=True):
-            if abs(part[0] - whole[5]) > ROUNDING * (1 + abs(whole[5])):
-                raise CheckFailed(
-                    f"{name}(p) must not depend on the other predictions: at p = {p[5]:.6g} it is {whole[5]:.6g} among "
-                    f"{p.size} and {part[0]:.6g} alone"
-                )
+        whole, alone = np.stack([a, b])[:, 5:6], np.stack(self._split_at(p[5:6]))
+        agree(
+            alone,
+            whole,
+            ROUNDING * (1 + np.abs(whole)),
+            lambda at: f"{'ab'[at[0]]}(p) must not depend on the other predictions: at p = {p[5]:.6g} alone it",
+            f"among {p.size} it",
+        )
         return a, b
 
     def _split_at(self, p: Array) -> tuple[Array, Array]:
-        if not callable(getattr(self.loss, "split", None)):
-            raise CheckFailed(f"a loss must have a method `split`, and {type(self.loss).__name__} has none")
-        pair = offered(self.loss, "split")(p)
+        pair = offered(self.loss, "split", required_of="a loss")(p)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise CheckFailed(f"`split` must return the pair (a(p), b(p)), got {short(pair)}")
         return real("a(p) of `split`", pair[0], p.shape), real("b(p) of `split`", pair[1], p.shape)
-
-    @cached_property
-    def split(self) -> tuple[Array, Array]:
-        """a(p) and b(p)."""
-        return resting_on("split", self.given_split)
 
     @property
     def test_labels(self) -> tuple[float, ...]:
@@ -83,8 +78,7 @@ def labels(probe: LossProbe) -> str:
         raise CheckFailed(f"`name` must be a str, got {short(name)}")
     if accepted not in ("real", "signs"):
         raise CheckFailed(f"`labels` must be 'real' or 'signs', got {short(accepted)}")
-    if not (isinstance(evidence, tuple) and len(evidence) == 2 and evidence[0] in _STATUSES):
-        raise CheckFailed(f"`evidence` must be (status, sentence), status one of {_STATUSES}, got {short(evidence)}")
+    status_of("`evidence`", evidence)
     if not _lipschitz(probe) > 0:
         raise CheckFailed(f"`lipschitz` must be > 0 (math.inf for none), got {_lipschitz(probe)}")
     return f"{name}; labels {accepted!r}"
@@ -92,8 +86,7 @@ def labels(probe: LossProbe) -> str:
 
 def split(probe: LossProbe) -> str:
     """split(p) returns a(p) and b(p): finite float64 of shape (n,), for n = 0 too, and leaves p as it is."""
-    probe.given_split()
-    return f"a(p) and b(p) at {probe.p.size} predictions"
+    return f"a(p) and b(p) at {probe.split[0].size} predictions"
 
 
 def lipschitz(probe: LossProbe) -> str:
@@ -115,9 +108,8 @@ def constant(probe: LossProbe) -> str:
         skip("`constant` is None: b may depend on p")
     value = number("`constant`", claim)
     b = probe.split[1]
-    at = worst(b, np.full_like(b, value), ROUNDING * max(1.0, abs(value)))
-    if at is not None:
-        raise CheckFailed(f"`constant` is {value:.6g}, but b({probe.p[at]:.6g}) = {b[at]:.6g}")
+    tolerance = ROUNDING * max(1.0, abs(value))
+    agree(b, np.full_like(b, value), tolerance, lambda at: f"b({probe.p[at]:.6g})", "`constant`")
     return f"b = {value:g} at {b.size} predictions"
 
 
@@ -126,10 +118,9 @@ def split_of_derivative(probe: LossProbe) -> str:
     slope_of = offered(probe.loss, "derivative")
     if getattr(probe.loss, "labels", None) != "signs":
         skip("`derivative` is that of a margin loss, whose labels are 'signs'")
-    a, b = probe.split
     for y in (1.0, -1.0):
         slope = y * real("`derivative`", slope_of(y * probe.p), probe.p.shape)
-        _compare(probe.p, y, a, b, slope, ROUNDING * (1 + np.abs(slope)), "y r'(y p)")
+        _derivative_is(probe, y, slope, ROUNDING * (1 + np.abs(slope)), "y r'(y p)")
     return f"y r'(y p) at {probe.p.size} predictions and both labels"
 
 
@@ -150,7 +141,7 @@ def split_of_value(probe: LossProbe) -> str:
         kinks += int(found.kink.sum())
         # At a kink any number between the two slopes is a derivative.
         error = np.where(found.kink, np.inf, found.error + ROUNDING * (1 + np.abs(a) + np.abs(b)))
-        _compare(probe.p, y, a, b, found.value, error, "the derivative of `value` by differences")
+        _derivative_is(probe, y, found.value, error, "the derivative of `value` by differences")
     total = len(probe.test_labels) * probe.p.size
     return f"{total - kinks} derivatives of `value`" + (f"; {kinks} at kinks left out" if kinks else "")
 
@@ -167,11 +158,7 @@ def loss_checks(loss: object, *, value: Value | None = None, rng: SeedLike = 0) 
     >>> [str(check) for check in loss_checks("hinge")][:3]
     ['labels', 'split', 'lipschitz']
     """
-    probe = LossProbe(loss, value, rng)
-    return [
-        Check(function.__name__.replace("_", "-"), (function.__doc__ or "").strip(), partial(function, probe))
-        for function in CHECKS
-    ]
+    return checks_of(CHECKS, LossProbe(loss, value, rng))
 
 
 def check_loss(loss: object, *, value: Value | None = None, rng: SeedLike = 0) -> CheckReport:
@@ -207,10 +194,7 @@ def _lipschitz(probe: LossProbe) -> float:
     return number("`lipschitz`", getattr(probe.loss, "lipschitz", None))
 
 
-def _compare(p: Array, y: float, a: Array, b: Array, expected: Array, error: Array, what: str) -> None:
-    said = a + y * b
-    at = worst(said, expected, error)
-    if at is not None:
-        raise CheckFailed(
-            f"a(p) + y b(p) at p = {p[at]:.6g}, y = {y:g} is {said[at]:.6g}, but {what} is {expected[at]:.6g}"
-        )
+def _derivative_is(probe: LossProbe, y: float, slope: Array, error: Array, what: str) -> None:
+    # dl/dp = a(p) + y b(p)
+    a, b = probe.split
+    agree(a + y * b, slope, error, lambda at: f"a(p) + y b(p) at p = {probe.p[at]:.6g}, y = {y:g}", what)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..problem import Problem
 from ..results.bound_check import BoundCheck
 from ..verbs.check import bound_check
 from . import class_draws
-from .checks import Check, CheckFailed, CheckReport, called, named, report, resting_on, skip
+from .checks import Check, CheckFailed, CheckReport, answered_by, called, checks_of, named, report, skip
 from .class_formulas import gram_is_identity
 from .class_probe import ClassProbe
 from .comparison import ROUNDING
@@ -27,21 +27,18 @@ _SAMPLES = 2**14
 
 
 class TheoremProbe:
-    """A class, a model and a loss, and what `bound_check` says of them."""
+    """A class, a model and a loss, with the findings of `bound_check` on them."""
 
     def __init__(self, H: HypothesisClass, model: Model, loss: str | Loss, rng: SeedLike) -> None:
         self.parts = H, model, loss
         self.hypotheses = ClassProbe(H, rng)
         self.loss = LossProbe(loss, None, rng)
 
-    def given_problem(self) -> Problem:
-        """The problem, made sure to fit together."""
-        return called("Problem(H, model, loss)", Problem, *self.parts)
-
     @cached_property
+    @answered_by("problem")
     def problem(self) -> Problem:
-        """The problem."""
-        return resting_on("problem", self.given_problem)
+        """The three parts, which must fit together."""
+        return called("Problem(H, model, loss)", Problem, *self.parts)
 
     @cached_property
     def outcome(self) -> BoundCheck:
@@ -55,8 +52,8 @@ class TheoremProbe:
 
 def problem(probe: TheoremProbe) -> str:
     """Class, model and loss fit together: input dimensions and labels."""
-    words = probe.given_problem().descriptions
-    return f"{words['class']}; {words['model']}; {words['loss']}"
+    parts = probe.problem.descriptions
+    return f"{parts['class']}; {parts['model']}; {parts['loss']}"
 
 
 def finite_class(probe: TheoremProbe) -> str:
@@ -143,11 +140,7 @@ def theorem1_checks(H: HypothesisClass, model: Model, loss: str | Loss = "square
     >>> [str(check) for check in theorem1_checks(gv.Parities(3), gv.Linear([1.0, 2.0, 3.0]))][-1]
     'conclusion'
     """
-    probe = TheoremProbe(H, model, loss, rng)
-    return [
-        Check(function.__name__.replace("_", "-"), (function.__doc__ or "").strip(), partial(function, probe))
-        for function in CHECKS
-    ]
+    return checks_of(CHECKS, TheoremProbe(H, model, loss, rng))
 
 
 def check_theorem1(H: HypothesisClass, model: Model, loss: str | Loss = "square", *, rng: SeedLike = 0) -> CheckReport:
