@@ -23,14 +23,15 @@ def verdict_on(variance: Estimate, found: dict[str, Bound], name: str) -> tuple[
     """Compare the intervals of the variance and of the bound."""
     bound, theorem = found[name], found["theorem-1"]
     if name == "theorem-1":
-        return _compared(variance, bound, theorem.formula, found["operator-norm"].log2_constant)
-    verdict, reason = _compared(variance, bound, "the operator-norm bound", bound.log2_constant)
+        return compared(variance, bound, theorem.formula, found["operator-norm"].log2_constant)
+    verdict, reason = compared(variance, bound, "the operator-norm bound", bound.log2_constant)
     times = ratio(variance, theorem.log2)
     exceeded = f", and Var is {times:.4g} times {theorem.formula}" if times > 1 else ""
     return verdict, f"{reason} Theorem 1 does not apply ({theorem.reason}){exceeded}."
 
 
-def _compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) -> tuple[str, str]:
+def compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) -> tuple[str, str]:
+    """The verdict on one bound, and why: never stronger than the two intervals."""
     if math.isnan(bound.log2) or math.isnan(variance.mantissa):
         return "inconclusive", f"No bound is known for this class: {bound.reason}."
     share = variance.log2_signal_share

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
 from .class_probe import MEMBERS, ClassProbe, scale_of
-from .comparison import ROUNDING, Truth, agree, exactly, identical, moments, number, real, short, status_of
+from .comparison import ROUNDING, Truth, agree, identical, moments, number, real, short, status_of
 
 MOST_EIGENVALUES = 1024
 """Rows of a matrix of which all eigenvalues, or all entries, are looked at."""

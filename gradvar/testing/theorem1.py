@@ -7,9 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
+from ..bounds.bounds import theorem_1
+from ..bounds.verdict import compared
 from ..classes.base import HypothesisClass
 from ..core.arguments import SeedLike
-from ..core.numbers import format_log2, format_number, log2_end
+from ..core.numbers import format_log2, format_number
 from ..losses import Loss
 from ..models.base import Model
 from ..problem import Problem
@@ -107,23 +109,19 @@ def conclusion(probe: TheoremProbe) -> str:
     if probe.hypotheses.log2_size == math.inf or not math.isfinite(loss.lipschitz):
         skip("there is no bound: an infinite class, or a loss without a Lipschitz constant")
     outcome = probe.outcome
-    variance, bound = outcome.variance, outcome.bounds["theorem-1"]
-    low, high = (log2_end(end, variance.exponent) for end in variance.mantissa_interval)
-    norm = outcome.gradient_norm_sq
-    bound_low, bound_high = (bound.log2_constant + log2_end(end, norm.exponent) for end in norm.mantissa_interval)
+    # The bound of a class that is orthonormal to the last digit, whatever is known of this one.
+    variance, bound = outcome.variance, theorem_1(probe.problem, outcome.gradient_norm_sq, outcome.assumptions)
     said = (
         f"Var = {format_number(variance.mantissa, variance.exponent)} ({variance.method}, {variance.spread}), "
         f"{bound.formula} = {format_log2(bound.log2)}"
     )
-    if outcome.bound_name == "theorem-1" and outcome.verdict == "holds":
+    verdict, _ = compared(variance, bound, bound.formula, bound.log2_constant)
+    if verdict == "holds" or (outcome.bound_name, outcome.verdict) == ("theorem-1", "holds"):
         return said
-    # Exact numbers that are equal up to rounding differ in their last digits.
-    if low > bound_high + (ROUNDING if variance.exact and bound.exact else 0.0):
+    if verdict == "violated":
         false = [f"{a.name}: {a.evidence}" for a in outcome.assumptions if a.status == "failed"]
         why = "; ".join(false) or "look at what `covariance`, `project` and `gradient` return"
         raise CheckFailed(f"{said}: the bound is violated. An assumption is false ({why})")
-    if high <= bound_low + ROUNDING:
-        return said
     skip(f"inconclusive: {said}")
 
 

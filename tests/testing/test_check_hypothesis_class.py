@@ -374,7 +374,7 @@ def test_a_class_of_functions_that_are_one_and_the_same_is_not_orthonormal():
     broken = type("Claims", (gv.FiniteClass,), {"is_orthonormal": True, "orthonormality": ("proved", "no")})
     report = check_hypothesis_class(broken([[1, 1], [1, 1]], [[0.0], [1.0]]))
     assert [r.name for r in report.failures] == ["orthonormal"]
-    assert "not orthogonal: E h h' = 1" in report.failures[0].message
+    assert "not orthogonal: E h h' is 1" in report.failures[0].message
 
 
 def test_an_object_that_is_no_class_at_all_gets_a_report():

@@ -108,7 +108,7 @@ def test_every_check_has_a_planted_defect():
 def test_a_class_that_lies_about_orthonormality_is_found_out_by_assumption_and_conclusion():
     report = check_theorem1(lying([LINEAR[0], -LINEAR[0]]), gv.Linear([1.0, 0, 0, 0]))
     messages = {r.name: r.message for r in report.failures}
-    assert "not orthogonal: E h h' = -1" in messages["orthonormal"]
+    assert "not orthogonal: E h h' is -1" in messages["orthonormal"]
     # Var = E_h ||E[h x]||^2 = 1, G^2 = 4, |H| = 2: below the bound for this model, above for one weight alone
     assert set(messages) >= {"orthonormal"}
 
