@@ -1,1 +1,1 @@
-"""What a computation hands back: plain data that prints and plots itself. Nothing here computes."""
+"""Results: plain data that prints and plots itself. Nothing here computes."""

@@ -1,4 +1,4 @@
-"""What a computation hands back: plain data that prints itself. Nothing here computes."""
+"""The result of `bound_check`: plain data that prints itself."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Consequence:
-    """What the variance means for an optimiser: a number, as base-2 logarithm, and the sentence around it."""
+    """One meaning of the variance for an optimiser: a number, as base-2 logarithm, and the sentence around it."""
 
     name: str
     log2: float

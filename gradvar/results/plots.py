@@ -13,7 +13,7 @@ from ..core.arguments import Array
 from ..core.numbers import log2_end
 from .findings import Findings
 from .report import TITLES
-from .table import Scalar, distinguishing_columns
+from .table import Scalar, columns, distinguishing_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,10 +141,10 @@ def _axes(ax: Axes | None, width: float, height: float) -> Axes:
 
 def _drawable(rows: Sequence[Row], x: str, y: str) -> list[Row]:
     """Return the rows with a number to draw, or raise an error where there are none."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    names = columns(rows)
     for argument, name in (("x", x), ("y", y)):
-        if name not in columns:
-            raise ValueError(f"`{argument}` must be one of {', '.join(map(repr, columns))}, got {name!r}")
+        if name not in names:
+            raise ValueError(f"`{argument}` must be one of {', '.join(map(repr, names))}, got {name!r}")
     drawn = [row for row in rows if row["status"] == "done" and row.get(x) is not None and row.get(y) is not None]
     if any(isinstance(row[y], (str, bool)) for row in drawn):
         raise ValueError(f"`y` must be a column of numbers, got {y!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
@@ -47,13 +47,18 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
+def columns(rows: Iterable[Mapping[str, Scalar]]) -> list[str]:
+    """Return the names of all columns, in the order in which they occur."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
 def distinguishing_columns(
     rows: Sequence[Mapping[str, Scalar]], names: Sequence[str], given: Sequence[str] = ()
 ) -> list[str]:
     """Return those of `names`, as few as it takes, in which rows differ that agree in the columns `given`."""
 
-    def kinds(columns: Sequence[str]) -> int:
-        return len({tuple(row.get(name) for name in columns) for row in rows})
+    def kinds(chosen: Sequence[str]) -> int:
+        return len({tuple(row.get(name) for name in chosen) for row in rows})
 
     kept = [name for name in names if name not in given]
     for name in list(kept):

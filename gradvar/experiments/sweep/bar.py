@@ -8,7 +8,7 @@ from functools import partial
 
 from ...estimation.progress import Reporter
 from ...results.estimate import Estimate
-from ...results.table import Scalar, distinguishing_columns
+from ...results.table import Scalar, columns, distinguishing_columns
 from .problems import NamedProblem
 from .records import Record
 
@@ -16,34 +16,31 @@ _INTERVAL = 0.1
 
 
 class Bar:
-    """A bar over the problems, shown or not; a context manager that ends it."""
+    """A bar over the problems, shown or not."""
 
     def __init__(self, items: Sequence[NamedProblem], shown: bool) -> None:
         from tqdm.auto import tqdm
 
         parameters = [item.parameters for item in items]
-        names = list(dict.fromkeys(name for one in parameters for name in one))
-        self._names = distinguishing_columns(parameters, names) or names[:1]
+        self._names = distinguishing_columns(parameters, columns(parameters)) or columns(parameters)[:1]
         self._bar = tqdm(total=len(items), unit="problem", disable=not shown)
         self._shown_at = 0.0
 
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """End the bar."""
         self._bar.close()
 
     def label(self, parameters: Mapping[str, Scalar]) -> str:
-        """What tells this problem from the others."""
-        said = [f"{name}={parameters[name]}" for name in self._names if name in parameters]
-        return str(parameters["name"]) if self._names == ["name"] else ", ".join(said)
+        """Return the parameters in which this problem differs from the others."""
+        pairs = [f"{name}={parameters[name]}" for name in self._names if name in parameters]
+        return str(parameters["name"]) if self._names == ["name"] else ", ".join(pairs)
 
     def begin(self, item: NamedProblem) -> None:
-        """A problem's turn has come."""
+        """Show the name of a problem whose turn has come."""
         self._bar.set_description_str(self.label(item.parameters))
 
     def reporter(self, item: NamedProblem) -> Reporter:
-        """What shows the estimate so far of a problem."""
+        """Return the function that shows the estimate so far of a problem, where the bar is shown."""
         return False if self._bar.disable else partial(self._show, item)
 
     def _show(self, item: NamedProblem, estimate: Estimate) -> None:
@@ -53,6 +50,6 @@ class Bar:
             self._bar.set_postfix_str(f"so far {Record.of_estimate(item.parameters, item.seed, estimate, 0.0).text}")
 
     def end(self, record: Record) -> None:
-        """A problem has its record."""
+        """Show the result of a problem that has its record."""
         self._bar.set_postfix_str(f"last {record.text}", refresh=False)
         self._bar.update()

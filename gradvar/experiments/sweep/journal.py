@@ -83,9 +83,9 @@ class Journal:
     def _catch_up(self) -> None:
         os.lseek(self._file, self._size, os.SEEK_SET)
         data = b"".join(iter(lambda: os.read(self._file, 2**20), b""))
-        found, torn = parse(data, self.path, self._lines)
-        self.records.update((record.key, record) for record in found)
-        self._lines += len(found)
+        records, torn = parse(data, self.path, self._lines)
+        self.records.update((record.key, record) for record in records)
+        self._lines += len(records)
         self._size += len(data) - len(torn)
         if torn:
             os.ftruncate(self._file, self._size)
@@ -110,7 +110,7 @@ class Journal:
 
 
 def parse(data: bytes, path: str, lines_before: int = 0) -> tuple[list[Record], bytes]:
-    """The records in the contents of a file, and its torn last line.
+    """Return the records in the contents of a file, and its torn last line.
 
     A last line that lacks nothing but its end is a record.
     """
@@ -120,16 +120,16 @@ def parse(data: bytes, path: str, lines_before: int = 0) -> tuple[list[Record], 
         torn = tail
     elif tail:
         lines.append(tail)
-    found = []
+    records = []
     for number, line in enumerate(lines, start=lines_before + 1):
         try:
-            found.append(Record.from_line(line))
+            records.append(Record.from_line(line))
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"`path` must be the file of a sweep: line {number} of {path!r} is not a record of one ({error}); "
                 "the file is left as it is"
             ) from None
-    return found, torn
+    return records, torn
 
 
 def _is_torn(tail: bytes, alone: bool) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...core.numbers import format_log2
 from ...results.plots import plot_sweep
-from ...results.table import Scalar, Table, aligned, distinguishing_columns
+from ...results.table import Scalar, Table, aligned, columns, distinguishing_columns
 from .journal import parse
 from .records import NUMBERS, Record
 
@@ -59,16 +59,12 @@ class RecordTable(Table):
         ValueError
             No such parameter or column, nothing to draw, numbers that underflow.
         """
-        return plot_sweep(self.to_dicts(), self._parameters(), x, y, ax)
-
-    def _parameters(self) -> list[str]:
-        """Return the names of all parameters, in the order in which they occur."""
-        return list(dict.fromkeys(name for record in self.records for name in record.parameters))
+        return plot_sweep(self.to_dicts(), columns(record.parameters for record in self.records), x, y, ax)
 
     def _cells(self) -> list[list[str]]:
         """Return the printed table, its heads first."""
-        every = self._parameters()
-        names = distinguishing_columns([record.parameters for record in self.records], every) or every[:1]
+        parameters = [record.parameters for record in self.records]
+        names = distinguishing_columns(parameters, columns(parameters)) or columns(parameters)[:1]
         rows = [[*names, "variance", "bound", "ratio", "verdict", "method", "seconds"]]
         for record in self.records:
             bound = "" if record.bound is None else f"{record.bound:.6g}"

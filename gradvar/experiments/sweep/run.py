@@ -85,7 +85,7 @@ def sweep(
         journal = None if path is None else stack.enter_context(closing(Journal(path)))
         if journal is not None:
             check_fingerprints(items, journal)
-        run = _Run(items, journal, stack.enter_context(Bar(items, progress)))
+        run = _Run(items, journal, stack.enter_context(closing(Bar(items, progress))))
         try:
             if executor is None:
                 run.one_by_one()
@@ -161,12 +161,12 @@ class _Run:
             raise
 
     def results(self) -> SweepResults:
-        """The records so far, in the order of the problems."""
-        found = tuple(self.records[item.key] for item in self.items if item.key in self.records)
-        return SweepResults(found, None if self.journal is None else self.journal.path)
+        """Return the records so far, in the order of the problems."""
+        records = tuple(self.records[item.key] for item in self.items if item.key in self.records)
+        return SweepResults(records, None if self.journal is None else self.journal.path)
 
     def _todo(self) -> Iterator[NamedProblem]:
-        """The problems without a finished record, when their turn comes."""
+        """Yield the problems without a finished record, when their turn comes."""
         for item in self.items:
             if self.journal is not None:
                 self.journal.refresh()
