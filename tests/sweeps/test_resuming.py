@@ -76,3 +76,10 @@ def test_another_problem_of_the_name_is_still_found_out(path):
     items[-2] = dataclasses.replace(items[-2], model=gv.Cosine([0.31] * 3))
     with pytest.raises(ValueError, match="its model was Cosine"):
         gv.sweep(items, path=path, progress=False)
+
+
+def test_a_record_of_an_option_that_is_gone_is_of_another_problem(path):
+    assert "precision='double'" in path.read_text()
+    path.write_text(path.read_text().replace("precision='double'", "precision='single'"))
+    with pytest.raises(ValueError, match=r"its settings was .*precision='single'"):
+        gv.sweep(problems(), path=path, progress=False)
