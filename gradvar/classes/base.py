@@ -22,11 +22,7 @@ besides, each used where it is there:
 - `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
 - `description`: the class in words, for reports.
 
-A *task class* is a class whose members come with inputs of their own: a task is a distribution D_A of examples (x, y),
-F_A(w) = E_{D_A} loss(p_w(x), y), and the variance is over the tasks. It is recognised by `draw` (`DrawsExamples`), and
-has `sample(m, rng)` (m tasks), `draw(members, n, rng)` (n examples of each), `labels`, and `inputs`, the distribution
-of x over a random task. It has no `evaluate`, `covariance` or `project`: those are about targets that share their
-inputs. Where tasks are few and inputs finitely many it may say them in full (`TabulatesTasks`).
+A class whose members come with inputs of their own is a task class: see `gradvar/tasks/base.py`.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class TaskEnumeration:
 
 @dataclass(frozen=True)
 class _Tile:
-    """What a block of inputs adds to c_A (m, P) and to E_{D_A}[(|a| + |b|)^2 ||g||^2] (m,) of all tasks A."""
+    """A block of inputs: its terms of c_A (m, P) and of E_{D_A}[(|a| + |b|)^2 ||g||^2] (m,), for all tasks A."""
 
     problem: Problem
     hypotheses: TabulatesTasks[Array]

@@ -45,7 +45,7 @@ def draw_examples(hypotheses: DrawsExamples[Members], m: int, n: int, rng: np.ra
 
 @dataclass(frozen=True)
 class LabelledMixture(Mixture[Members]):
-    """The distribution of an example of a random task: its label is a last coordinate after those of the input."""
+    """The distribution of the examples of a random task: the label is a last coordinate after those of the input."""
 
     @classmethod
     def of(cls, tasks: DrawsExamples[Members]) -> LabelledMixture[Members]:
@@ -73,7 +73,7 @@ def example_gradients(problem: Problem, x: Array, y: Array) -> tuple[Factors, Ar
 
 
 def sampled_gradients(problem: Problem, m: int, n: int, rng: np.random.Generator) -> tuple[Factors, Array]:
-    """Return the same on n examples of each of m random tasks, those of a task in a row."""
+    """Return these on n examples of each of m random tasks, those of a task in a row."""
     # The method has made sure that it draws examples; asking a protocol takes longer than a small sample does.
     hypotheses = cast(DrawsExamples[object], problem.hypotheses)
     return example_gradients(problem, *draw_examples(hypotheses, m, n, rng))

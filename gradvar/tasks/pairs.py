@@ -101,8 +101,9 @@ class TaskPairs:
         with attach_estimate(lambda: so_far() if done else None), progress(settings.progress) as bar:
             design = planned(problem, settings)
             tile = _Tile(problem, settings.seed, design)
-            bar.stage(f"pairs of tasks, {design.samples:,} examples", len(tile.numbers))
-            with closing(ordered_map(tile, tile.numbers, settings.executor)) as results:
+            numbers = range(math.ceil(design.batches / tile.batches))
+            bar.stage(f"pairs of tasks, {design.samples:,} examples", len(numbers))
+            with closing(ordered_map(tile, numbers, settings.executor)) as results:
                 for batches in results:
                     done.append(batches)
                     bar.advance(1, so_far)
@@ -110,9 +111,16 @@ class TaskPairs:
 
 
 class _Batches(NamedTuple):
-    """Means over the tasks of some batches: of W_A (batches,), and of the gradients ubar_A (batches, P).
+    """Means over the examples of each of some batches of tasks.
 
-    And of ||g||^2, ||s||^2 and ||u||^2 over their examples (batches, 3).
+    Attributes
+    ----------
+    within : ndarray, shape (batches,)
+        Of W_A.
+    gradients : ndarray, shape (batches, P)
+        Of u, which is that of ubar_A.
+    norms : ndarray, shape (batches, 3)
+        Of ||g||^2, ||s||^2 and ||u||^2.
     """
 
     within: Array
@@ -122,40 +130,37 @@ class _Batches(NamedTuple):
 
 @dataclass(frozen=True)
 class _Tile:
-    """The batches of a tile: a pure function of its number. A tile is several small batches, or one large one."""
+    """Several small batches of tasks, or one large one: a pure function of the tile's number."""
 
     problem: Problem
     seed: np.random.SeedSequence
     design: Design
 
     def __call__(self, number: int) -> _Batches:
-        rng = stream(self.seed, Stream.TASKS, number)
-        n, tasks = self.design.examples, self.design.tasks
-        rows = rows_per_tile(self.problem.row_size, _ROWS)
-        some = self.in_a_tile
-        batches = min(some, self.design.batches - number * some)
+        rng, n, tasks = stream(self.seed, Stream.TASKS, number), self.design.examples, self.design.tasks
+        batches = min(self.batches, self.design.batches - number * self.batches)
         within, gradients, norms = np.zeros(batches), np.zeros((batches, 1)), np.zeros((batches, 3))
-        together = max(1, rows // (n * some))
+        together = max(1, self.rows // (n * self.batches))  # tasks of a batch that are drawn at a time
         for start in range(0, tasks, together):
             m = batches * min(together, tasks - start)
-            factors, some_norms = sampled_gradients(self.problem, m, n, rng)
-            norms += some_norms.reshape(batches, -1, 3).sum(axis=1)
-            # W_A = 1/(n(n-1)) sum_{i != j} <u_i, u_j>
+            factors, example_norms = sampled_gradients(self.problem, m, n, rng)
+            # sum_{i != j} <u_i, u_j> over the examples of a task, added up over the tasks of a batch
             kernel = kernel_within(factors, m)
             pairs = kernel.sum(axis=(1, 2)) - np.einsum("tii->t", kernel)
             within += pairs.reshape(batches, -1).sum(axis=1)
             gradients = gradients + total_gradients(factors, batches)
+            norms += example_norms.reshape(batches, -1, 3).sum(axis=1)
         return _Batches(within / (tasks * n * (n - 1)), gradients / (tasks * n), norms / (tasks * n))
 
     @property
-    def in_a_tile(self) -> int:
-        """How many batches make a tile."""
-        return max(1, rows_per_tile(self.problem.row_size, _ROWS) // (self.design.examples * self.design.tasks))
+    def rows(self) -> int:
+        """Examples that are drawn at a time, about."""
+        return rows_per_tile(self.problem.row_size, _ROWS)
 
     @property
-    def numbers(self) -> range:
-        """The numbers of all tiles."""
-        return range(math.ceil(self.design.batches / self.in_a_tile))
+    def batches(self) -> int:
+        """How many batches make a tile."""
+        return max(1, self.rows // (self.design.examples * self.design.tasks))
 
 
 def _estimate(done: list[_Batches], design: Design, settings: Settings, seconds: float) -> Estimate:
