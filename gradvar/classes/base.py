@@ -7,7 +7,6 @@ besides, each used where it is there:
   `label_evidence` = (status, evidence) where it is known rather than claimed, the status as in `Assumption`;
 - `covariance(x, x2)` (n, n2): the class covariance C_H(x, x') = Cov_h(h(x), h(x')), h uniform in H: what
   Monte Carlo needs;
-- `covariance_error`: what a value of `covariance` may be off by, where it is not exact up to rounding;
 - `project(f)` (|H|, q) for f of shape (n_points, q): E_x[h(x) f(x)] for every member h, in one order: what
   enumeration needs;
 - `mean(x)` (n,): the class mean E_h h(x);

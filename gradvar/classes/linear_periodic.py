@@ -20,9 +20,8 @@ from .members.target_class import TargetClass
 
 _COVARIANCE_HARMONICS = 64
 _NORM_DEGREES = 60
-_COVARIANCE_LARGE = 1e-3
-_COVARIANCE_RTOL = 1e-7
-_COVARIANCE_LEFT = 0.01
+_COVARIANCE_REMAINDER = 1e-9
+"""Share of the operator norm that a covariance may leave out."""
 _NORM_TERMS = 200_000
 
 
@@ -190,16 +189,13 @@ class LinearPeriodic(TargetClass):
         """Return C_H(x, x'), shape (n, n2).
 
         Exact up to rounding for the cosine (about 1e-13 of the size of its three terms, at any dimension, however
-        small they are) and in dimension 1. For another wave a sum over pairs of harmonics (n, m), n, m <= 64: those
-        with (lambda(n) lambda(m))^(1/2) <= 1e-7 of the operator norm are left out, and where n m > 64 those <= 1e-3,
-        lambda(n) the norm of the n-th harmonic alone, so that each changes the gradient variance by at most that
-        share of its operator-norm bound. (For a wave with jumps in dimensions 2 to 4 they add to about 1e-2 of the
-        bound.) A single value is off by `covariance_error` at most: by less than 1e-2 for the triangle, by much more
-        for a wave with jumps, whose covariance has a kink at x = x'. There the square wave's is off by up to .22; the
-        sawtooth's, which jumps at 0, by up to 1 near the origin, by .05 to .2 elsewhere at radius 1, by .2 to .9 at .1.
+        small they are) and in dimension 1. For another wave a sum over pairs of harmonics (n, m), n, m <= 64: the
+        operator of what it leaves out has a norm below 1e-9 of the operator norm, so that a gradient variance from it
+        is off by at most 1e-9 of its operator-norm bound. (At x = x' alone, where the covariance of a wave with jumps
+        has a kink, the value is that of the first 64 harmonics.)
 
-        Raises `NotApplicableError` where 64 harmonics are too few: jumps at a radius so small that the targets are
-        close to functions of the sign of <v, x>.
+        Raises `NotApplicableError` where 64 harmonics leave more, as those of waves with kinks in low dimensions, or
+        of any wave with jumps at a small radius: then members can be drawn.
 
         Costs n n2 (dim + 40) operations for each pair of harmonics.
         """
@@ -226,19 +222,6 @@ class LinearPeriodic(TargetClass):
             if even != 0:
                 total -= (even * self._sphere(n * norms))[:, None] * self._sphere(m * norms2)
         return total
-
-    @cached_property
-    def covariance_error(self) -> float:
-        """A bound on what a value of `covariance` may be off by: 0.0 where it is exact.
-
-        Twice the sum of |a_n a_m| + |b_n b_m| over the pairs of harmonics that are left out. For a wave with jumps that
-        is above 50: true, and of no use where the covariance itself is at most 1.
-        """
-        if self.dim == 1 or self.wave.name == "cosine":
-            return 0.0
-        a, b = (np.abs(c) for c in self.wave.coefficients)
-        kept = math.fsum(a[n - 1] * a[m - 1] + b[n - 1] * b[m - 1] for n, m in self._pairs)
-        return max(2 * (float(a.sum()) ** 2 + float(b.sum()) ** 2 - kept), 0.0)
 
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram kernel; 0.0 where it underflows (see the log)."""
@@ -336,25 +319,30 @@ class LinearPeriodic(TargetClass):
 
     @cached_property
     def _pairs(self) -> list[tuple[int, int]]:
-        """The pairs of harmonics (n, m) that the covariance is summed over."""
-        left = self.log_harmonic_residual(_COVARIANCE_HARMONICS) - self._log_norms[0]
-        if left > math.log(_COVARIANCE_LEFT):
+        """The pairs of harmonics (n, m) that the covariance is summed over, which leave less than 1e-9 of the norm."""
+        if self.wave.is_constant:
+            return []
+        log_norm = self._log_norms[0]
+        # With h = h_1 + h_2, the harmonics to 64 and those beyond, ||C - C_1|| <= 2 (||C|| ||C_2||)^1/2 + 3 ||C_2||.
+        root = math.exp(min(0.5 * (self.log_harmonic_residual(_COVARIANCE_HARMONICS) - log_norm), 0.0))
+        room = _COVARIANCE_REMAINDER - 2 * root - 3 * root**2
+        if room <= 0:
             raise NotApplicableError(
-                f"the covariance of {self!r} is summed over {_COVARIANCE_HARMONICS} harmonics, and those of the "
-                f"{self.wave.name} wave beyond may carry more than {_COVARIANCE_LEFT:.0%} of the operator norm at this "
-                "radius and dimension; take a larger radius, or a smoother wave"
+                f"the covariance of {self!r} is a sum over {_COVARIANCE_HARMONICS} harmonics, and those of the "
+                f"{self.wave.name} wave beyond may leave more than {_COVARIANCE_REMAINDER:g} of the operator norm at "
+                "this radius and dimension; draw members, or take a smoother wave"
             )
         a, b = (c[:_COVARIANCE_HARMONICS] for c in self.wave.coefficients)
         n = np.arange(1.0, a.size + 1)
         with np.errstate(divide="ignore"):
             even = 2 * np.log(np.abs(a)) + log_zonal(self.dim, 2, self.radius**2 * n * n)
             odd = 2 * np.log(np.abs(b)) + log_zonal(self.dim, 1, self.radius**2 * n * n)
+        # The pair (n, m) has a norm of at most (lambda(n) lambda(m))^1/2: the smallest are left out while room lasts.
         alone = np.logaddexp(even, odd)
-        size = 0.5 * (alone[:, None] + alone) - self._log_norms[0]
-        keep = size > np.where(
-            n[:, None] * n <= _COVARIANCE_HARMONICS, math.log(_COVARIANCE_RTOL), math.log(_COVARIANCE_LARGE)
-        )
-        return [(int(i) + 1, int(j) + 1) for i, j in np.argwhere(keep)]
+        shares = np.exp(0.5 * (alone[:, None] + alone) - log_norm)
+        ascending = np.sort(shares, axis=None)
+        left_out = int(np.searchsorted(np.cumsum(ascending), room, side="right"))
+        return [(int(i) + 1, int(j) + 1) for i, j in np.argwhere(shares >= ascending[left_out])]
 
     def _halves(self, x: Array) -> tuple[Array, Array]:
         """Dimension 1: the even and the odd part of h; the members are their sum and their difference."""

@@ -7,15 +7,13 @@ be enumerated, else estimated from drawn ones, at one false alarm in a million.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
 from .class_probe import MEMBERS, ClassProbe, scale_of
-from .comparison import ROUNDING, Truth, agree, identical, moments, number, real, short, status_of
+from .comparison import ROUNDING, Truth, agree, identical, moments, real, short, status_of
 
 MOST_EIGENVALUES = 1024
 """Rows of a matrix of which all eigenvalues, or all entries, are looked at."""
@@ -34,7 +32,6 @@ def covariance(probe: ClassProbe) -> str:
     """covariance(x, x') is Cov_h(h(x), h(x')): of all members, or of 16,384 drawn ones within the stated error."""
     offered(probe.H, "covariance")
     x, truth, members = probe.over_members(_covariance, _covariance_draws, degree=2, key=7, most=512)
-    truth = Truth(truth.value, truth.tolerance + _admitted(probe))
     claim = covariance_of(probe, x, x)
     within = truth.agrees(claim, lambda at: _covariance_at(x[at[0]], x[at[1]]), f"the covariance of {members}")
     return f"the covariance of {members} at {claim.size:,} pairs of inputs, {within}"
@@ -93,7 +90,7 @@ def covariance_positive(probe: ClassProbe) -> str:
     matrix = covariance_of(probe, x, x)
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     # The eigenvalues of an error matrix are at most its entries times its rows.
-    tolerance = x.shape[0] * (_rounding(matrix) + _admitted(probe))
+    tolerance = x.shape[0] * _rounding(matrix)
     if values[0] < -tolerance:
         i, j = np.argsort(-np.abs(vectors[:, 0]))[:2]
         raise CheckFailed(
@@ -228,14 +225,6 @@ def covariance_of(probe: ClassProbe, x: Array, x2: Array) -> Array:
     """The class covariance, made sure of."""
     what = f"`covariance` of {x.shape[0]} and {x2.shape[0]} inputs"
     return real(what, offered(probe.H, "covariance")(x.copy(), x2.copy()), (x.shape[0], x2.shape[0]))
-
-
-def _admitted(probe: ClassProbe) -> float:
-    """An error of its covariance that the class itself admits."""
-    error = number("`covariance_error`", getattr(probe.H, "covariance_error", 0.0))
-    if not 0 <= error < math.inf:
-        raise CheckFailed(f"`covariance_error` must be finite and >= 0, got {error}")
-    return error
 
 
 def _rounding(values: Array) -> float:

@@ -113,13 +113,6 @@ def test_the_operator_norm_is_derived_from_covariance_or_projection(plain):
         assert_allclose(found["operator-norm-uncentred"].value, expected * signal, rtol=1e-12)
 
 
-def test_the_error_of_a_covariance_is_added_to_its_norm():
-    plain = OnlyCovariance()
-    exact, _ = operator_norm(plain, True)
-    plain.covariance_error = 0.25
-    assert operator_norm(plain, True)[0] == exact + 0.25
-
-
 def test_a_formula_is_not_held_against_itself_where_members_can_be_drawn():
     class Drawn(OnlyCovariance):
         def sample(self, m, rng):

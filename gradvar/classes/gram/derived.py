@@ -134,8 +134,7 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> tuple[float, st
     For finitely many inputs it is that of the operator of E_h[h(x) h(x')] (of C_H). It is had from the values of all
     members, listed and evaluated, at most 2^24; of a class whose members cannot even be drawn, from the same values by
     `project`, or from `covariance` (and `mean`), on 2^11 points at most. Of members that can be drawn an estimate tells
-    more: it does not rest on the formula that the variance is computed by. Exact up to rounding, with the
-    `covariance_error` added to it where the class says one.
+    more: it does not rest on the formula that the variance is computed by. Exact up to rounding.
     """
     points = hypotheses.inputs.n_points
     if points is None:
@@ -157,8 +156,7 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> tuple[float, st
         average = _made_sure("mean", mean(x), (points,))
     matrix = _made_sure("covariance", hypotheses.covariance(x, x), (points, points)) + np.outer(average, average)
     root = np.sqrt(hypotheses.inputs.weights(0, points))
-    error: float = getattr(hypotheses, "covariance_error", 0.0)
-    return top_eigenvalue(root[:, None] * matrix * root) + error, f"`covariance` at all {points:,} inputs"
+    return top_eigenvalue(root[:, None] * matrix * root), f"`covariance` at all {points:,} inputs"
 
 
 def _listed(hypotheses: HypothesisClass) -> DerivedProjection | None:
