@@ -6,7 +6,6 @@ import pytest
 
 import gradvar as gv
 from gradvar.experiments.sweep.records import Record
-from gradvar.results.table import distinguishing_columns
 
 matplotlib.use("agg")
 
@@ -159,12 +158,3 @@ def test_values_that_underflow_are_refused_and_the_logarithm_is_drawn():
         tiny.plot("dim", "value")
     ((_, y, *_),) = solid(tiny.plot("dim", "log2"))
     assert list(y) == [0.0, -5000.0]
-
-
-def test_distinguishing_columns_are_the_fewest_parameters_that_tell_rows_apart():
-    rows = [{"H": f"P{d}", "dim": d, "loss": loss, "same": 1} for d in (1, 2) for loss in ("a", "b")]
-    names = ["H", "dim", "loss", "same"]
-    assert distinguishing_columns(rows, names) == ["dim", "loss"]
-    assert distinguishing_columns(rows, names, ["dim"]) == ["loss"]
-    assert distinguishing_columns(rows[:1], names) == []
-    assert distinguishing_columns([{"a": 1}, {"b": 1}, {"a": 1, "b": 1}], ["a", "b"]) == ["a", "b"]

@@ -1,0 +1,63 @@
+"""Tables of rows: which columns there are, which tell rows apart, as text and as a data frame."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import gradvar as gv
+from gradvar.results.table import Table, aligned, columns, distinguishing_columns
+
+
+class Rows(Table):
+    number_columns = ("loss", "absent")
+
+    def __init__(self, *rows):
+        self.rows = rows
+
+    def to_dicts(self):
+        return list(self.rows)
+
+
+def test_columns_are_named_in_the_order_in_which_they_occur():
+    assert columns([{"b": 1}, {"a": 1, "b": 2}, {"c": None}]) == ["b", "a", "c"]
+    assert columns([]) == []
+
+
+def test_distinguishing_columns_are_the_fewest_that_tell_rows_apart():
+    rows = [{"H": f"P{d}", "dim": d, "loss": loss, "same": 1} for d in (1, 2) for loss in ("a", "b")]
+    names = ["H", "dim", "loss", "same"]
+    assert distinguishing_columns(rows, names) == ["dim", "loss"]
+    assert distinguishing_columns(rows, names, ["dim"]) == ["loss"]
+    assert distinguishing_columns(rows[:1], names) == []
+    assert distinguishing_columns([{"a": 1}, {"b": 1}, {"a": 1, "b": 1}], ["a", "b"]) == ["a", "b"]
+
+
+def test_text_is_aligned_and_has_no_spaces_at_the_end_of_a_line():
+    assert aligned([["a", "bc"], ["def", ""], ["", "g"]]) == "a    bc\ndef\n     g"
+
+
+def test_a_data_frame_has_nan_for_none_in_the_columns_of_numbers_alone():
+    table = Rows({"step": 0, "loss": None, "note": None}, {"step": 1, "loss": 0.5, "note": "x"})
+    frame = table.to_pandas()
+    assert frame["step"].tolist() == [0, 1]
+    assert frame["loss"].dtype == np.float64
+    assert np.isnan(frame["loss"][0])
+    assert frame["note"].tolist() == [None, "x"]
+    assert list(Rows({"loss": None}).to_pandas()["loss"].isna()) == [True]
+    assert list(table) == table.to_dicts()
+
+
+def test_a_descent_and_checkpoints_are_tables_too(monkeypatch):
+    model = gv.MLP.random([5, 3, 1], rng=0)
+    run = gv.descend(gv.Parities(5).member(0), model, steps=4, record=2, learning_rate=0.1, rng=0)
+    assert list(run) == run.to_dicts()
+    frame = run.to_pandas()
+    assert frame["step"].tolist() == [0, 2, 4]
+    assert frame["loss"].tolist() == run.losses.tolist()
+    checkpoints = gv.along(gv.Parities(5), run)
+    assert list(checkpoints) == checkpoints.to_dicts()
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    for table in (run, checkpoints):
+        with pytest.raises(ImportError, match=r"gradient-variance\[pandas\]"):
+            table.to_pandas()
