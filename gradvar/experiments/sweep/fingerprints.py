@@ -61,8 +61,8 @@ def check_fingerprints(items: Sequence[NamedProblem], journal: Journal) -> None:
             now["model"] = model_fingerprint(item.build())
         factories.add(id(item.factory))
         for part, value in now.items():
-            before = _of_today(record.fingerprint[part])
-            if _differs(before, value):
+            before = in_todays_words(record.fingerprint[part])
+            if differs(before, value):
                 raise ValueError(
                     f"{journal.path!r} has a finished record of the problem {item.parameters}, but its {part} was "
                     f"{_described(before)} and is {_described(value)}: take another `path`, or another name"
@@ -77,14 +77,14 @@ def check_fingerprints(items: Sequence[NamedProblem], journal: Journal) -> None:
         )
 
 
-def _of_today(part: JSON) -> JSON:
+def in_todays_words(part: JSON) -> JSON:
     """Return a part of a fingerprint in today's words: of an option that is gone, its default is what is left."""
     if isinstance(part, dict) and isinstance(part.get("method"), str):
         return {**part, "method": str(part["method"]).replace("precision='double', ", "")}
     return part
 
 
-def _differs(before: JSON, now: JSON) -> bool:
+def differs(before: JSON, now: JSON) -> bool:
     """Whether a part of a fingerprint has changed: in words, or in numbers by more than rounding and machines do."""
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now) == 2:
         (words, values), (new_words, new_values) = before, now
