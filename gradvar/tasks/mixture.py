@@ -1,12 +1,11 @@
-"""The inputs of a random task, and its examples, as distributions."""
+"""The inputs of a random task as a distribution."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from ..classes.inputs.base import Inputs
 from ..core.arguments import Array
@@ -15,7 +14,6 @@ from .base import DrawsExamples, TabulatesTasks
 Members = TypeVar("Members")
 
 _BLOCK = 2**21
-_DRAWN = "the inputs of a random task cannot be enumerated: the tasks say only how to draw them"
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,8 @@ class Mixture(Generic[Members]):
         Where tasks and their examples come from.
     dim : int
         Number of coordinates.
+    support : Inputs, optional
+        A distribution with the same points, where `tasks` also lists `members` and says their `probabilities` there.
 
     Examples
     --------
@@ -39,11 +39,12 @@ class Mixture(Generic[Members]):
 
     tasks: DrawsExamples[Members]
     dim: int
+    support: Inputs | None = field(default=None, repr=False)
 
     @property
     def n_points(self) -> int | None:
-        """None: the tasks say only how to draw inputs."""
-        return None
+        """The number of points of the support; None where the tasks say only how to draw inputs."""
+        return None if self.support is None else self.support.n_points
 
     @property
     def description(self) -> str:
@@ -56,44 +57,15 @@ class Mixture(Generic[Members]):
         return np.asarray(x[:, 0])
 
     def points(self, start: int, stop: int) -> Array:
-        """Raise: a mixture over tasks cannot be enumerated."""
-        raise ValueError(_DRAWN)
-
-    def weights(self, start: int, stop: int) -> Array:
-        """Raise: a mixture over tasks cannot be enumerated."""
-        raise ValueError(_DRAWN)
-
-
-@dataclass(frozen=True)
-class TabulatedMixture(Mixture[npt.NDArray[np.generic]]):
-    """The inputs of a random task where the tasks are listed, and say the probabilities of finitely many inputs.
-
-    Parameters
-    ----------
-    tasks : TaskRestriction, or any class with `sample`, `draw`, `members` and `probabilities`
-        Where tasks and their examples come from.
-    dim : int
-        Number of coordinates.
-    support : Inputs
-        A distribution with the same points.
-    """
-
-    tasks: TabulatesTasks[npt.NDArray[np.generic]]
-    support: Inputs
-
-    @property
-    def n_points(self) -> int | None:
-        """The number of points of the support."""
-        return self.support.n_points
-
-    def points(self, start: int, stop: int) -> Array:
-        """Return points number start..stop-1 of the support, shape (stop - start, dim)."""
+        """Return points number start..stop-1 of the support, shape (stop - start, dim); raise where there is none."""
+        if self.support is None:
+            raise ValueError("the inputs of a random task cannot be enumerated: the tasks say only how to draw them")
         return self.support.points(start, stop)
 
     def weights(self, start: int, stop: int) -> Array:
         """Return E_A D_A(x), the mean of their probabilities over all tasks, shape (stop - start,)."""
-        x, members = self.points(start, stop), self.tasks.members()
-        step = max(1, _BLOCK // max(1, stop - start))
+        x, tasks = self.points(start, stop), cast(TabulatesTasks[Array], self.tasks)
+        members, step = tasks.members(), max(1, _BLOCK // max(1, stop - start))
         blocks = (members[i : i + step] for i in range(0, len(members), step))
-        total: Array = sum((self.tasks.probabilities(some, x).sum(axis=0) for some in blocks), np.zeros(stop - start))
+        total: Array = sum((tasks.probabilities(some, x).sum(axis=0) for some in blocks), np.zeros(stop - start))
         return total / len(members)

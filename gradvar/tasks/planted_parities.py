@@ -11,10 +11,10 @@ from ..classes.parities import SparseParities
 from ..core.arguments import Array, SeedLike, generator, integer
 from ..core.errors import ShapeError
 from .planted_cube import PlantedCube, plant
-from .restriction import TaskCollection
+from .restriction import HasTasks
 
 
-class PlantedParities(TaskCollection):
+class PlantedParities(HasTasks):
     r"""The parities of an odd number of bits, each with inputs of its own (Daniely and Malach, arXiv 2002.07400).
 
     A task is a set A of k = `degree` coordinates. Its inputs D_A are half uniform on the cube {-1, +1}^dim, half with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import SupportsIndex
+from typing import SupportsIndex, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,10 @@ from ..classes.members.target import HasMembers, Members, Target
 from ..core.arguments import Array, SeedLike
 from ..core.errors import NotApplicableError
 from .base import TabulatesTasks
-from .mixture import Mixture, TabulatedMixture
+from .mixture import Mixture
 
 
-class TaskCollection(HasMembers):
+class HasTasks(HasMembers):
     """A mixin: `member`, `restrict`, iteration and `len` for a task class with `size`, `members`, `draw`.
 
     A member is a task: `descend` trains on its examples. Called with inputs, it returns their labels where the class
@@ -66,7 +66,7 @@ class TaskCollection(HasMembers):
         )
 
 
-class TaskRestriction(Selection[TaskCollection], TaskCollection):
+class TaskRestriction(Selection[HasTasks], HasTasks):
     """Some tasks of a task class with the uniform distribution over them; what `H.restrict(members)` returns.
 
     Equal to another with the same tasks of an equal class in the same order.
@@ -93,7 +93,7 @@ class TaskRestriction(Selection[TaskCollection], TaskCollection):
     (TaskRestriction(PlantedParities(dim=7, degree=3), 3 members), 3, [-1.0, 1.0, 1.0])
     """
 
-    def __init__(self, parent: TaskCollection, members: npt.ArrayLike | Iterable[Target]) -> None:
+    def __init__(self, parent: HasTasks, members: npt.ArrayLike | Iterable[Target]) -> None:
         super().__init__(parent, members)
         self.inputs: Inputs = Mixture(self, parent.inputs.dim)
 
@@ -108,19 +108,14 @@ class TaskRestriction(Selection[TaskCollection], TaskCollection):
 class TabulatedTaskRestriction(TaskRestriction):
     """Some tasks of a class that says their probabilities and labels on finitely many inputs."""
 
-    def __init__(self, parent: TaskCollection, members: npt.ArrayLike | Iterable[Target]) -> None:
+    def __init__(self, parent: HasTasks, members: npt.ArrayLike | Iterable[Target]) -> None:
         super().__init__(parent, members)
-        self.inputs = TabulatedMixture(self, self.parent.inputs.dim, self.parent.inputs)
+        self.inputs = Mixture(self, self.parent.inputs.dim, self.parent.inputs)
 
     def probabilities(self, members: Members, x: Array) -> Array:
         """Return D_A(x), the probability of each input under each task, shape (m, n), as the parent says it."""
-        return self._tabulating.probabilities(members, x)
+        return cast(TabulatesTasks[Members], self.parent).probabilities(members, x)
 
     def targets(self, members: Members, x: Array) -> Array:
         """Return the label of each input under each task, shape (m, n), as the parent says it."""
-        return self._tabulating.targets(members, x)
-
-    @property
-    def _tabulating(self) -> TabulatesTasks[Members]:
-        assert isinstance(self.parent, TabulatesTasks)
-        return self.parent
+        return cast(TabulatesTasks[Members], self.parent).targets(members, x)

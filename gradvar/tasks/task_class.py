@@ -15,12 +15,12 @@ from ..classes.sampled import takes_one
 from ..core.arguments import Array, SeedLike, generator, integer, number
 from ..core.errors import NotApplicableError, ShapeError
 from .mixture import Mixture
-from .restriction import TaskCollection
+from .restriction import HasTasks
 
 Task: TypeAlias = Callable[[int, np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
 
 
-class TaskClass(TaskCollection):
+class TaskClass(HasTasks):
     r"""Any distribution over tasks, each a distribution of examples (x, y) of its own.
 
     F_A(w) = E_{(x,y) ~ D_A}[loss(p_w(x), y)], and the variance is over the tasks,
