@@ -1,4 +1,4 @@
-"""Gradients of sampled members: by loops over inputs, for any chunks, pieces and tiles, kept or not."""
+"""Gradients of sampled members: by loops over inputs, for any parts and tiles, kept or not."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 import gradvar as gv
 from gradvar.estimation.tiles import ordered_map
 from gradvar.kernels import sign_products
-from gradvar.methods.monte_carlo import member_gradients, member_tiles
-from gradvar.methods.monte_carlo.member_gradients import MemberGradients, Sums, Task
+from gradvar.methods.monte_carlo import member_gradients, member_sums, member_tiles
+from gradvar.methods.monte_carlo.member_gradients import MemberGradients
+from gradvar.methods.monte_carlo.member_sums import Sums, groups, sums_of
 
 SEED = np.random.SeedSequence(5)
 M = 13
@@ -65,19 +66,15 @@ CLASSES = {
 
 
 def all_sums(gradients: MemberGradients, executor=None) -> Sums:
-    """The sums over all chunks and pieces."""
+    """The sums over all parts."""
     found = []
-    for first in range(0, gradients.m, gradients.chunk):
-        last = min(first + gradients.chunk, gradients.m)
-        pieces = []
-        for piece in range(len(gradients.pieces)):
-            tasks = [Task(block, first, last, piece) for block in range(gradients.n_blocks)]
-            parts = np.array([part for part, _ in ordered_map(gradients, tasks, executor)])
-            assert parts.size <= member_gradients._CHUNK
-            groups = gradients.groups(parts, piece)
-            pieces.append(Sums.of_members([gradients.sums(parts, piece, group) for group in groups]))
-        found.append(Sums.of_pieces(pieces))
-    return Sums.of_members(found)
+    for number, part in enumerate(gradients.parts):
+        tasks = [(block, number) for block in range(gradients.n_blocks)]
+        held = np.array([block for block, _ in ordered_map(gradients, tasks, executor)])
+        assert held.size <= member_gradients._HELD
+        for group in groups(part, len(held)):
+            found.append(sums_of(held, part, gradients.projected, gradients.enumerated, group))
+    return Sums.total(found, gradients.q)
 
 
 def by_definition(recorded: Recorded, model, x: np.ndarray, blocks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +99,7 @@ def by_definition(recorded: Recorded, model, x: np.ndarray, blocks: int) -> tupl
     return kernel, np.array(halves)
 
 
-@pytest.mark.parametrize(("rows", "tables"), [(16, 256), (5, 256), (5, 1), (16, 60)])
+@pytest.mark.parametrize(("rows", "tables"), [(16, 256), (5, 1), (16, 60)])
 @pytest.mark.parametrize("numbers", [2**24, 8 * 100 * 5, 8 * 37, 8 * 4])
 @pytest.mark.parametrize("name", nets(9))
 @pytest.mark.parametrize("labels", CLASSES)
@@ -114,10 +111,10 @@ def test_gradients_are_their_definition(
     monkeypatch.setattr(member_tiles, "_TABLES", tables)
     # a few members, a few columns and a few inputs at a time, which divide nothing
     monkeypatch.setattr(member_gradients, "_BLOCKS", 8)
-    monkeypatch.setattr(member_gradients, "_CHUNK", numbers)
-    for module in (member_gradients, member_tiles):
+    monkeypatch.setattr(member_gradients, "_HELD", numbers)
+    for module in (member_sums, member_tiles):
         monkeypatch.setattr(module, "IN_CACHE", 8 * 8 * 11)
-    monkeypatch.setattr(member_gradients, "_GROUP", 8 * 250)
+    monkeypatch.setattr(member_sums, "_GROUP", 8 * 250)
     monkeypatch.setattr(member_gradients, "rows_per_tile", lambda size, largest: rows)
     recorded, model = Recorded(CLASSES[labels], finite=False), nets(9)[name]
     gradients = MemberGradients(gv.Problem(recorded, model), SEED, 7, M, None, 8 * 12, False)
@@ -142,8 +139,8 @@ def test_gradients_are_their_definition(
 @pytest.mark.parametrize("name", nets(7))
 def test_all_inputs_are_their_definition(name: str, numbers: int, tables: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(member_tiles, "_TABLES", tables)
-    monkeypatch.setattr(member_gradients, "_CHUNK", numbers)
-    for module in (member_gradients, member_tiles):
+    monkeypatch.setattr(member_gradients, "_HELD", numbers)
+    for module in (member_sums, member_tiles):
         monkeypatch.setattr(module, "IN_CACHE", 8 * 64 * 11)
     H, model = gv.SparseParities(7, 1), nets(7)[name]
     recorded = Recorded(H, finite=True)
@@ -160,7 +157,7 @@ def test_more_blocks_than_inputs_fill():
     x, p = rng.standard_normal((100, 3)), rng.dirichlet(np.ones(100))
     H = gv.FiniteClass(rng.standard_normal((M, 100)), x, p)
     gradients = MemberGradients(gv.Problem(H, gv.Linear(np.ones(3))), SEED, 7, M, None, 100, True)
-    tasks = [Task(block, 0, M, 0) for block in range(64)]
+    tasks = [(block, 0) for block in range(64)]
     parts, norms = zip(*ordered_map(gradients, tasks), strict=True)
     assert [len(norm) for norm in norms] == [2] * 50 + [0] * 14
     values = H.evaluate(gradients.members, x)
@@ -168,31 +165,48 @@ def test_more_blocks_than_inputs_fill():
     assert_allclose(sum(parts).reshape(M, 3), expected, rtol=1e-11, atol=1e-13)
 
 
-def test_norms_come_once_and_are_those_of_the_problem():
+def test_norms_come_once_and_are_those_of_the_problem(monkeypatch: pytest.MonkeyPatch):
     recorded, model = Recorded(gv.SparseParities(9, 2), finite=False), nets(9)["narrow to wide"]
     problem = gv.Problem(recorded, model, "hinge")
+    monkeypatch.setattr(member_gradients, "_HELD", 64 * model.n_parameters * 5)
     gradients = MemberGradients(problem, SEED, 7, M, None, 640, False)
+    assert [(part.first, part.last) for part in gradients.parts] == [(0, 5), (5, 10), (10, 13)]
     recorded.x.clear()
-    _, norms = gradients(Task(3, 0, 4, 0))
+    _, norms = gradients((3, 0))
     assert_allclose(norms, problem.norms(recorded.x[0]), rtol=1e-12)
-    assert gradients(Task(3, 4, 8, 0))[1].shape == (0, 2)
+    assert gradients((3, 1))[1].shape == (0, 2)
 
 
 @pytest.mark.parametrize("most", [1, 2, 5, 7, 12, 30, 1000])
-def test_pieces_hold_every_component_once(most: int):
-    widths = [(3, 7), (1, 30), (1, 1), (4, 4)]
-    count = [np.zeros(shape, dtype=int) for shape in widths]
-    pieces = member_gradients._pieces(widths, most)
-    for piece in pieces:
-        assert 0 < sum(math.prod(cell.shape) for cell in piece) <= most
-        for cell in piece:
+def test_groups_of_cells_hold_every_component_once(most: int):
+    shapes = [(3, 7), (1, 30), (1, 1), (4, 4)]
+    count = [np.zeros(shape, dtype=int) for shape in shapes]
+    for cells in member_gradients.packed(shapes, most):
+        assert 0 < sum(cell.size for cell in cells) <= most
+        for cell in cells:
             count[cell.factor][cell.rows, cell.columns] += 1
     assert all((counted == 1).all() for counted in count)
 
 
+@pytest.mark.parametrize("held", [1, 64 * 4, 64 * 200, 64 * 1000, 2**24])
+def test_parts_hold_every_component_of_every_member_once(held: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(member_gradients, "_HELD", held)
+    model = gv.MLP.random([9, 7, 1], rng=0)
+    gradients = MemberGradients(gv.Problem(CLASSES["signs"], model), SEED, 7, M, None, 640, False)
+    count = np.zeros((M, model.n_parameters), dtype=int)
+    for part in gradients.parts:
+        assert part.members * part.components <= max(held // 64, 4)
+        for cell in part.cells:
+            start = 0 if cell.factor == 0 else model.n_parameters - 8
+            width = gradients.problem.signal_factors(np.ones((1, 9)))[cell.factor]
+            number = np.arange(width[0].shape[1] * width[1].shape[1]).reshape(min(a.shape[1] for a in width), -1)
+            count[part.first : part.last, start + number[cell.rows, cell.columns].ravel()] += 1
+    assert (count == 1).all()
+
+
 def test_what_is_kept_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch):
     H, model = gv.SparseParities(12, 2), gv.MLP.random([12, 6, 1], rng=0)
-    monkeypatch.setattr(member_gradients, "_CHUNK", 64 * model.n_parameters * 3)
+    monkeypatch.setattr(member_gradients, "_HELD", 64 * model.n_parameters * 4)
     made: list[int] = []
     tile = MemberGradients._tile
     monkeypatch.setattr(MemberGradients, "_tile", lambda self, *key: (made.append(1), tile(self, *key))[1])
@@ -207,10 +221,10 @@ def test_what_is_kept_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch):
     assert len(made) == 64
     for nbytes in (0, 100_000):
         for workers in (1, 3):
-            for one, other in zip(sums(nbytes, workers), kept, strict=True):
+            for one, other in zip(sums(nbytes, workers)[1:], kept[1:], strict=True):
                 assert_array_equal(one, other)
             assert len(made) > 64
-    assert len(made) < 64 * math.ceil(M / 3)
+    assert len(made) < 64 * math.ceil(M / 4)
 
 
 def test_signs_take_a_byte_and_other_labels_are_as_they_were():
@@ -218,16 +232,16 @@ def test_signs_take_a_byte_and_other_labels_are_as_they_were():
     for labels, kind in (("signs", np.int8), ("real", np.float64)):
         H = CLASSES[labels]
         gradients = MemberGradients(gv.Problem(H, model), SEED, 7, M, None, 640, False)
-        tile = gradients._tile(0, 0, np.float64)
+        tile = gradients._tile(0, 0)
         assert tile.values.dtype == kind
     huge = gv.FiniteClass([[1e90, 128.0], [0.5, -1.0]], [[0.0], [1.0]])
     gradients = MemberGradients(gv.Problem(huge, gv.Linear([1.0])), SEED, 7, 4, None, 2, True)
-    assert_array_equal(gradients._tile(1, 0, np.float64).values, huge.evaluate(gradients.members, [[1.0]]))
-    assert_array_equal(gradients._tile(0, 0, np.float64).values, huge.evaluate(gradients.members, [[0.0]]))
+    assert_array_equal(gradients._tile(1, 0).values, huge.evaluate(gradients.members, [[1.0]]))
+    assert_array_equal(gradients._tile(0, 0).values, huge.evaluate(gradients.members, [[0.0]]))
 
 
 @pytest.mark.parametrize("numbers", [64 * 30, 64 * 9 * 4, 64 * 4])
-def test_projections_in_chunks_and_pieces_are_those_of_one(numbers: int, monkeypatch: pytest.MonkeyPatch):
+def test_projections_in_parts_are_those_of_one(numbers: int, monkeypatch: pytest.MonkeyPatch):
     problem = gv.Problem(gv.SparseParities(12, 2), gv.MLP.random([12, 6, 1], rng=0))
 
     def sums() -> Sums:
@@ -235,7 +249,7 @@ def test_projections_in_chunks_and_pieces_are_those_of_one(numbers: int, monkeyp
 
     whole = sums()
     assert whole.by_projection.shape == (2, 25)
-    monkeypatch.setattr(member_gradients, "_CHUNK", numbers)
-    for one, other in zip(sums(), whole, strict=True):
+    monkeypatch.setattr(member_gradients, "_HELD", numbers)
+    for one, other in zip(sums()[1:], whole[1:], strict=True):
         assert_allclose(one, other, rtol=1e-9, atol=1e-12 * np.abs(whole.kernel).max())
     assert_allclose(whole.by_projection.sum(axis=1), whole.by_member.sum(axis=1))

@@ -4,88 +4,70 @@ For each tangent factor (A, B) of the signal, s_ij(x) = A_i(x) B_j(x), the mean 
 
     c_aij = sum_x w(x) (h_a(x) - hbar(x)) A_i(x) B_j(x).
 
-The gradients of single inputs are never made (`member_tiles.py`), and a chunk of members costs nothing that the others
-have cost already but the labels and factors, which a process keeps as far as its memory for them goes.
-
-In float32, these gradients are made in float64 as well at a few blocks, for what inner products lack.
+The gradients of single inputs are never made (`member_tiles.py`). Of the members' gradients, at all blocks, one part is
+held at a time: some members, and if not even four of these fit, some of their components.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from ...classes.base import Samples
 from ...core.arguments import Array, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.expectation import rows_per_tile
 from ...estimation.tiles import CachedPerProcess, single_threaded_blas
-from ...problem import Factors, Problem, norms_sq
-from .member_tiles import IN_CACHE, Cell, MemberTile
+from ...problem import Factors, Moment, Problem, norms_sq
+from .member_tiles import Cell, MemberTile
 from .tile_cache import TileCache
 
 _INPUTS, _MEMBERS, _PROJECTIONS = 0, 1, 2
 _BLOCKS = 64
-_CHUNK = 2**24
-"""Numbers in what is held of the gradients of one chunk of members, over all blocks: 128 MiB."""
+_HELD = 2**24
+"""Numbers in a part of the gradients, over all blocks: 128 MiB."""
 _FEW = 4
-"""Members in a chunk, where not even the gradient of one of them fits: it is made in pieces."""
+"""Members in a part, where not even the gradients of so many fit: it has some of their components."""
 _KEPT_BYTES = 2**27
-"""What a process keeps of labels and factors, where there are several chunks."""
-_GROUP = 2**21
-"""Numbers in the gradients of members whose products are one task."""
+"""What a process keeps of labels and factors, where there are several parts."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """One block of inputs, the members of one chunk, and a piece of their gradients; whether in float64 after all."""
+class Part(NamedTuple):
+    """Some members, and the components of their gradients that are held together.
 
-    block: int
-    first: int
-    last: int
-    piece: int
-    exact: bool = False
-
-
-class Sums(NamedTuple):
-    """What the gradients of some members at some blocks add to the estimate and its variances.
-
-    Attributes
-    ----------
-    kernel : ndarray, shape (blocks, blocks)
-        The inner products of blocks, summed over the members.
-    by_member, by_projection : ndarrays, shapes (2, members), (2, q)
-        From each half of the blocks, the means over its pairs of blocks of the squares, summed for each member and for
-        each projection; no columns for whole gradients.
-
-    Where all inputs are taken there are no inner products, and both halves are the squares of the sums over all blocks.
+    Gradients of a part are arrays (..., members components): those of a cell come after those of another, each of shape
+    (members, r s).
     """
 
-    kernel: Array
-    by_member: Array
-    by_projection: Array
+    first: int
+    last: int
+    cells: tuple[Cell, ...]
 
-    @classmethod
-    def of_members(cls, parts: Sequence[Sums]) -> Sums:
-        """Those of several groups of members."""
-        kernels, by_member, by_projection = zip(*parts, strict=True)
-        return cls(sum(kernels), np.concatenate(by_member, axis=1), sum(by_projection))
+    @property
+    def members(self) -> int:
+        """How many members."""
+        return self.last - self.first
 
-    @classmethod
-    def of_pieces(cls, parts: Sequence[Sums]) -> Sums:
-        """Those of several pieces of the gradients of the same members."""
-        kernels, by_member, by_projection = zip(*parts, strict=True)
-        return cls(sum(kernels), sum(by_member), np.concatenate(by_projection, axis=1))
+    @property
+    def components(self) -> int:
+        """How many components of each."""
+        return sum(cell.size for cell in self.cells)
+
+    def by_cell(self, gradients: Array) -> list[Array]:
+        """Views of gradients of the part: the components of each cell, shape (..., members, r s)."""
+        stops = np.cumsum([self.members * cell.size for cell in self.cells])
+        return [
+            gradients[..., stop - self.members * cell.size : stop].reshape(*gradients.shape[:-1], self.members, -1)
+            for cell, stop in zip(self.cells, stops, strict=True)
+        ]
 
 
 class MemberGradients(CachedPerProcess):
-    """One sample of inputs, members and projections; called with a task, it gives its mean of (h - hbar) s.
+    """The gradients of one sample of members, on blocks of one sample of inputs.
 
     Members and projections do not travel to other processes: they draw the same ones.
 
@@ -105,11 +87,16 @@ class MemberGradients(CachedPerProcess):
         Inputs; n_blocks divides those that are sampled.
     enumerated : bool
         Whether they are all inputs.
-    single : bool
-        Whether gradients are made in float32.
+
+    Attributes
+    ----------
+    parts : list of Part
+        The gradients, in parts that are held one after the other: those of the same members are neighbours.
+    held : ndarray
+        Where this process writes the gradients of a part at all blocks, shape (blocks, members components), if it does.
     """
 
-    left_behind = ("members", "sketch", "out", "_tiles")
+    left_behind = ("members", "sketch", "held", "_tiles")
 
     def __init__(
         self,
@@ -120,110 +107,80 @@ class MemberGradients(CachedPerProcess):
         n_projections: int | None,
         n: int,
         enumerated: bool,
-        single: bool = False,
     ) -> None:
         super().__init__()
         self.problem, self.seed, self.key, self.m, self.enumerated = problem, seed, key, m, enumerated
-        self.single, self.dtype = single, np.dtype(np.float32 if single else np.float64)
         self.n_projections = n_projections
         self.n_blocks = min(_BLOCKS, n)
         self.size = math.ceil(n / self.n_blocks) if enumerated else n // self.n_blocks
         self.n = n if enumerated else self.size * self.n_blocks
-        self._draw()
-        fit = _CHUNK // (self.n_blocks * self.q)
-        self.chunk = min(m, fit or _FEW)
-        most = self.q if fit else max(1, _CHUNK // (self.n_blocks * self.chunk))
-        self.pieces = _pieces(self.widths, most)
-        """Components of the gradient that are held together, in all blocks."""
-        width = problem.row_size + m + (self.q if self.projected else 0)
-        self._rows = rows_per_tile(width, 1024)
-        self.forget()
+        factors = problem.signal_factors(problem.inputs.sample(1, np.random.default_rng(0)))
+        self.widths = [(left.shape[1], right.shape[1]) for left, right in factors]
+        self.q = sum(left * right for left, right in self.widths)
+        self.projected = n_projections is not None and n_projections < self.q
+        if n_projections is not None and self.projected:
+            self.q = n_projections
+        self.parts = self._split()
+        self._rows = rows_per_tile(problem.row_size + m + (self.q if self.projected else 0), 1024)
+        self.restore()
+
+    def _split(self) -> list[Part]:
+        """All gradients, in parts that are held together at all blocks."""
+        shapes = [(1, self.q)] if self.projected else [(min(pair), max(pair)) for pair in self.widths]
+        numbers = max(1, _HELD // self.n_blocks)
+        members = min(self.m, max(_FEW, numbers // self.q))
+        together = list(packed(shapes, max(1, numbers // members)))
+        starts = range(0, self.m, members)
+        return [Part(first, min(first + members, self.m), cells) for first in starts for cells in together]
 
     @single_threaded_blas()
-    def _draw(self) -> None:
+    def restore(self) -> None:
+        """Draw the members and projections, and begin with nothing kept."""
         hypotheses = self.problem.hypotheses
         assert isinstance(hypotheses, Samples)
         self.members = hypotheses.sample(self.m, stream(self.seed, self.key, _MEMBERS))
-        factors = self.problem.signal_factors(self.problem.inputs.sample(1, np.random.default_rng(0)))
-        pairs = [(left.shape[1], right.shape[1]) for left, right in factors]
-        self.widths = [(min(pair), max(pair)) for pair in pairs]
-        self.q = sum(left * right for left, right in pairs)
         self.sketch: Factors = []
-        self.projected = self.n_projections is not None and self.n_projections < self.q
-        if self.n_projections is not None and self.projected:
-            self.q = self.n_projections
-            self.widths = [(1, self.q)]
+        if self.projected:
             rng = stream(self.seed, self.key, _PROJECTIONS)
             # A quarter power for each side: products of the two are over the root of q.
             self.sketch = [
                 (_rademacher(rng, left, self.q) / self.q**0.25, _rademacher(rng, right, self.q) / self.q**0.25)
-                for left, right in pairs
+                for left, right in self.widths
             ]
+        self.forget()
 
     def forget(self) -> None:
         """Give the memory back."""
-        self.out = np.empty((0, 0), self.dtype)
-        """Where the gradients of a chunk are written in this process, shape (blocks, members q), if there is any."""
-        once = self.chunk == self.m and len(self.pieces) == 1
-        self._tiles: TileCache[MemberTile] = TileCache(0 if once else _KEPT_BYTES)
+        self.held = np.empty((0, 0))
+        self._tiles: TileCache[MemberTile] = TileCache(_KEPT_BYTES if len(self.parts) > 1 else 0)
 
-    def restore(self) -> None:
-        """Draw the members and projections again."""
-        self._draw()
-        self.forget()
+    def __call__(self, task: tuple[int, int]) -> tuple[Array, Array]:
+        """Return the mean of (h - hbar) s over a block for a part, shape (members components,), and norms.
 
-    def __call__(self, task: Task) -> tuple[Array, Array]:
-        """The mean over a block of (h - hbar) s for the members of a chunk, shape (members q,), and its norms.
-
-        Here q counts the components in the piece; those of one cell come after those of another, each of shape
-        (members, r s). The norms ||g||^2 and ||s||^2 at the inputs, shape (n, 2), come with the first chunk and piece;
-        else there are none. Costs 2 members q operations for each input (members q/8 where all are signs), and what
-        labels and factors cost where they are not kept.
+        A task is the number of the block and that of the part. The norms ||g||^2 and ||s||^2 at the inputs, shape
+        (n, 2), come with the first part; else there are none. Costs 2 members components operations for each input
+        (an eighth of members components where all are signs), and what labels and factors cost where they are not kept.
         """
-        members, dtype = task.last - task.first, np.dtype(np.float64) if task.exact else self.dtype
-        held = len(self.out) > 0 and not task.exact
-        out = self.out[task.block] if held else np.empty(members * self.components(task.piece), dtype)
-        norms, size = [np.empty((0, 2))], self._size(task.block)
+        block, number = task
+        part, size = self.parts[number], self._size(block)
+        out = self.held[block] if len(self.held) else np.empty(part.members * part.components)
+        norms = [np.empty((0, 2))]
         if size == 0:
             out[:] = 0.0
         for start in range(0, size, self._rows):
-            make = functools.partial(self._tile, task.block, start, dtype)
-            tile = make() if task.exact else self._tiles.get((task.block, start), make)
-            for cell, total in zip(self.pieces[task.piece], self._by_cell(out, task.piece), strict=True):
-                tile.sum_into(total.reshape(members, *cell.shape), task.first, task.last, cell, add=start > 0)
-            if task.first == task.piece == 0 and not task.exact:
+            tile = self._tiles.get((block, start), partial(self._tile, block, start))
+            for cell, total in zip(part.cells, part.by_cell(out), strict=True):
+                tile.sum_into(total.reshape(-1, *cell.shape), part.first, part.last, cell, add=start > 0)
+            if number == 0:
                 norms.append(tile.norms)
         return out, np.concatenate(norms)
-
-    def components(self, piece: int) -> int:
-        """Numbers in a piece of the gradient of one member."""
-        return sum(math.prod(cell.shape) for cell in self.pieces[piece])
-
-    def groups(self, parts: Array, piece: int) -> range:
-        """The first members of the groups whose `sums` are one task each."""
-        q = self.components(piece)
-        return range(0, parts.shape[1] // q, max(1, _GROUP // (len(parts) * q)))
-
-    def sums(self, parts: Array, piece: int, first: int) -> Sums:
-        """The sums of the gradients at some blocks, shape (blocks, members q), of a group of the members."""
-        last = first + self.groups(parts, piece).step
-        return _sums([part[:, first:last] for part in self._by_cell(parts, piece)], self.projected, self.enumerated)
-
-    def _by_cell(self, parts: Array, piece: int) -> list[Array]:
-        """Views of gradients (..., members q): the components of each cell, shape (..., members, r s)."""
-        members, found, start = parts.shape[-1] // self.components(piece), [], 0
-        for cell in self.pieces[piece]:
-            size = math.prod(cell.shape)
-            found.append(parts[..., start : start + members * size].reshape(*parts.shape[:-1], members, size))
-            start += members * size
-        return found
 
     def _size(self, block: int) -> int:
         """The inputs in a block: fewer in the last ones, where all are taken."""
         return max(0, min(self.size, self.n - block * self.size))
 
-    def _tile(self, block: int, start: int, dtype: npt.DTypeLike) -> MemberTile:
-        """The inputs of a block from number `start` on: a function of these two numbers, in the precision given."""
+    def _tile(self, block: int, start: int) -> MemberTile:
+        """The inputs of a block from number `start` on: a function of these two numbers."""
         stop = min(start + self._rows, self._size(block))
         if self.enumerated:
             begin, end = block * self.size + start, block * self.size + stop
@@ -235,7 +192,7 @@ class MemberGradients(CachedPerProcess):
         norm_sq = norms_sq(gradient)
         sides = self._sides([(left, right * scale[:, None]) for left, right in gradient])
         norms = np.stack([norm_sq, scale**2 * norm_sq], axis=1)
-        return MemberTile.of(self._values(x), weights, sides, norms, dtype)
+        return MemberTile.of(self._values(x), weights, sides, norms, self.problem.moment is Moment.VARIANCE)
 
     def _sides(self, signal: Factors) -> Factors:
         """The narrower and the wider side of each factor; or ones and what is of rank one, or the projections."""
@@ -248,6 +205,7 @@ class MemberGradients(CachedPerProcess):
                 for narrow, wide in ordered
             ]
         total = np.zeros((signal[0][0].shape[0], self.q))
+        # sum_ij u_i A_i B_j v_j for Rademacher vectors u, v: one product of two sums for each projection
         for (a, b), (u, v) in zip(signal, self.sketch, strict=True):
             product = a @ u
             product *= b @ v
@@ -269,65 +227,27 @@ class MemberGradients(CachedPerProcess):
         return values
 
 
-def _pieces(widths: list[tuple[int, int]], most: int) -> list[list[Cell]]:
-    """All components of all factors, in pieces of at most so many: as many whole rows as there is room for."""
-    pieces: list[list[Cell]] = [[]]
+def packed(shapes: Iterable[tuple[int, int]], most: int) -> Iterator[tuple[Cell, ...]]:
+    """All components of factors of these shapes (r, s), as cells in groups of at most so many components."""
+    group: list[Cell] = []
     room = most
-    for factor, (narrow, wide) in enumerate(widths):
-        step = min(wide, most)
-        for j in range(0, wide, step):
-            columns, i = slice(j, min(j + step, wide)), 0
-            width = columns.stop - j
-            while i < narrow:
-                if room < width:
-                    pieces.append([])
-                    room = most
-                rows = slice(i, min(i + room // width, narrow))
-                pieces[-1].append(Cell(factor, rows, columns))
-                room -= (rows.stop - i) * width
-                i = rows.stop
-    return pieces
+    for cell in _cells(shapes, most):
+        if cell.size > room:
+            yield tuple(group)
+            group, room = [], most
+        group.append(cell)
+        room -= cell.size
+    yield tuple(group)
 
 
-def _sums(cells: list[Array], projected: bool, enumerated: bool) -> Sums:
-    """The sums of gradients of shape (blocks, members, r s) for each cell, by parts that stay in cache."""
-    blocks, members, width = cells[0].shape
-    kernel, by_member = np.zeros((blocks, blocks)), np.zeros((2, members))
-    by_projection = np.zeros((2, width if projected else 0))
-    columns, most = max(1, IN_CACHE // (8 * blocks)), max(1, IN_CACHE // (8 * blocks**2))
-    halves = slice(blocks // 2), slice(blocks // 2, blocks)
-    for cell in cells:
-        some = max(1, min(columns // cell.shape[2], most))
-        for a in range(0, members, some):
-            for j in range(0, cell.shape[2], columns):
-                part = cell[:, a : a + some, j : j + columns].astype(np.float64, copy=False)
-                if enumerated:
-                    squares = part.sum(axis=0) ** 2
-                    by_member[:, a : a + some] += squares.sum(axis=1)
-                    if projected:
-                        by_projection[:, j : j + columns] += squares.sum(axis=0)
-                    continue
-                kernels = part.transpose(1, 0, 2) @ part.transpose(1, 2, 0)
-                kernel += kernels.sum(axis=0)
-                for half, rows in enumerate(halves):
-                    by_member[half, a : a + some] += _mean_of_pairs(kernels[:, rows, rows])
-                    if projected:
-                        by_projection[half, j : j + columns] += _pairs(part[rows]).sum(axis=0)
-    return Sums(kernel, by_member, by_projection)
-
-
-def _mean_of_pairs(kernels: Array) -> Array:
-    """The mean of what is off the diagonal of each matrix, shape (m, n, n)."""
-    n = kernels.shape[1]
-    means: Array = (kernels.sum(axis=(1, 2)) - np.trace(kernels, axis1=1, axis2=2)) / (n * (n - 1))
-    return means
-
-
-def _pairs(part: Array) -> Array:
-    """The mean of the products of two different blocks, for each component."""
-    squares: Array = np.einsum("bij,bij->ij", part, part)
-    pairs: Array = (part.sum(axis=0) ** 2 - squares) / (len(part) * (len(part) - 1))
-    return pairs
+def _cells(shapes: Iterable[tuple[int, int]], most: int) -> Iterator[Cell]:
+    """As many whole rows at a time as there is room for; or parts of one row."""
+    for factor, (r, s) in enumerate(shapes):
+        columns = min(s, most)
+        rows = most // columns
+        for i in range(0, r, rows):
+            for j in range(0, s, columns):
+                yield Cell(factor, slice(i, min(i + rows, r)), slice(j, min(j + columns, s)))
 
 
 def _rademacher(rng: np.random.Generator, rows: int, columns: int) -> Array:

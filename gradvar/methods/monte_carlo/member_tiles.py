@@ -1,4 +1,4 @@
-"""What all members need of some inputs, and the sums over these of (h - hbar) s.
+"""Tiles of inputs with the labels of all members, and the sums over them of (h - hbar) s.
 
 For a factor s_ij(x) = A_i(x) B_j(x), labels are multiplied into the narrower of A and B, a few members at a time and in
 cache, and one product with the wider side sums over the inputs. Where labels and the narrower side are signs, as for a
@@ -17,7 +17,6 @@ import numpy.typing as npt
 from ...core.arguments import Array
 from ...kernels.bits import Words, pack
 from ...problem import Factors
-from .signal_tiles import Stored
 
 IN_CACHE = 2**20
 """Bytes that are worked on at a time."""
@@ -37,6 +36,12 @@ class Cell(NamedTuple):
         """(r, s)."""
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
+    @property
+    def size(self) -> int:
+        """r s."""
+        rows, columns = self.shape
+        return rows * columns
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -52,10 +57,10 @@ class Factor:
         The sum of hbar times both sides, where members are signs as well.
     """
 
-    narrow: Stored
-    wide: Stored
+    narrow: Array
+    wide: Array
     points: Words | None
-    mean: Stored
+    mean: Array
 
     @property
     def nbytes(self) -> int:
@@ -65,14 +70,14 @@ class Factor:
 
 @dataclass(frozen=True)
 class MemberTile:
-    """What all members need of some inputs.
+    """Some inputs with the labels of all members and the factors of the signal.
 
     Attributes
     ----------
     values : ndarray, shape (m, n)
         h(x) of all members. Small integers, such as signs, take a byte.
     mean : ndarray, shape (n,)
-        Their means.
+        hbar(x), the means of h(x) over members; or zeros where labels are not centred.
     signs : ndarray of uint64 or None
         The values packed into bits, 1 for -1, if they are signs.
     factors, norms
@@ -86,12 +91,12 @@ class MemberTile:
     norms: Array
 
     @classmethod
-    def of(cls, values: Array, weights: Array, sides: Factors, norms: Array, dtype: npt.DTypeLike) -> Self:
+    def of(cls, values: Array, weights: Array, sides: Factors, norms: Array, centred: bool) -> Self:
         """From h(x) of all members, the weights of the inputs, and the sides (r, n), (n, s) of the signal's factors."""
         with np.errstate(invalid="ignore"):
             small = values.astype(np.int8)
-        mean, signs = values.mean(axis=0), _packed(values)
-        if signs is not None:  # where all members agree nothing is left, not even rounding
+        mean, signs = values.mean(axis=0) if centred else np.zeros(values.shape[1]), _packed(values)
+        if signs is not None and centred:  # where all members agree nothing is left, not even rounding
             weights = np.where(np.abs(mean) == 1, 0.0, weights)
         factors = []
         for narrow, wide in sides:
@@ -106,16 +111,16 @@ class MemberTile:
         arrays = [self.values, self.mean, self.norms, *([] if self.signs is None else [self.signs])]
         return sum(array.nbytes for array in arrays) + sum(factor.nbytes for factor in self.factors)
 
-    def sum_into(self, total: Stored, first: int, last: int, cell: Cell, add: bool) -> None:
-        """Write the sum of (h - hbar) s over the inputs for some members, shape (members, r, s), or add it."""
+    def sum_into(self, total: Array, first: int, last: int, cell: Cell, add: bool) -> None:
+        """Write sum_x w(x) (h_a(x) - hbar(x)) A_i(x) B_j(x) for some members, shape (members, r, s), or add it."""
         from ...kernels.sign_products import add_sign_products
 
         factor = self.factors[cell.factor]
         wide = factor.wide[:, cell.columns]
         if self.signs is None or factor.points is None or (last - first) * cell.shape[0] < _TABLES:
-            labels = (self.values[first:last] - self.mean).astype(wide.dtype, copy=False)
-            _multiply(total, labels, factor.narrow[cell.rows], wide, add)
+            _multiply(total, self.values[first:last] - self.mean, factor.narrow[cell.rows], wide, add)
             return
+        # Signs by tables, less the part of hbar.
         mean = factor.mean[cell.rows, cell.columns]
         total[...] = total - mean if add else -mean
         add_sign_products(total, self.signs[:, first:last], factor.points[:, cell.rows], wide)
@@ -126,7 +131,7 @@ def _packed(values: Array) -> Words | None:
     return pack(values < 0) if (np.abs(values) == 1).all() else None
 
 
-def _multiply(total: Stored, labels: Stored, narrow: Stored, wide: Stored, add: bool) -> None:
+def _multiply(total: Array, labels: Array, narrow: Array, wide: Array, add: bool) -> None:
     """Write sum_n labels[a, n] narrow[i, n] wide[n, j] into `total`, shape (members, r, s), or add it."""
     n = labels.shape[1]
     rows = max(1, IN_CACHE // (n * labels.itemsize))

@@ -1,0 +1,141 @@
+r"""U from the gradients of sampled members, and the three things that make it err.
+
+With the sums over members of <c_a^b, c_a^b'> for blocks b, b' of inputs (`member_sums.py`),
+
+    U = 1/(m-1) sum_a <c_a, c_a>^,      <c_a, c_a>^ = mean over b != b' of <c_a^b, c_a^b'>.
+
+Three things are random, and each is in the interval: the inputs, by Hoeffding's decomposition over the blocks with
+members and projections held fixed (so that what is due to inputs together with members or projections is part of
+it); the members, and the projections, by their main effects (`main_effects.py`), from <c_a, c_a>^ by one half of the
+blocks and by the other. Where few members carry U, these errors are skewed, and so is the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ...core.errors import NonFiniteError
+from ...estimation.main_effects import NONE, MainEffects
+from ...estimation.u_statistic import Moments, moments, plain_interval
+from ...problem import Moment
+from .member_gradients import MemberGradients
+from .member_sums import Sums
+
+_FEWEST_BLOCKS, _FEWEST_MEMBERS = 8, 10
+"""No interval is drawn from fewer blocks, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
+
+
+class MemberStatistic(NamedTuple):
+    """U, the variances that inputs, members and projections give it, and what it rests on.
+
+    Attributes
+    ----------
+    value : float
+        U.
+    blocks : Moments or None
+        U over blocks of inputs; None where all inputs were taken.
+    members, projections : MainEffects
+        What these add.
+    n, m : int
+        Inputs and members.
+    q : int or None
+        Projections, if there are any.
+    effective_members : float
+        (sum |t|)^2 / sum t^2 over the terms t_a of U.
+    """
+
+    value: float
+    blocks: Moments | None
+    members: MainEffects
+    projections: MainEffects
+    n: int
+    m: int
+    q: int | None
+    effective_members: float
+
+    @classmethod
+    def of(cls, sums: Sums, gradients: MemberGradients) -> MemberStatistic:
+        """From the sums over some of the members, each the mean of what it adds to U, and over some blocks."""
+        m, blocks, all_m = sums.by_member.shape[1], sums.kernel.shape[0], gradients.m
+        if not (np.isfinite(sums.kernel).all() and np.isfinite(sums.by_member).all()):
+            raise NonFiniteError(
+                "the members' gradients or their squares overflow float64; rescale the labels or the weights"
+            )
+        # Members are centred at the mean of all M, of which m stand for the rest: M/m 1/(M-1) sum_a. Where they are
+        # not centred, 1/m sum_a.
+        scale = (all_m / m) / (all_m - 1) if gradients.problem.moment is Moment.VARIANCE else 1 / m
+        by_member = sums.by_member * scale
+        terms = by_member.mean(axis=0)
+        squares = float((terms**2).sum())
+        of_blocks = None
+        if not gradients.enumerated:
+            kernel = sums.kernel * scale
+            np.fill_diagonal(kernel, 0.0)
+            # E[h_ij h_jk h_ki] over triples of different blocks
+            triangles = float(np.vdot(kernel @ kernel, kernel)) / (blocks * (blocks - 1) * (blocks - 2))
+            of_blocks = moments(kernel.sum(axis=1), float((kernel**2).sum()), triangles)
+        return cls(
+            value=math.fsum(terms) if of_blocks is None else of_blocks.value,
+            blocks=of_blocks,
+            members=MainEffects.of(by_member),
+            projections=MainEffects.of(sums.by_projection * scale) if gradients.projected else NONE,
+            n=gradients.n if gradients.enumerated else gradients.size * blocks,
+            m=m,
+            q=gradients.q if gradients.projected else None,
+            effective_members=float(np.abs(terms).sum()) ** 2 / squares if squares > 0 else 0.0,
+        )
+
+    @property
+    def inputs(self) -> float:
+        """The variance due to inputs."""
+        return 0.0 if self.blocks is None else self.blocks.balanced_variance
+
+    @property
+    def others(self) -> MainEffects:
+        """What is due to members and projections."""
+        return self.members.and_of(self.projections)
+
+    @property
+    def variance(self) -> float:
+        """The variance of U."""
+        return self.inputs + self.others.variance
+
+    @property
+    def resolved(self) -> bool:
+        """Whether an interval can be drawn."""
+        enough = self.blocks is None or self.blocks.n >= _FEWEST_BLOCKS
+        return enough and self.effective_members >= _FEWEST_MEMBERS
+
+    @property
+    def zeta(self) -> tuple[float, float]:
+        """Hoeffding's zetas of single inputs rather than of blocks."""
+        if self.blocks is None:
+            return 0.0, 0.0
+        size = self.n // self.blocks.n
+        return max(self.blocks.zeta1, 0.0) * size, self.blocks.zeta2 * size**2
+
+    @property
+    def floor(self) -> float:
+        """The variance that more inputs leave as it is."""
+        return self.others.variance
+
+    def variance_at(self, n: int) -> float:
+        """Return the variance of U at n inputs."""
+        zeta1, zeta2 = self.zeta
+        return 4 * zeta1 / n + 2 * zeta2 / n**2 + self.floor
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """The score interval over blocks, with Student's quantile: variances from few units are uncertain."""
+        from scipy.special import stdtrit
+
+        others, variance = self.others, self.variance
+        # Welch and Satterthwaite: half the variance of the estimated variance.
+        curvature = others.uncertainty / 2 + (0.0 if self.blocks is None else self.inputs**2 / (self.blocks.n - 1))
+        quantile = float(stdtrit(variance**2 / curvature if curvature > 0 else 1.0, 0.5 + confidence / 2))
+        if self.blocks is not None:
+            return self.blocks.interval(quantile, others)
+        skewness = others.third / variance**1.5 if variance > 0 else 0.0
+        return plain_interval(self.value, math.sqrt(variance), skewness, quantile)
