@@ -11,7 +11,7 @@ import pytest
 
 import gradvar as gv
 from gradvar.core.errors import NonFiniteError, NotApplicableError, TooLargeError
-from gradvar.tasks import enumeration as task_enumeration
+from gradvar.tasks import enumeration
 from gradvar.tasks.enumeration import TaskEnumeration
 from gradvar.testing import reference
 
@@ -42,8 +42,8 @@ def test_blocks_of_inputs_tasks_and_components_join(rows: int, slow_model, monke
     slow = slow_model("mlp-3-tanh", 6)
     H = gv.PlantedParities(6, 3)
     whole = gv.gradient_variance(H, slow.model, method=TaskEnumeration())
-    monkeypatch.setattr(task_enumeration, "_BLOCK", 150)
-    monkeypatch.setattr(task_enumeration, "_ROWS", rows)
+    monkeypatch.setattr(enumeration, "_BLOCK", 150)
+    monkeypatch.setattr(enumeration, "_ROWS", rows)
     in_parts = gv.gradient_variance(H, slow.model, method=TaskEnumeration())
     assert in_parts.value == pytest.approx(whole.value, rel=1e-13)
 

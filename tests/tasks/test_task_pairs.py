@@ -20,8 +20,7 @@ import gradvar as gv
 from gradvar.core.errors import NonFiniteError, NotApplicableError, TooLargeError
 from gradvar.estimation.settings import Settings
 from gradvar.results.interruption import Interrupted
-from gradvar.tasks import pairs as task_pairs
-from gradvar.tasks import sample_sizes as task_design
+from gradvar.tasks import pairs, sample_sizes
 from gradvar.tasks.enumeration import TaskEnumeration
 from gradvar.tasks.pairs import TaskPairs
 from gradvar.testing import reference
@@ -118,8 +117,8 @@ def test_value_and_standard_error_by_loops_over_quadruples(slow_model):
 @pytest.mark.parametrize("rows", [16, 96, 1024])
 def test_tasks_in_batches(samples: int, n: int, tasks: int, rows: int, slow_model, monkeypatch: pytest.MonkeyPatch):
     # a tile of several batches, of one, and of one drawn in several blocks
-    monkeypatch.setattr(task_design, "_BATCHES", 64)
-    monkeypatch.setattr(task_pairs, "_ROWS", rows)
+    monkeypatch.setattr(sample_sizes, "_BATCHES", 64)
+    monkeypatch.setattr(pairs, "_ROWS", rows)
     estimate, u = recorded(slow_model("linear", 5), "square", samples, tasks)
     assert u.shape[1:3] == (tasks, n)
     assert samples - n * (tasks + 1) < estimate.n_samples <= samples
@@ -204,7 +203,7 @@ def test_the_pilot_estimates_the_terms_of_the_variance():
     # 65 536 examples: within a fifth, with Var ||v_A||^2 to the accuracy of the terms it is the difference of
     H, model = gv.PlantedParities(5, 3), gv.MLP.random([5, 4, 1], rng=5, scale=3)
     expected = terms_of(H, model, "square", reference.cube(5), *reference.planted_parities(5, 3))
-    found = np.array(task_design._Pilot(gv.Problem(H, model), settings())(4096 * 16)[:4])
+    found = np.array(sample_sizes._Pilot(gv.Problem(H, model), settings())(4096 * 16)[:4])
     assert_allclose(found, expected, rtol=0.2, atol=0.2 * expected[0] ** 2)
 
 
@@ -220,8 +219,8 @@ def test_the_design_takes_many_examples_where_noise_hides_the_tasks_and_few_wher
         return lambda n, rng: (np.full((n, 4), size) + 0.01 * rng.standard_normal((n, 4)), np.ones(n))
 
     model = gv.Linear(np.zeros(4))
-    many = task_design.planned(gv.Problem(gv.TaskClass(noisy, 4), model), settings())
-    few = task_design.planned(gv.Problem(gv.TaskClass(strong, 4), model), settings())
+    many = sample_sizes.planned(gv.Problem(gv.TaskClass(noisy, 4), model), settings())
+    few = sample_sizes.planned(gv.Problem(gv.TaskClass(strong, 4), model), settings())
     assert many.examples in (32, 64)
     assert few.examples == 2
     assert many.samples == few.samples == 2**15
@@ -328,8 +327,8 @@ class InterruptedAfter(Executor):
 
 def test_ctrl_c_hands_back_the_batches_that_were_finished(monkeypatch: pytest.MonkeyPatch):
     H, model = gv.PlantedParities(9, 3), gv.Linear(np.zeros(9))
-    monkeypatch.setattr(task_pairs, "_ROWS", 1)
-    monkeypatch.setattr(task_design, "_BATCHES", 1024)
+    monkeypatch.setattr(pairs, "_ROWS", 1)
+    monkeypatch.setattr(sample_sizes, "_BATCHES", 1024)
     with pytest.raises(Interrupted) as caught:
         pairs_of_tasks(H, model, max_samples=2**15, rtol=0, rng=0, executor=InterruptedAfter(400))
     estimate = caught.value.estimate

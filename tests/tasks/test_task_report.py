@@ -1,7 +1,9 @@
-"""What a bound check says of tasks that come with inputs of their own."""
+"""The bound check of tasks that come with inputs of their own."""
 
 import json
 import math
+import signal
+from concurrent.futures import Executor
 
 import matplotlib
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 import gradvar as gv
 from gradvar.core.errors import LabelError
+from gradvar.results.interruption import Interrupted
 from gradvar.tasks.enumeration import TaskEnumeration
 from gradvar.tasks.pairs import TaskPairs
 from gradvar.testing import reference
@@ -161,6 +164,16 @@ def test_labels_that_are_not_what_was_claimed_are_an_error():
     H = gv.TaskClass(lambda rng: lambda n, rng: (np.ones((n, 2)), np.full(n, 0.5)), 2, labels="signs")
     with pytest.raises(LabelError, match="claims labels"):
         gv.bound_check(H, gv.Linear([1.0, 1.0]), "hinge", method=TaskPairs(), rng=0)
+
+
+def test_ctrl_c_while_the_norms_are_taken_hands_back_the_variance():
+    class Interrupting(Executor):
+        def submit(self, fn, /, *args, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted) as caught:
+        gv.bound_check(gv.PlantedParities(50, 5), gv.Linear(np.zeros(50)), executor=Interrupting(), rng=0)
+    assert caught.value.estimate.value == pytest.approx(1.125, rel=1e-14)
 
 
 def test_plot_marks_theorem_1_as_not_applicable(planted, infinite):
