@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
 from .class_probe import MEMBERS, ClassProbe, scale_of
-from .comparison import ROUNDING, Truth, agree, identical, moments, real, short, status_of
+from .comparison import ROUNDING, Truth, agree, at_inputs, identical, moments, real, short, status_of
 
 MOST_EIGENVALUES = 1024
 """Rows of a matrix of which all eigenvalues, or all entries, are looked at."""
@@ -24,7 +24,7 @@ def mean(probe: ClassProbe) -> str:
     method = offered(probe.H, "mean")
     x, truth, members = probe.over_members(lambda h: h.mean(axis=0), lambda h: h, degree=1, key=6, most=4096)
     claim = real("`mean(x)`", method(x.copy()), (x.shape[0],))
-    within = truth.agrees(claim, lambda at: f"`mean` at x = {short(x[at])}", f"the mean of {members}")
+    within = truth.agrees(claim, at_inputs("`mean`", x), f"the mean of {members}")
     return f"the mean of {members} at {x.shape[0]:,} inputs, {within}"
 
 
@@ -33,7 +33,7 @@ def covariance(probe: ClassProbe) -> str:
     offered(probe.H, "covariance")
     x, truth, members = probe.over_members(_covariance, _covariance_draws, degree=2, key=7, most=512)
     claim = covariance_of(probe, x, x)
-    within = truth.agrees(claim, lambda at: _covariance_at(x[at[0]], x[at[1]]), f"the covariance of {members}")
+    within = truth.agrees(claim, at_inputs("`covariance`", x, x), f"the covariance of {members}")
     return f"the covariance of {members} at {claim.size:,} pairs of inputs, {within}"
 
 
@@ -48,37 +48,23 @@ def _covariance_draws(values: Array) -> Array:
     return np.asarray(difference[:, :, None] * difference[:, None, :] / 2)
 
 
-def _covariance_at(x: Array, x2: Array) -> str:
-    return f"`covariance` at x = {short(x)}, x' = {short(x2)}"
-
-
 def covariance_batch(probe: ClassProbe) -> str:
     """covariance(x, x') has shape (n, n2), and an entry does not depend on the other inputs."""
     x = probe.x
     whole = covariance_of(probe, x, x)
     for rows, columns in ((slice(0, 3), slice(1, None)), (slice(2, None), slice(0, 1)), (slice(0, 0), slice(0, 2))):
-        _block_agrees(probe, whole, x[rows], x[columns], whole[rows, columns])
+        left, right = x[rows], x[columns]
+        where = at_inputs(f"`covariance` among {len(left)} x {len(right)} inputs", left, right)
+        part = covariance_of(probe, left, right)
+        agree(part, whole[rows, columns], _rounding(whole), where, f"among {len(x)} x {len(x)} inputs it")
     return f"shapes (n, n2), blocks agree with the whole of {whole.shape}"
-
-
-def _block_agrees(probe: ClassProbe, whole: Array, x: Array, x2: Array, expected: Array) -> None:
-    agree(
-        covariance_of(probe, x, x2),
-        expected,
-        _rounding(whole),
-        lambda at: f"{_covariance_at(x[at[0]], x2[at[1]])} among {len(x)} x {len(x2)} inputs",
-        f"among {whole.shape[0]} x {whole.shape[1]} it",
-    )
 
 
 def covariance_symmetric(probe: ClassProbe) -> str:
     """covariance(x, x') is the transpose of covariance(x', x)."""
     x, x2 = probe.x, probe.draw_inputs(12, 8)
     there, back = covariance_of(probe, x, x2), covariance_of(probe, x2, x).T
-
-    def where(at: tuple[int, ...]) -> str:
-        return f"`covariance` must be symmetric: at x = {short(x[at[0]])}, x' = {short(x2[at[1]])} it"
-
+    where = at_inputs("`covariance` must be symmetric: its value", x, x2)
     agree(there, back, _rounding(there), where, "the other way round it")
     return f"symmetric at {there.size:,} pairs of inputs"
 

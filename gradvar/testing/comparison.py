@@ -87,6 +87,17 @@ def short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def at_inputs(claim: str, *inputs: Array) -> Callable[[Index], str]:
+    """Name an entry by the inputs it is at: "{claim} at x = ..., x' = ..."."""
+
+    def where(at: Index) -> str:
+        return f"{claim} at " + ", ".join(
+            f"{name} = {short(x[i])}" for name, x, i in zip(("x", "x'"), inputs, at, strict=False)
+        )
+
+    return where
+
+
 def agree(found: Array, truth: Array, tolerance: Array | float, where: Callable[[Index], str], what: str) -> None:
     """Raise with the entry that differs most from the truth, unless all are within the tolerance of it.
 

@@ -1,4 +1,4 @@
-r"""Derivatives of a user's function by differences, with what they may be wrong by.
+r"""Derivatives of a user's function by differences, with the errors that they may have.
 
 D(h) = (f(h) - f(-h))/(2h) has an error of h^2 f'''/6; R = (4 D(h/2) - D(h))/3 has one of order h^4, so that
 2 |D(h) - D(h/2)| is far more than its error, and the rounding of f adds at most 2 eps |f|/h times the number of
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array
+from .checks import CheckFailed
 from .comparison import ROUNDING
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -25,7 +26,7 @@ _COMPLEX_STEP = 1e-150
 
 @dataclass(frozen=True)
 class Derivative:
-    """Values f'(0), what each may be wrong by, and which of them are no derivatives but kinks."""
+    """Values f'(0), the error that each may have, and which of them are no derivatives but kinks."""
 
     value: Array
     error: Array
@@ -33,47 +34,46 @@ class Derivative:
     how: str
 
 
-def derivative(function: Callable[[float], Array], step: float, imaginary: Callable[[], object] | None) -> Derivative:
+def derivative(function: Callable[[complex], object], step: float) -> Derivative:
     """Differentiate t -> f(t), shape (n,), at 0.
 
     Parameters
     ----------
     function : callable
-        f of a real number.
+        f of a real number; where it accepts an imaginary one, that is used.
     step : float
         h: small where f bends, and no smaller.
-    imaginary : callable or None
-        Returns f at the imaginary number `complex_step()`, or raises.
     """
-    plus, minus, centre = function(step), function(-step), function(0.0)
-    plus2, minus2 = function(step / 2), function(-step / 2)
+    plus, minus, centre, plus2, minus2 = (_real(function(t)) for t in (step, -step, 0.0, step / 2, -step / 2))
+    # D(h), D(h/2) and R = (4 D(h/2) - D(h))/3
     coarse, fine = (plus - minus) / (2 * step), (plus2 - minus2) / step
     value = (4 * fine - coarse) / 3
     size = np.max(np.abs([plus, minus, plus2, minus2, centre]), axis=0)
     noise = 64 * _EPS * size / step
     error = 2 * np.abs(coarse - fine) + 4 * noise
+    # The one-sided differences differ by h |f''| where f is smooth, by the jump of the slope at a kink.
     bend = np.abs(plus - 2 * centre + minus) / step
     bend2 = np.abs(plus2 - 2 * centre + minus2) / (step / 2)
     kink = bend2 > 0.6 * bend + 8 * noise
-    how = "central differences"
-    exact = _complex_step(imaginary, centre)
-    if exact is not None and (np.abs(exact - value) <= error)[~kink].all():
-        value, how = np.where(kink, value, exact), "the complex step"
-        error = np.where(kink, error, np.minimum(error, ROUNDING * (np.abs(exact) + size)))
-    return Derivative(value, error, kink, how)
+    exact = _complex_step(function, centre)
+    if exact is None or (np.abs(exact - value) > error)[~kink].any():
+        return Derivative(value, error, kink, "central differences")
+    tight = np.minimum(error, ROUNDING * (np.abs(exact) + size))
+    return Derivative(np.where(kink, value, exact), np.where(kink, error, tight), kink, "the complex step")
 
 
-def complex_step() -> complex:
-    """The imaginary step."""
-    return 1j * _COMPLEX_STEP
+def _real(values: object) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise CheckFailed(f"a function of real numbers must be real, got dtype {array.dtype}")
+    return np.asarray(array, dtype=np.float64)
 
 
-def _complex_step(imaginary: Callable[[], object] | None, centre: Array) -> Array | None:
-    if imaginary is None:
-        return None
+def _complex_step(function: Callable[[complex], object], centre: Array) -> Array | None:
+    """f'(0) = Im f(i h)/h; None where f is no function of complex numbers."""
     try:
         with np.errstate(all="ignore"):
-            found = np.asarray(imaginary())
+            found = np.asarray(function(1j * _COMPLEX_STEP))
     except Exception:  # the function is not one of complex numbers
         return None
     if found.dtype.kind != "c" or found.shape != centre.shape or not np.isfinite(found).all():

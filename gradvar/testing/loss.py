@@ -134,10 +134,10 @@ def split_of_value(probe: LossProbe) -> str:
     for y in probe.test_labels:
         label = np.full_like(probe.p, y)
 
-        def loss(t: float, label: Array = label) -> Array:
+        def loss(t: complex, label: Array = label) -> Array:
             return real("`value(p, y)`", called("value", value, probe.p + t, label), label.shape)
 
-        found = derivative(loss, _STEP, None)
+        found = derivative(loss, _STEP)
         kinks += int(found.kink.sum())
         # At a kink any number between the two slopes is a derivative.
         error = np.where(found.kink, np.inf, found.error + ROUNDING * (1 + np.abs(a) + np.abs(b)))

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from ..classes.inputs import Inputs
 from ..core.arguments import Array, SeedLike, stream
 from .checks import Check, CheckFailed, CheckReport, answered_by, checks_of, named, offered, report, skip
-from .comparison import ROUNDING, agree, identical, real, short
-from .differences import Derivative, complex_step, derivative
+from .comparison import ROUNDING, agree, at_inputs, identical, real, short
+from .differences import Derivative, derivative
 from .model_probe import ModelProbe, Predictor, tolerance_of
 
 _STEP = 1e-4
@@ -47,10 +47,7 @@ def batch(probe: ModelProbe) -> str:
     for name, whole, function in _methods(probe):
         with answered_by(name):
             alone = np.concatenate([function(x[i : i + 1].copy()) for i in range(len(x))])
-
-        def where(at: tuple[int, ...], name: str = name) -> str:
-            return f"`{name}` must not depend on the other inputs: at x = {short(x[at[0]])} alone it"
-
+        where = at_inputs(f"`{name}` must not depend on the other inputs: its value alone", x)
         agree(alone, whole, tolerance_of(whole), where, f"among {len(x)} inputs it")
     return f"{len(x)} inputs together and one by one"
 
@@ -80,8 +77,8 @@ def gradient_value(probe: ModelProbe) -> str:
             f"`parameters` must have one entry for each of the {g.shape[1]} columns of `gradient`, got {w.size}"
         )
     at_w = real("p(w, x) at the model's parameters", np.asarray(function(w)), p.shape)
-    others = "these are not the parameters of the model: p(w, x) at"
-    agree(at_w, p, tolerance_of(p), lambda at: f"{others} x = {short(x[at])}", "`predict`")
+    where = at_inputs("these are not the parameters of the model: p(w, x)", x)
+    agree(at_w, p, tolerance_of(p), where, "`predict`")
     directions = _directions(w, stream(probe.seed, 1))
     kinks, methods = 0, set()
     for label, direction in directions:
@@ -89,10 +86,7 @@ def gradient_value(probe: ModelProbe) -> str:
         kinks += int(found.kink.sum())
         methods.add(found.how)
         error = np.where(found.kink, np.inf, found.error + ROUNDING * (np.abs(g) @ np.abs(direction)))
-
-        def where(at: tuple[int, ...], label: str = label) -> str:
-            return f"`gradient` {label} at x = {short(x[at])}"
-
+        where = at_inputs(f"`gradient` {label}", x)
         agree(g @ direction, found.value, error, where, f"the derivative of the prediction by {found.how}")
     total = len(directions) * len(g)
     if kinks == total:
@@ -118,13 +112,9 @@ def tangent_factors(probe: ModelProbe) -> str:
         # <g(x), g(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T)
         kernel += (left @ left.T) * (right @ right.T)
     expected = g @ g.T
-    agree(
-        kernel,
-        expected,
-        ROUNDING * (1e-300 + float(np.abs(expected).max())),
-        lambda at: f"the product of `tangent_factors` at x = {short(x[at[0]])}, x' = {short(x[at[1]])}",
-        "<g(x), g(x')> of `gradient`",
-    )
+    where = at_inputs("the product of `tangent_factors`", x, x)
+    rounding = ROUNDING * (1e-300 + float(np.abs(expected).max()))
+    agree(kernel, expected, rounding, where, "<g(x), g(x')> of `gradient`")
     return f"{len(factors)} pairs, the kernel of the gradient at {len(x)} inputs"
 
 
@@ -204,18 +194,7 @@ def check_model(
 
 def _derivative(function: Callable[[npt.NDArray[np.generic]], object], w: Array, direction: Array) -> Derivative:
     """The derivative of p_w(x) in w along a direction."""
-    return derivative(
-        lambda t: _real_predictions(function(w + t * direction)),
-        _STEP,
-        lambda: function(w + complex_step() * direction),
-    )
-
-
-def _real_predictions(values: object) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise CheckFailed(f"p(w, x) must be real for real w, got dtype {array.dtype}")
-    return np.asarray(array, dtype=np.float64)
+    return derivative(lambda t: function(w + t * direction), _STEP)
 
 
 def _directions(w: Array, rng: np.random.Generator) -> list[tuple[str, Array]]:

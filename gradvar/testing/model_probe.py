@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,31 +13,28 @@ from ..classes.inputs import Inputs
 from ..core.arguments import Array, SeedLike, inputs_of, real_array, seed_sequence, stream
 from ..models.base import KnowsParameters
 from .checks import CheckFailed, answered_by, called, offered, skip
-from .comparison import ROUNDING, agree, is_count, real, short
+from .comparison import ROUNDING, agree, at_inputs, is_count, real, short
 
 Predictor = Callable[[Array, Array], npt.ArrayLike]
 
 
+@dataclass(eq=False)
 class ModelProbe:
     """A model, the inputs to look at it at, and predictions as a function of the parameters where there is one."""
 
-    def __init__(
-        self,
-        model: object,
-        x: npt.ArrayLike | Inputs | None,
-        predict: Predictor | None,
-        parameters: npt.ArrayLike | None,
-        rng: SeedLike,
-    ) -> None:
-        if (predict is None) != (parameters is None):
+    model: object
+    given_x: npt.ArrayLike | Inputs | None
+    predict: Predictor | None
+    parameters: npt.ArrayLike | None
+    rng: SeedLike
+
+    def __post_init__(self) -> None:
+        if (self.predict is None) != (self.parameters is None):
             raise TypeError("`predict` and `parameters` go together: p(w, x) as a function, and the model's own w")
-        if predict is not None and not callable(predict):
-            raise TypeError(f"`predict` must be a function of the parameters and the inputs, got {predict!r}")
-        self.model = model
-        self.predict = predict
-        self.w = None if parameters is None else real_array("parameters", parameters, 1, "(n_parameters,)")
-        self.seed = seed_sequence(rng)
-        self._x = x
+        if self.predict is not None and not callable(self.predict):
+            raise TypeError(f"`predict` must be a function of the parameters and the inputs, got {self.predict!r}")
+        self.w = None if self.parameters is None else real_array("parameters", self.parameters, 1, "(n_parameters,)")
+        self.seed = seed_sequence(self.rng)
 
     @cached_property
     @answered_by("predict")
@@ -44,10 +42,10 @@ class ModelProbe:
         """Inputs: those given, or Gaussian ones and points of the cube in the model's dimension."""
         dim: object = getattr(self.model, "dim", None)
         rng = stream(self.seed, 0)
-        if isinstance(self._x, Inputs):
-            return self._x.sample(16, rng)
-        if self._x is not None:
-            given = np.array(self._x, dtype=np.float64)
+        if isinstance(self.given_x, Inputs):
+            return self.given_x.sample(16, rng)
+        if self.given_x is not None:
+            given = np.array(self.given_x, dtype=np.float64)
             return inputs_of(given, dim if isinstance(dim, int) else given.shape[-1], "the model")
         if dim is None:
             skip("the model does not say its `dim`: pass the inputs as `x`, shape (n, dim)")
@@ -118,10 +116,7 @@ class ModelProbe:
         found = real("with_parameters(parameters).predict(x)", given, before.shape)
 
         def compare(found: Array, must: str) -> None:
-            where = f"{must}: at x ="
-            agree(
-                found, before, tolerance_of(before), lambda at: f"{where} {short(self.x[at])} p(x)", "that of the model"
-            )
+            agree(found, before, tolerance_of(before), at_inputs(f"{must}: p(x)", self.x), "that of the model")
 
         compare(found, "with_parameters(parameters) must be the same model")
         called("with_parameters", model.with_parameters, w + 1.0)

@@ -44,11 +44,13 @@ def cube(dim: int) -> Array:
     >>> cube(2).tolist()
     [[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]]
     """
-    points = np.empty((2**dim, dim))
-    for j in range(2**dim):
-        for i in range(dim):
-            points[j, i] = -1.0 if (j // 2**i) % 2 == 1 else 1.0
-    return points
+    return np.array([[-1.0 if (j // 2**i) % 2 == 1 else 1.0 for i in range(dim)] for j in range(2**dim)])
+
+
+def _sets(dim: int, degree: int | None) -> list[list[int]]:
+    """The sets S (of `degree` elements, if given) in increasing parity number sum_{i in S} 2^i."""
+    sets = [[i for i in range(dim) if (number // 2**i) % 2 == 1] for number in range(2**dim)]
+    return [members for members in sets if degree is None or len(members) == degree]
 
 
 def parity_table(dim: int, degree: int | None = None) -> Array:
@@ -60,15 +62,7 @@ def parity_table(dim: int, degree: int | None = None) -> Array:
     [[1.0, -1.0, -1.0, 1.0]]
     """
     points = cube(dim)
-    rows = []
-    for number in range(2**dim):
-        members = [i for i in range(dim) if (number // 2**i) % 2 == 1]
-        if degree is None or len(members) == degree:
-            row = np.ones(2**dim)
-            for i in members:
-                row = row * points[:, i]
-            rows.append(row)
-    return np.array(rows)
+    return np.array([[math.prod(float(x[i]) for i in S) for x in points] for S in _sets(dim, degree)], dtype=float)
 
 
 def krawtchouk(dim: int, degree: int, distance: int) -> int:
@@ -85,29 +79,18 @@ def krawtchouk(dim: int, degree: int, distance: int) -> int:
 
 def class_mean(table: Array) -> Array:
     """mean_H(x) = (1/m) sum_h h(x), shape (n,)."""
-    total = np.zeros(table.shape[1])
-    for row in table:
-        total = total + row
-    return total / len(table)
+    return np.asarray(sum(table) / len(table))
 
 
 def class_covariance(table: Array) -> Array:
     """C_H(x, x') = (1/m) sum_h (h(x) - mean_H(x)) (h(x') - mean_H(x')), shape (n, n)."""
     mean = class_mean(table)
-    total = np.zeros((table.shape[1], table.shape[1]))
-    for row in table:
-        total = total + np.outer(row - mean, row - mean)
-    return total / len(table)
+    return np.asarray(sum(np.outer(row - mean, row - mean) for row in table) / len(table))
 
 
 def gram(table: Array, weights: Array) -> Array:
     """Gram_ij = E_x[h_i(x) h_j(x)], shape (m, m)."""
-    m, n = table.shape
-    result = np.empty((m, m))
-    for i in range(m):
-        for j in range(m):
-            result[i, j] = math.fsum(weights[x] * table[i, x] * table[j, x] for x in range(n))
-    return result
+    return np.array([[math.fsum(weights * h * h2) for h2 in table] for h in table])
 
 
 def operator_norm(table: Array, weights: Array, centred: bool = True) -> float:
@@ -137,11 +120,7 @@ def cross_predictability(table: Array, weights: Array) -> float:
 
 def projection(table: Array, weights: Array, f: Array) -> Array:
     """E_x[h(x) f(x)] for every member h, shape (m, q) for f of shape (n, q)."""
-    result = np.zeros((len(table), f.shape[1]))
-    for i, row in enumerate(table):
-        for x in range(len(row)):
-            result[i] = result[i] + weights[x] * row[x] * f[x]
-    return result
+    return np.array([sum(weights[x] * row[x] * f[x] for x in range(len(row))) for row in table])
 
 
 # --- models -----------------------------------------------------------------------------------------------
@@ -191,19 +170,15 @@ def _named(name: str) -> tuple[Callable[[float], float], Callable[[float], float
 def _layers(
     weights: Sequence[Array], biases: Sequence[Array] | None, name: str, x: Array
 ) -> tuple[list[list[float]], list[list[float]]]:
-    """The inputs h_0 = x, ..., h_{L-1} of the layers and their outputs before activation z_1, ..., z_L."""
+    """The inputs h_0 = x, ..., h_{L-1} of the layers and their outputs z_1, ..., z_L before activation."""
     inputs = [[float(value) for value in x]]
     outputs: list[list[float]] = []
     for layer, W in enumerate(weights):
-        z = []
-        for row in range(W.shape[0]):
-            total = float(biases[layer][row]) if biases is not None else 0.0
-            for column in range(W.shape[1]):
-                total += float(W[row, column]) * inputs[-1][column]
-            z.append(total)
+        b = biases[layer] if biases is not None else np.zeros(len(W))
+        # z_l = W_l h_{l-1} + b_l, h_l = sigma(z_l)
+        z = [sum((float(w * h) for w, h in zip(W[i], inputs[-1], strict=True)), float(b[i])) for i in range(len(W))]
         outputs.append(z)
-        if layer < len(weights) - 1:
-            inputs.append([activation(name, value) for value in z])
+        inputs.append([activation(name, value) for value in z])
     return inputs, outputs
 
 
@@ -223,19 +198,14 @@ def mlp_gradient(weights: Sequence[Array], biases: Sequence[Array] | None, name:
         inputs, outputs = _layers(weights, biases, name, point)
         deltas: list[list[float]] = [[1.0]]
         for layer in range(len(weights) - 1, 0, -1):
-            W = weights[layer]
-            delta = []
-            for j in range(W.shape[1]):
-                back = sum(float(W[i, j]) * deltas[0][i] for i in range(W.shape[0]))
-                delta.append(activation_derivative(name, outputs[layer - 1][j]) * back)
-            deltas.insert(0, delta)
+            # delta_l[j] = sigma'(z_l[j]) * sum_i W_{l+1}[i, j] delta_{l+1}[i]
+            back = [sum(float(w * d) for w, d in zip(column, deltas[0], strict=True)) for column in weights[layer].T]
+            slopes = [activation_derivative(name, z) for z in outputs[layer - 1]]
+            deltas.insert(0, [slope * b for slope, b in zip(slopes, back, strict=True)])
         gradient: list[float] = []
-        for layer in range(len(weights)):
-            for unit in deltas[layer]:
-                for value in inputs[layer]:
-                    gradient.append(unit * value)
-            if biases is not None:
-                gradient.extend(deltas[layer])
+        for delta, h in zip(deltas, inputs, strict=False):
+            gradient += [unit * value for unit in delta for value in h]
+            gradient += delta if biases is not None else []
         result.append(gradient)
     return np.array(result)
 
@@ -269,13 +239,11 @@ def loss_derivative(loss: Loss, p: float, y: float) -> float:
 
 def gradients(table: Array, weights: Array, predictions: Array, jacobian: Array, loss: Loss) -> Array:
     """grad F_h = E_x[dl/dp(p(x), h(x)) g(x)] of every member h, shape (m, P)."""
-    m, n = table.shape
-    result = np.zeros((m, jacobian.shape[1]))
-    for i in range(m):
-        for x in range(n):
-            slope = loss_derivative(loss, float(predictions[x]), float(table[i, x]))
-            result[i] = result[i] + weights[x] * slope * jacobian[x]
-    return result
+    rows = []
+    for h in table:
+        slopes = [loss_derivative(loss, float(p), float(y)) for p, y in zip(predictions, h, strict=True)]
+        rows.append(sum(weights[x] * slopes[x] * jacobian[x] for x in range(len(slopes))))
+    return np.array(rows)
 
 
 def gradient_variance(gradients: Array) -> float:
@@ -328,14 +296,11 @@ def planted_parities(dim: int, degree: int) -> tuple[Array, Array]:
     [[0.375, 0.125, 0.125, 0.375]]
     """
     points = cube(dim)
-    probabilities, labels = [], []
-    for number in range(2**dim):
-        members = [i for i in range(dim) if (number // 2**i) % 2 == 1]
-        if len(members) == degree:
-            equal = [all(x[i] == x[members[0]] for i in members) for x in points]
-            probabilities.append([0.5 / len(points) + (0.5 / sum(equal) if e else 0.0) for e in equal])
-            labels.append([math.prod(float(x[i]) for i in members) for x in points])
-    return np.array(probabilities), np.array(labels)
+    probabilities = []
+    for A in _sets(dim, degree):
+        equal = [all(x[i] == x[A[0]] for i in A) for x in points]
+        probabilities.append([0.5 / len(points) + (0.5 / sum(equal) if e else 0.0) for e in equal])
+    return np.array(probabilities), parity_table(dim, degree)
 
 
 def task_gradients(probabilities: Array, labels: Array, predictions: Array, jacobian: Array, loss: Loss) -> Array:

@@ -39,22 +39,6 @@ from ..core.arguments import Array
 from ..losses import LOSSES, Loss, MarginLoss
 from ..models import MLP, Cosine, Linear, Model
 
-__all__ = [
-    "biased_parities",
-    "cube_parities",
-    "finite_classes",
-    "hypothesis_classes",
-    "linear_periodic",
-    "losses",
-    "margin_losses",
-    "models",
-    "modular",
-    "orthonormal_sets",
-    "problems",
-    "restrictions",
-    "weighted_points",
-]
-
 Triple: TypeAlias = tuple[HypothesisClass, Model, str | Loss]
 
 _MOST_DIM, _MOST_POINTS, _MOST_MEMBERS = 4, 8, 6
