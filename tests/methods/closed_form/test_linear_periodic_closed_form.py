@@ -128,7 +128,7 @@ def test_two_layer_against_monte_carlo(activation: str, psi: str):
     # 99.9% intervals at fixed seeds: six of them fail together with probability 6e-3, this draw does not
     H = gv.LinearPeriodic(10, 3.0, psi)
     rng = np.random.default_rng(2)
-    model = gv.MLP([rng.normal(size=(8, 10)) / 2, rng.normal(size=(1, 8))], [rng.normal(size=8), [0.0]], activation)
+    model = gv.MLP([rng.normal(size=(3, 10)) / 2, rng.normal(size=(1, 3))], [rng.normal(size=3), [0.0]], activation)
     exact = closed_form(H, model)
     n = 4096 if psi == "cosine" else 512
     sampled = gv.gradient_variance(H, model, method="monte-carlo", rng=1, rtol=0, max_samples=n, confidence=0.999)
