@@ -17,14 +17,13 @@ from ...core.arguments import SeedLike, integer, seed_sequence
 from ...estimation.settings import MAX_SAMPLES, Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
-from ...models.base import KnowsParameters, Model
-from ...models.infinite_mlp import InfiniteMLP
+from ...models.base import KnowsParameters
 from ...problem import Problem
 from ...results.bound_check import BoundCheck
 from ...results.interruption import Interrupted
 from ...verbs.auto import as_method
 from ...verbs.check import check_bounds
-from ..sweep.problems import hypothesis_class
+from ..sweep.problems import AnyModel, hypothesis_class, is_model
 from ..sweep.records import Record
 from ..sweep.results import RecordTable
 from .results import Descent
@@ -32,7 +31,6 @@ from .results import Descent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-AnyModel: TypeAlias = Model | InfiniteMLP
 Pair: TypeAlias = tuple[SupportsIndex, AnyModel]
 
 
@@ -210,22 +208,23 @@ def along(
 
 
 def _seed(rng: SeedLike, sequence: np.random.SeedSequence) -> int:
-    """The seed of all checkpoints: an int as it is, anything else by 128 bits of its stream."""
+    """Return the seed of all checkpoints: an int as it is, anything else by 128 bits of its stream."""
     if isinstance(rng, (int, np.integer)):
         return int(rng)
     return int.from_bytes(sequence.generate_state(4).astype("<u4").tobytes(), "little")
 
 
 def _pairs(snapshots: object) -> Iterator[Pair]:
+    """Yield the step and the model of each snapshot."""
     if isinstance(snapshots, Descent):
         yield from zip(snapshots.steps, snapshots.snapshots, strict=True)
         return
     accepted = "a Descent, models, or pairs (step, model)"
-    if isinstance(snapshots, Model) or not isinstance(snapshots, Iterable):
+    if is_model(snapshots) or not isinstance(snapshots, Iterable):
         raise TypeError(f"`snapshots` must be {accepted}, got {snapshots!r}")
     for count, item in enumerate(snapshots):
         step, model = item if isinstance(item, tuple) and len(item) == 2 else (count, item)
-        if not isinstance(model, (Model, InfiniteMLP)):
+        if not is_model(model):
             raise TypeError(f"`snapshots` must be {accepted}, got {item!r}")
         yield step, model
 
