@@ -2,6 +2,7 @@
 
 import _thread
 import pickle
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import gradvar as gv
+from gradvar.estimation import tiles
 from gradvar.estimation.tiles import CachedPerProcess, ordered_map, single_threaded_blas
 
 pytestmark = pytest.mark.large
@@ -97,6 +99,15 @@ def test_blas_is_held_to_one_thread_and_released():
             assert set(threads()) == {1}
         assert set(threads()) == {1}
     assert threads() == before
+
+
+def test_libraries_are_looked_up_again_when_more_modules_are_loaded(monkeypatch):
+    with single_threaded_blas():
+        pass
+    known = tiles._loaded_libraries(len(sys.modules))
+    assert tiles._loaded_libraries(len(sys.modules)) is known
+    monkeypatch.setitem(sys.modules, "a module that brings a BLAS of its own", sys)
+    assert tiles._loaded_libraries(len(sys.modules)) is not known
 
 
 def test_an_error_in_a_tile_reaches_the_caller():

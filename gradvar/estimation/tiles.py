@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 import uuid
 from collections import OrderedDict, deque
@@ -28,13 +29,19 @@ _holders: list[object] = []
 _restore: list[Callable[[], None]] = []
 
 
+@functools.lru_cache(maxsize=1)
+def _loaded_libraries(modules: int) -> ThreadpoolController:
+    """The BLAS libraries of this process: a millisecond's search, done again only when more modules are loaded."""
+    return ThreadpoolController()
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Hold BLAS to one thread. The first holder sets the limit and the last one lifts it."""
     token = object()
     with _lock:
         if not _holders:
-            limiter = ThreadpoolController().limit(limits=1, user_api="blas")
+            limiter = _loaded_libraries(len(sys.modules)).limit(limits=1, user_api="blas")
             _restore.append(limiter.restore_original_limits)
         _holders.append(token)
     try:
