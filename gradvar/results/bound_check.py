@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..core.numbers import JSON, format_log2, format_number, json_number
+from ..core.numbers import format_log2, format_number
 from .findings import Findings
 from .plots import plot_bound_check
 from .report import as_html, as_text
@@ -53,6 +53,11 @@ class BoundCheck(Findings):
         The three parts in words: "class", "inputs", "model", "loss".
     """
 
+    listed = (
+        "problem variance gradient_norm_sq signal_norm_sq example_norm_sq log2_size "
+        "bound log2_bound bound_name bounds ratio verdict reason assumptions consequences"
+    )
+
     def __repr__(self) -> str:
         variance = self.variance
         value = format_number(variance.mantissa, variance.exponent) if variance.resolved else "unresolved"
@@ -65,28 +70,6 @@ class BoundCheck(Findings):
 
     def _repr_html_(self) -> str:
         return as_html(self)
-
-    def to_dict(self) -> dict[str, JSON]:
-        """Everything as JSON-ready values; infinities and nan become None."""
-        return {
-            "problem": dict(self.problem),
-            "variance": self.variance.to_dict(),
-            "gradient_norm_sq": self.gradient_norm_sq.to_dict(),
-            "signal_norm_sq": self.signal_norm_sq.to_dict(),
-            "example_norm_sq": None if self.example_norm_sq is None else self.example_norm_sq.to_dict(),
-            "log2_size": json_number(self.log2_size),
-            "bound": json_number(self.bound),
-            "log2_bound": json_number(self.log2_bound),
-            "bound_name": self.bound_name,
-            "bounds": {name: bound.to_dict() for name, bound in self.bounds.items()},
-            "ratio": json_number(self.ratio),
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "assumptions": [{"name": a.name, "status": a.status, "evidence": a.evidence} for a in self.assumptions],
-            "consequences": [
-                {"name": c.name, "log2": json_number(c.log2), "statement": c.statement} for c in self.consequences
-            ],
-        }
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the variance, its interval and every bound on one logarithmic axis; return the Axes.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..core.numbers import JSON, Scaled, format_number, json_number, log2_of, percent, power_of_two
+from ..core.numbers import JSON, Scaled, format_number, log2_of, percent, power_of_two
+from .plain import Plain
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class Estimate(Plain):
     """A number, what it is worth, and where it comes from.
 
     The number is `mantissa * 2**exponent`, so that 2**-10000 is as good as any other.
@@ -56,6 +57,11 @@ class Estimate:
         When a theorem gives Var <= 2**share * E||s||^2 for this class sample by sample, that share: a
         comparison with a bound then carries no sampling error.
     """
+
+    listed = (
+        "value log2 interval standard_error upper resolution exact resolved "
+        "method guarantee confidence n_samples n_evaluated seconds"
+    )
 
     mantissa: float
     exponent: int = 0
@@ -191,21 +197,6 @@ class Estimate:
         return f"[{low}, {high}]"
 
     def to_dict(self) -> dict[str, JSON]:
-        """The fields as JSON-ready values; infinities and nan become None."""
-        low, high = self.interval
-        return {
-            "value": json_number(self.value) if self.resolved else None,
-            "log2": json_number(self.log2) if self.resolved else None,
-            "interval": [json_number(low), json_number(high)],
-            "standard_error": json_number(self.standard_error),
-            "upper": json_number(self.upper),
-            "resolution": json_number(self.resolution),
-            "exact": self.exact,
-            "resolved": self.resolved,
-            "method": self.method,
-            "guarantee": self.guarantee,
-            "confidence": self.confidence,
-            "n_samples": self.n_samples,
-            "n_evaluated": self.n_evaluated,
-            "seconds": self.seconds,
-        }
+        """Return the attributes as JSON-ready values; what is infinite, nan or unresolved becomes None."""
+        unresolved: dict[str, JSON] = {} if self.resolved else {"value": None, "log2": None}
+        return {**super().to_dict(), **unresolved}

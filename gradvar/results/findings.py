@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.numbers import JSON, exp2, json_number
+from ..core.numbers import exp2
 from .estimate import Estimate
+from .plain import Plain
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bound:
+class Bound(Plain):
     """An upper bound on the gradient variance.
 
     Attributes
@@ -30,6 +31,8 @@ class Bound:
         Why it applies, or why not.
     """
 
+    listed = "name formula value log2 log2_interval log2_constant exact applicable reason"
+
     name: str
     formula: str
     log2_constant: float
@@ -44,28 +47,16 @@ class Bound:
         """The bound; 0.0 where it underflows."""
         return exp2(self.log2)
 
-    def to_dict(self) -> dict[str, JSON]:
-        """The fields as JSON-ready values."""
-        return {
-            "name": self.name,
-            "formula": self.formula,
-            "value": json_number(self.value),
-            "log2": json_number(self.log2),
-            "log2_interval": [json_number(end) for end in self.log2_interval],
-            "log2_constant": json_number(self.log2_constant),
-            "exact": self.exact,
-            "applicable": self.applicable,
-            "reason": self.reason,
-        }
-
 
 @dataclass(frozen=True)
-class Assumption:
+class Assumption(Plain):
     """One assumption of Theorem 1 and how it is known.
 
     `status` is "proved" (by mathematics), "checked" (computed in full), "estimated" (on a sample), "claimed" (by the
     class, with no way to look) or "failed".
     """
+
+    listed = "name status evidence"
 
     name: str
     status: str
@@ -73,8 +64,10 @@ class Assumption:
 
 
 @dataclass(frozen=True)
-class Consequence:
+class Consequence(Plain):
     """One meaning of the variance for an optimiser: a number, as base-2 logarithm, and the sentence around it."""
+
+    listed = "name log2 statement"
 
     name: str
     log2: float
@@ -82,7 +75,7 @@ class Consequence:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Findings:
+class Findings(Plain):
     """The fields of a `BoundCheck`: what its report and its plot read."""
 
     variance: Estimate
