@@ -101,31 +101,51 @@ class Moments(NamedTuple):
 
     def interval(self, quantile: float, others: MainEffects = NONE) -> tuple[float, float]:
         """The values that are not rejected at this quantile; the variance of `others` is added to that of U."""
-        value, ordered = max(self.value, 0.0), self.n * (self.n - 1)
-        triangles = max(self.triangles - 3 * value * max(self.zeta1, 0.0) - value**3, 0.0)
-        mean_eigenvalue = triangles / self.zeta2 if self.zeta2 > 0 else 0.0
-        size = value**1.5 + self.noise**0.75
-        linear = self.zeta1 * value**0.5 + mean_eigenvalue * self.noise**0.75
-        kappa = max(linear, 0.0) / size if size > 0 else 0.0
-        slope, constant = 4 * (self.n - 2) * kappa / ordered, self.noise + others.variance
-
+        implied = _ImpliedVariance.of(self, others.variance)
+        # g: the skewness of U with what the others add
         own = self.variance(self.n)
-        third = self.skewness * own**1.5 + others.third
-        skewness = third / (own + others.variance) ** 1.5 if own + others.variance > 0 else 0.0
-
-        def end(t: float) -> float:
-            square = (t * slope) ** 2 / 4 + slope * self.value + constant
-            return self.value + t * t * slope / 2 - t * math.sqrt(max(square, 0.0))
-
-        cube = (slope * value + constant) ** 1.5
-        chi = (8 * triangles / self.n**3 + 24 * kappa**2 * value / self.n**2) / cube if cube > 0 else 0.0
-        further = min(chi, math.sqrt(8)) * max(quantile**2 - 3, 0.0) / 6
-        first, second = end(_unskewed(quantile, skewness) + further), end(_unskewed(-quantile, skewness))
+        total = own + others.variance
+        skewness = (self.skewness * own**1.5 + others.third) / total**1.5 if total > 0 else 0.0
+        # The lower end reaches further, by G (q^2 - 3)/6.
+        further = implied.skewness * max(quantile**2 - 3, 0.0) / 6
+        first = implied.end(self.value, _unskewed(quantile, skewness) + further)
+        second = implied.end(self.value, _unskewed(-quantile, skewness))
         return min(first, second), max(first, second)
 
     def plain_interval(self, quantile: float) -> tuple[float, float]:
-        """The same with the estimated variance for all V: for a kernel that is not positive semi-definite."""
+        """The values not rejected with the estimated variance for all V: for a kernel not positive semi-definite."""
         return plain_interval(self.value, math.sqrt(self.variance(self.n)), self.skewness, quantile)
+
+
+class _ImpliedVariance(NamedTuple):
+    """The variance sigma(V)^2 = slope V + constant that U has where its mean is V, and the skewness G of U there."""
+
+    slope: float
+    constant: float
+    skewness: float
+
+    @classmethod
+    def of(cls, found: Moments, of_others: float) -> _ImpliedVariance:
+        n, value, zeta1 = found.n, max(found.value, 0.0), max(found.zeta1, 0.0)
+        # E[psi_ij psi_jk psi_ki] = E[h_ij h_jk h_ki] - 3 V zeta_1 - V^3, and kappa_0 = E[psi psi psi]/zeta_2
+        triangles = max(found.triangles - 3 * value * zeta1 - value**3, 0.0)
+        mean_eigenvalue = triangles / found.zeta2 if found.zeta2 > 0 else 0.0
+        # kappa = (zeta_1 U^(1/2) + kappa_0 tau^(3/2))/(U^(3/2) + tau^(3/2))
+        size = value**1.5 + found.noise**0.75
+        linear = found.zeta1 * value**0.5 + mean_eigenvalue * found.noise**0.75
+        kappa = max(linear, 0.0) / size if size > 0 else 0.0
+        # sigma(V)^2 = (4 (n-2) kappa V + 2 zeta_2)/(n (n-1))
+        slope, constant = 4 * (n - 2) * kappa / (n * (n - 1)), found.noise + of_others
+        # G = (8 E[psi psi psi]/n^3 + 24 kappa^2 V/n^2)/sigma^3, at most 8^(1/2)
+        cube = (slope * value + constant) ** 1.5
+        skewness = (8 * triangles / n**3 + 24 * kappa**2 * value / n**2) / cube if cube > 0 else 0.0
+        return cls(slope, constant, min(skewness, math.sqrt(8)))
+
+    def end(self, value: float, t: float) -> float:
+        """The root V of U - V = t sigma(V), below U for t > 0."""
+        # U - V = t sigma is quadratic in V: V = U + t^2 slope/2 - t ((t slope)^2/4 + slope U + constant)^(1/2)
+        square = (t * self.slope) ** 2 / 4 + self.slope * value + self.constant
+        return value + t * t * self.slope / 2 - t * math.sqrt(max(square, 0.0))
 
 
 def plain_interval(value: float, error: float, skewness: float, quantile: float) -> tuple[float, float]:
@@ -158,6 +178,7 @@ def moments(
     n = row_sums.size
     ordered = n * (n - 1)
     total = math.fsum(row_sums)
+    # Sums of h_ij h_ik and of h_ij h_kl over distinct indices
     triples = math.fsum(row_sums**2) - squares
     quadruples = total * total - 4 * triples - 2 * squares
     square = quadruples / (ordered * (n - 2) * (n - 3))
@@ -167,15 +188,18 @@ def moments(
     variance = found.variance(n)
     if not variance > 0:
         return found
+    # Row means and their central moments, over sigma
     error, value, share = math.sqrt(variance), found.value, 1 - found.noise / variance
     means = (row_sums / (n - 1) - value) / error
     second, third, fourth = (math.fsum(means**power) / n for power in (2, 3, 4))
+    # g = (8 m_3 (zeta_1/m_2)^(1/2)/n^2 + 4 M_3/n^4)/sigma^3, and the kurtosis k of the row means
     skewness = kurtosis = 0.0
     if second > 0:
         skewness = 8 * third / n**2 * math.sqrt(max(zeta1, 0.0) / variance / second)
         kurtosis = fourth / second**2
     if not math.isnan(cubes):
         skewness += 4 * (cubes - 3 * value * squares / ordered + 2 * value**3) / ordered**2 / error**3
+    # u = (k - 1)/n + (1 - w)^2/e
     return found._replace(
         skewness=skewness, uncertainty=max(kurtosis - 1, 0.0) / n + (1 - share) ** 2 / max(effective, 1.0)
     )

@@ -30,13 +30,18 @@ def test_products_are_added_in_place():
     assert_allclose(total, expected, rtol=1e-15)
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize(("own", "centred"), [(False, True), (True, True), (True, False)])
 @pytest.mark.parametrize("dtypes", [(np.float64, np.float64), (np.float64, np.float32), (np.float32, np.float32)])
 @pytest.mark.parametrize(
     ("shape", "dim", "ones"), [((1, 1), 3, 0), ((7, 4), 64, 1), ((5, 33), 70, 2), ((515, 3), 9, 1), ((2, 1030), 9, 0)]
 )
 def test_sums_on_the_cube(
-    shape: tuple[int, int], dim: int, ones: int, dtypes: tuple[type[np.floating], type[np.floating]], own: bool
+    shape: tuple[int, int],
+    dim: int,
+    ones: int,
+    dtypes: tuple[type[np.floating], type[np.floating]],
+    own: bool,
+    centred: bool,
 ):
     rng = np.random.default_rng(2)
     table = rng.normal(size=dim + 1)
@@ -45,11 +50,13 @@ def test_sums_on_the_cube(
     kernel, deltas = (rng.normal(size=(len(x), len(x2))).astype(dtype) for dtype in dtypes)
     products = x @ x2.T
     mean, mean2 = (table[(points < 0).sum(axis=1)] for points in (x, x2))
-    covariance = table[((dim - products) / 2).astype(int)] - np.outer(mean, mean2)
+    covariance = table[((dim - products) / 2).astype(int)] - centred * np.outer(mean, mean2)
     if own:
         np.fill_diagonal(covariance, 0.0)
     h = (kernel + (products + ones) * deltas) * covariance
-    rows, columns, moments = pair_sums_on_the_cube(kernel, deltas, dim + ones, pack(x < 0), pack(x2 < 0), table, own)
+    rows, columns, moments = pair_sums_on_the_cube(
+        kernel, deltas, dim + ones, pack(x < 0), pack(x2 < 0), table, own, centred
+    )
     # The terms are of order dim, of either sign.
     assert_allclose(rows, h.sum(axis=1), rtol=1e-12, atol=1e-13 * dim)
     assert_allclose(columns, h.sum(axis=0), rtol=1e-12, atol=1e-13 * dim)
