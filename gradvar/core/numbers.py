@@ -41,6 +41,20 @@ class Scaled:
         """Return the number times factor * 2**exponent, factor >= 0."""
         return Scaled(self.mantissa * factor, self.error * factor, self.exponent + exponent)
 
+    def times_exp(self, log: float) -> Scaled:
+        """Return the number times e**log."""
+        whole = math.floor(log / math.log(2))
+        return self.times(math.exp(log - whole * math.log(2)), whole)
+
+    def over(self, count: int) -> Scaled:
+        """Return the number over a positive integer of any size."""
+        shift = max(0, count.bit_length() - 512)
+        return self.times(1 / float(count >> shift), -shift)
+
+    def error_at(self, exponent: int) -> float:
+        """The error in units of 2**exponent."""
+        return power_of_two(self.error, self.exponent - exponent)
+
     @property
     def relative_error(self) -> float:
         """error / |mantissa|; inf where only the mantissa is 0, 0 where both are."""

@@ -1,4 +1,4 @@
-"""A method: a way to evaluate the gradient variance; and the choice of one from an ordered list."""
+"""A method: a way to evaluate a moment of the gradient over the class; and the choice of one from an ordered list."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ class Method(Protocol):
         """Return None when the method covers the problem, else the error that says why not."""
 
     def work(self, problem: Problem) -> float:
-        """Return about how many multiplications it takes; inf for samples, of which more are always better."""
+        """Return about how many multiplications it takes: about a nanosecond each, on one core.
+
+        Raises
+        ------
+        NotApplicableError
+            When counting them shows that they are out of reach.
+        """
 
     def plan(self, problem: Problem) -> str:
         """Say in a sentence what the method would do."""
@@ -46,6 +52,14 @@ class Method(Protocol):
         """
 
 
+class Sampler:
+    """A method whose number comes from samples, of which more are always better: asked where no exact one is left."""
+
+    def work(self, problem: Problem) -> float:
+        """Return inf."""
+        return math.inf
+
+
 @dataclass(frozen=True)
 class Choice:
     """The methods that cover a problem, the one to take first, and why.
@@ -53,15 +67,15 @@ class Choice:
     Attributes
     ----------
     methods : tuple of Method
-        Those that cover it: exact ones by their work, then those that sample, in the order of the list.
-    declined : tuple of str
-        Why each of the others does not.
+        The exact ones that cover it, the one with the least work first; or else the first that samples.
+    later : tuple of Sampler
+        Those that sample and have not been asked, for a problem that all of `methods` decline on the way.
     reason : str
-        What the first method will do, and why others decline.
+        What the first method will do, and why not the others.
     """
 
     methods: tuple[Method, ...]
-    declined: tuple[str, ...]
+    later: tuple[Method, ...]
     reason: str
 
     @property
@@ -72,28 +86,35 @@ class Choice:
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the estimate of the first method that does not decline on the way.
 
-        Where an exact number is known to fewer than six digits and the next method is exact too, the better known.
+        Where an exact number is known to fewer than six digits and another method is exact too, the better known.
         """
-        declined = list(self.declined)
         best: Estimate | None = None
+        errors: list[ValueError] = []
         for method in self.methods:
-            if best is not None and math.isinf(method.work(problem)):
-                return best
             try:
                 found = method.estimate(problem, settings)
             except NotApplicableError as error:
-                declined.append(f"not {method.name}: {error}")
+                errors.append(error)
                 continue
             best = found if best is None else min(best, found, key=_log2_width)
             if not best.exact or best.is_tight:
                 return best
-        if best is None:
-            raise NotApplicableError("no method covers this problem: " + "; ".join(declined))
-        return best
+        if best is not None:
+            return best
+        for method in self.later:
+            declined = method.declines(problem)
+            if declined is None:
+                return method.estimate(problem, settings)
+            errors.append(declined)
+        raise NotApplicableError("; ".join(str(error) for error in errors)) from errors[0]
 
 
-def choose(methods: Sequence[Method], problem: Problem, max_work: float = math.inf) -> Choice:
-    """Ask each method once; return those that cover the problem, the cheapest exact one first.
+def choose(
+    methods: Sequence[Method], problem: Problem, max_work: float = math.inf, none: str = "no method covers this problem"
+) -> Choice:
+    """Ask each exact method once, and take the cheapest; where none covers the problem the first `Sampler` that does.
+
+    An exact one that takes more than `max_work` multiplications is left out where there is another method.
 
     Raises
     ------
@@ -101,30 +122,73 @@ def choose(methods: Sequence[Method], problem: Problem, max_work: float = math.i
         When none does, with the reason of each. The reason itself, where a single method was asked.
     """
     able: list[tuple[float, Method]] = []
-    reasons: list[tuple[Method, ValueError]] = []
-    for method in methods:
+    declined: list[tuple[Method, ValueError]] = []
+    exact = [method for method in methods if not isinstance(method, Sampler)]
+    samplers = [method for method in methods if isinstance(method, Sampler)]
+    for method in exact:
+        reason = method.declines(problem)
+        try:
+            if reason is None:
+                able.append((method.work(problem), method))
+        except NotApplicableError as error:
+            reason = error
+        if reason is not None:
+            declined.append((method, reason))
+    able.sort(key=lambda pair: pair[0])
+    chosen = [method for work, method in able if work <= max_work]
+    while samplers and not chosen:
+        method = samplers.pop(0)
         reason = method.declines(problem)
         if reason is None:
-            work = method.work(problem)
-            if work <= max_work or math.isinf(work):
-                able.append((work, method))
-                continue
-            reason = NotApplicableError(f"it takes about {work:.2g} multiplications, more than {max_work:.2g}")
-        reasons.append((method, reason))
-    declined = tuple(dict.fromkeys(f"not {method.name}: {reason}" for method, reason in reasons))
-    if not able:
-        if len(declined) == 1:
-            raise reasons[0][1]
-        raise NotApplicableError("no method covers this problem: " + "; ".join(declined))
-    ordered = tuple(method for _, method in sorted(able, key=lambda pair: pair[0]))
-    plan = f"{ordered[0].name}: {ordered[0].plan(problem)}"
-    return Choice(ordered, declined, "; ".join([plan, *declined]))
+            chosen.append(method)
+        else:
+            declined.append((method, reason))
+    chosen = chosen or [method for _, method in able]
+    if not chosen:
+        raise _refusal(methods, declined, none)
+    least = min(max_work, able[0][0]) if able else max_work
+    for work, method in able:
+        if method is not chosen[0]:
+            more = f"it takes about {work:.2g} multiplications, more than {least:.2g}"
+            declined.append((method, NotApplicableError(more)))
+    others = [(method, reason) for method, reason in declined if method.name != chosen[0].name]
+    said = [f"{chosen[0].name}: {chosen[0].plan(problem)}", *([_in_words(others)] if others else [])]
+    return Choice(tuple(chosen), tuple(samplers), "; ".join(said))
+
+
+def _refusal(methods: Sequence[Method], declined: Sequence[tuple[Method, ValueError]], none: str) -> ValueError:
+    """What to raise where no method covers the problem; the reason itself where there is one only."""
+    reasons = dict.fromkeys(str(reason) for _, reason in declined)
+    if len(reasons) == 1:
+        return declined[0][1]
+    same = len({method.name for method in methods}) == 1
+    return NotApplicableError(f"{none} ({'; '.join(reasons) if same else _in_words(declined)})")
+
+
+def _in_words(declined: Sequence[tuple[Method, ValueError]]) -> str:
+    """Why methods decline, those of one name together."""
+    said: dict[str, dict[str, None]] = {}
+    for method, reason in declined:
+        said.setdefault(method.name, {})[str(reason)] = None
+    return "; ".join(f"not {name}: {'; '.join(reasons)}" for name, reasons in said.items())
 
 
 class FirstOf(ABC):
-    """A method that takes the first of an ordered list that covers the problem."""
+    """A method that takes the best of an ordered list: the cheapest exact one that covers the problem, else the first.
 
+    Attributes
+    ----------
+    name : str
+        The word that `method=` takes.
+    max_work : float
+        Multiplications beyond which an exact method is left out where there is another.
+    none : str
+        What is said before the reasons where none of the list covers a problem.
+    """
+
+    name: str
     max_work: float = math.inf
+    none: str = "no method covers this problem"
 
     @property
     @abstractmethod
@@ -139,13 +203,13 @@ class FirstOf(ABC):
         NotApplicableError
             When none covers the problem, with the reason of each.
         """
-        return choose(self.methods, problem, self.max_work)
+        return choose(self.methods, problem, self.max_work, self.none)
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None when some method covers the problem, else why each does not."""
         try:
             self.select(problem)
-        except ValueError as error:
+        except NotApplicableError as error:
             return error
         return None
 

@@ -36,6 +36,7 @@ from ..estimation.progress import progress
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map, single_threaded_blas
 from ..estimation.u_statistic import Moments, moments
+from ..methods.base import Sampler
 from ..problem import Problem
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
@@ -49,7 +50,7 @@ _MOST_PARAMETERS, _ROWS = 2**23, 1024
 
 
 @dataclass(frozen=True)
-class TaskPairs:
+class TaskPairs(Sampler):
     """Estimate the gradient variance over tasks by pairs of examples within tasks and between tasks.
 
     Unbiased; the interval has the standard error of Hoeffding's decomposition and knows of skewed tasks; the value and
@@ -75,10 +76,6 @@ class TaskPairs:
                 f"{_MOST_PARAMETERS:,} parameters are the most"
             )
         return None
-
-    def work(self, problem: Problem) -> float:
-        """Return inf: it samples."""
-        return math.inf
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.errors import NotApplicableError
-from ..estimation.settings import Settings
-from ..methods.base import Choice, Method, choose
-from ..methods.closed_form import ClosedForm
+from ..methods.base import Choice, FirstOf, Method, choose
+from ..methods.closed_form import THEOREMS, ClosedForm
 from ..methods.enumeration.enumeration import Enumeration
 from ..methods.monte_carlo.monte_carlo import MonteCarlo
 from ..problem import Problem
-from ..results.estimate import Estimate
 from ..tasks.base import DrawsExamples
 from ..tasks.methods import task_methods
 
 
 @dataclass(frozen=True)
-class Auto:
-    """Take the first method that covers the problem.
+class Auto(FirstOf):
+    """Take the cheapest exact method that covers the problem, or else sample.
 
-    1. `ClosedForm`: a theorem gives the number: a class of one member; all parities with any model; parities of one
-       degree with a network of one hidden layer; parities with a network of infinite width; linear-periodic targets
-       with a cosine model or a network of one hidden layer; planted parities with a linear model.
-    2. `Enumeration`: the inputs are finitely many, fit in memory and take less than about a minute.
+    The list, each asked once:
+
+    1. the theorems of `ClosedForm`: a class of one member; all parities with any model; parities of one degree with a
+       network of one hidden layer; parities with a network of infinite width; linear-periodic targets with a cosine
+       model or a network of one hidden layer; planted parities with a linear model;
+    2. `Enumeration`: the inputs are finitely many and fit in memory;
     3. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.
 
-    Ask `select` which one that is, and why. A closed form whose error turns out too large while it is computed is
-    passed over as well; so is one that is known to fewer than six digits where an enumeration knows more.
+    Of two exact methods the one with less work is taken; one that takes many minutes is left out where
+    there is another. One whose error turns out too large while it is computed is passed over; where one is known to
+    fewer than six digits, the next exact one is taken too, and the better known of the two.
+
+    Ask `select` which one that is, and why.
 
     Examples
     --------
@@ -38,39 +40,24 @@ class Auto:
     """
 
     name: str = field(default="auto", init=False)
+    max_work = 2.0**39
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The list for targets that share their inputs."""
+        return (*THEOREMS, Enumeration(), *MonteCarlo().methods)
 
     def select(self, problem: Problem) -> Choice:
-        """Return the first method that covers the problem, with the reason.
+        """Return the choice, which says what it takes, what declined and why.
 
         Raises
         ------
         NotApplicableError
-            When none does, with the reason of each.
+            When none covers the problem, with the reason of each.
         """
-        return choose(task_methods(self) if isinstance(problem.hypotheses, DrawsExamples) else _IN_ORDER, problem)
-
-    def declines(self, problem: Problem) -> ValueError | None:
-        """Return None when some method covers the problem, else the reason of each why not."""
-        try:
-            self.select(problem)
-        except NotApplicableError as error:
-            return error
-        return None
-
-    def work(self, problem: Problem) -> float:
-        """Return that of the method it takes."""
-        return self.select(problem).method.work(problem)
-
-    def plan(self, problem: Problem) -> str:
-        """Say what will be taken, and why."""
-        return self.select(problem).reason
-
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
-        """Return the estimate of the first method that covers the problem and does not decline on the way."""
-        return self.select(problem).estimate(problem, settings)
-
-
-_IN_ORDER: tuple[Method, ...] = (ClosedForm(), Enumeration(max_work=2**35), MonteCarlo())
+        if isinstance(problem.hypotheses, DrawsExamples):
+            return choose(task_methods(self), problem)
+        return super().select(problem)
 
 
 METHODS: dict[str, Method] = {

@@ -11,10 +11,12 @@ import numpy as np
 from ..classes import Parities
 from ..classes.base import HypothesisClass
 from ..core.arguments import Array, SeedLike, integer
+from ..core.errors import NotApplicableError, TooLargeError
 from ..estimation.progress import Reporter
 from ..estimation.settings import MAX_SAMPLES, Settings
 from ..losses import Loss
 from ..methods import Enumeration, Method
+from ..methods.base import FirstOf, choose
 from ..methods.enumeration.cube import level_spectrum
 from ..models.base import Model
 from ..models.infinite_mlp import InfiniteMLP
@@ -98,10 +100,11 @@ def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
     """Return the method's estimate, or raise the reason why it declines."""
     if isinstance(problem.hypotheses, DrawsExamples):
         return estimate_tasks(problem, method, settings)
-    declined = method.declines(problem)
-    if declined is not None:
-        raise type(declined)(f"method={method.name!r} declines this problem: {declined}")
-    return method.estimate(problem, settings)
+    try:
+        choice = method.select(problem) if isinstance(method, FirstOf) else choose((method,), problem)
+    except (NotApplicableError, TooLargeError) as declined:
+        raise type(declined)(f"method={method.name!r} declines this problem: {declined}") from None
+    return choice.estimate(problem, settings)
 
 
 def degree_spectrum(

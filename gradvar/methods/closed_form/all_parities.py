@@ -14,55 +14,84 @@ E||s||^2 / 2^d at every input, the comparison with Theorem 1 carries no sampling
 from __future__ import annotations
 
 import dataclasses
+import time
+from functools import partial
 
 import numpy as np
 
 from ...classes import Parities
 from ...core.arguments import Array
-from ...estimation.expectation import expectation
-from ...estimation.settings import Settings
-from ...problem import Problem
+from ...core.numbers import Scaled
+from ...estimation.expectation import MAX_POINTS, ROUNDING, expectation
+from ...estimation.settings import MAX_SAMPLES, Settings
+from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
+from .theorem import Theorem
 
-STATEMENT = "all parities: Var = 2^-d E[||s(x)||^2; x != (1,...,1)] by Parseval, for any model and loss"
 _METHOD = "closed-form (Parseval)"
 
 
-def declines(problem: Problem) -> str | None:
-    """Return None for the class of all parities and a model at fixed weights."""
-    return problem.weightless if isinstance(problem.hypotheses, Parities) else "the class is not that of all parities"
-
-
 @dataclasses.dataclass(frozen=True)
-class _SignalOffOne:
-    problem: Problem
+class AllParities(Theorem):
+    """The theorem on all parities."""
 
-    def __call__(self, x: Array) -> Array:
-        norms: Array = self.problem.norms(x)[:, 1]
-        return np.where((x > 0).all(axis=1), 0.0, norms)[:, None]
+    statement = "all parities: Var = 2^-d E[||s(x)||^2; x != (1,...,1)] by Parseval, for any model and loss"
+
+    def uncovered(self, problem: Problem) -> str | None:
+        """Return None for the class of all parities and a model at fixed weights."""
+        if not isinstance(problem.hypotheses, Parities):
+            return "the class is not that of all parities"
+        return problem.weightless
+
+    def work(self, problem: Problem) -> float:
+        """Return that of the gradients at all inputs, or at the most that are sampled."""
+        points = problem.inputs.n_points or 1
+        return float(points if points <= MAX_POINTS else MAX_SAMPLES) * 8 * problem.row_size
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the moment: exact up to rounding while the cube is enumerated (d <= 22), else from a sampled mean."""
+        if problem.moment is Moment.MEAN:
+            return _mean_part(problem)
+        dim = problem.inputs.dim
+
+        def finish(mean: Estimate) -> Estimate:
+            return dataclasses.replace(
+                mean.scaled(-dim),
+                log2_signal_share=-float(dim),
+                guarantee=f"{mean.guarantee}, by Parseval",
+            )
+
+        try:
+            (mean,) = expectation(
+                partial(_signal_norms, problem),
+                problem.inputs,
+                settings,
+                name="mean of ||s||^2",
+                method=_METHOD,
+                row_size=problem.row_size,
+            )
+        except Interrupted as interrupted:
+            raise Interrupted(None if interrupted.estimate is None else finish(interrupted.estimate)) from None
+        return finish(mean)
 
 
-def estimate(problem: Problem, settings: Settings) -> Estimate:
-    """Return Var: exact up to rounding while the cube is enumerated (d <= 22), else from a sampled mean."""
-    dim = problem.inputs.dim
+def _signal_norms(problem: Problem, x: Array) -> Array:
+    """||s(x)||^2 as a column; the variance leaves (1, ..., 1) out."""
+    norms: Array = problem.norms(x)[:, 1]
+    if problem.moment is Moment.VARIANCE:
+        norms = np.where((x > 0).all(axis=1), 0.0, norms)
+    return norms[:, None]
 
-    def finish(mean: Estimate) -> Estimate:
-        return dataclasses.replace(
-            mean.scaled(-dim),
-            log2_signal_share=-float(dim),
-            guarantee=f"{mean.guarantee}, by Parseval",
-        )
 
-    try:
-        (mean,) = expectation(
-            _SignalOffOne(problem),
-            problem.inputs,
-            settings,
-            name="mean of ||s||^2",
-            method=_METHOD,
-            row_size=problem.row_size,
-        )
-    except Interrupted as interrupted:
-        raise Interrupted(None if interrupted.estimate is None else finish(interrupted.estimate)) from None
-    return finish(mean)
+def _mean_part(problem: Problem) -> Estimate:
+    """||s(1, ..., 1)||^2 / 4^d."""
+    begin, dim = time.perf_counter(), problem.inputs.dim
+    norm = float(problem.norms(np.ones((1, dim)))[0, 1])
+    return Estimate.exactly(
+        Scaled(norm, ROUNDING * norm, -2 * dim),
+        _METHOD,
+        "exact up to float64 rounding: the signal at (1, ..., 1), by Parseval",
+        seconds=time.perf_counter() - begin,
+        n_evaluated=1,
+    )

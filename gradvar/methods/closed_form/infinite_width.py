@@ -44,74 +44,92 @@ from scipy.special import gammaln, logsumexp
 from ...classes.parities import CubeParities, Parities, SparseParities
 from ...core.arguments import Array
 from ...core.errors import NotApplicableError
-from ...core.numbers import exp2, log2_of
+from ...core.numbers import Scaled, exp2, log2_of
 from ...estimation.settings import Settings
 from ...kernels.parity_moments import parity_moments
 from ...models.infinite_mlp import InfiniteMLP
-from ...problem import Problem
+from ...problem import Moment, Problem
 from ...results.estimate import Estimate
+from .theorem import Theorem
 
-STATEMENT = (
-    "infinite width: the expected Var over random initialisation is b^2 times the kernel's eigenvalue at degree k, "
-    "less its share of the class mean"
-)
 _METHOD = "closed-form (infinite width)"
 _EPS = float(np.finfo(np.float64).eps)
 _FEWEST, _MOST = 64, 2**15
 _ACCEPTED = 1e-6
 
 
-def declines(problem: Problem) -> str | None:
-    """Return None for parities, an `InfiniteMLP` and a loss with constant b(p)."""
-    if not isinstance(problem.model, InfiniteMLP):
-        return "the model is not an InfiniteMLP"
-    if not isinstance(problem.hypotheses, (Parities, SparseParities)):
-        return "the class of targets for an InfiniteMLP is neither Parities nor SparseParities"
-    if problem.loss.constant is None:
-        return (
-            f"b(p) of the loss {problem.loss.name!r} depends on the prediction, so that the expectation over an "
-            "InfiniteMLP's weights is not in its kernel alone; square, correlation, logistic and perceptron are"
-        )
-    return None
+@dataclass(frozen=True)
+class InfiniteWidth(Theorem):
+    """The theorem on parities and networks of infinite width."""
 
-
-def estimate(problem: Problem, settings: Settings) -> Estimate:
-    """Return the expectation of Var over the weights, exact up to rounding.
-
-    Raises
-    ------
-    NotApplicableError
-        Where 2^15 coefficients do not give the eigenvalue to 1e-6: degrees near d at d of several thousands.
-    """
-    begin = time.perf_counter()
-    model, hypotheses, scale = problem.model, problem.hypotheses, problem.loss.constant
-    assert isinstance(model, InfiniteMLP)
-    assert isinstance(hypotheses, CubeParities)
-    assert scale is not None
-    if isinstance(hypotheses, SparseParities):
-        value = eigenvalue(model, hypotheses.dim, hypotheses.degree) if hypotheses.size > 1 else Eigenvalue(0.0, 0.0, 0)
-    else:
-        top = float(model.kernel(1.0, hypotheses.dim))
-        value = Eigenvalue(top, _rounding(model) * top, -hypotheses.dim)
-    if value.error > _ACCEPTED * value.mantissa and not value.is_zero:
-        raise NotApplicableError(
-            f"the eigenvalue of {model!r} at degree {hypotheses.degrees[0]} is known only to a relative error of "
-            f"{value.error / value.mantissa:.1g} from {_MOST:,} coefficients of its kernel; use a smaller degree or dim"
-        )
-    others = 1.0 - 1 / hypotheses.size if hypotheses.size < 2**60 else 1.0
-    factor = scale**2 * others
-    middle, error = factor * value.mantissa, factor * value.error
-    how = "expected over random initialisation, exact up to float64 rounding"
-    relative = f" (about {error / middle:.1g} of it)" if middle > 0 else ""
-    return Estimate(
-        mantissa=middle,
-        exponent=value.exponent,
-        mantissa_interval=(max(middle - error, 0.0), middle + error),
-        exact=True,
-        method=_METHOD,
-        guarantee=f"{how}{relative}: {'eigenvalue' if value.terms else 'trace'} of {_kernel_in_words(model)}",
-        seconds=time.perf_counter() - begin,
+    statement = (
+        "infinite width: the expected Var over random initialisation is b^2 times the kernel's eigenvalue at degree k, "
+        "less its share of the class mean"
     )
+
+    def uncovered(self, problem: Problem) -> str | None:
+        """Return None for parities, an `InfiniteMLP` and a loss with constant b(p)."""
+        if not isinstance(problem.model, InfiniteMLP):
+            return "the model is not an InfiniteMLP"
+        if not isinstance(problem.hypotheses, (Parities, SparseParities)):
+            return "the class of targets for an InfiniteMLP is neither Parities nor SparseParities"
+        if problem.loss.constant is None:
+            return (
+                f"b(p) of the loss {problem.loss.name!r} depends on the prediction, so that the expectation over an "
+                "InfiniteMLP's weights is not in its kernel alone; square, correlation, logistic and perceptron are"
+            )
+        return None
+
+    def work(self, problem: Problem) -> float:
+        """Return that of the shortest series of the kernel."""
+        model, hypotheses = problem.model, problem.hypotheses
+        assert isinstance(model, InfiniteMLP)
+        assert isinstance(hypotheses, CubeParities)
+        count = _fewest(hypotheses.degrees.start)
+        return 5.0 * model.depth * count**2 + count * min(hypotheses.dim, count) / 4
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the expectation of the moment over the weights, exact up to rounding.
+
+        Raises
+        ------
+        NotApplicableError
+            Where 2^15 coefficients do not give the eigenvalue to 1e-6: degrees near d at d of several thousands.
+        """
+        begin = time.perf_counter()
+        model, hypotheses, scale = problem.model, problem.hypotheses, problem.loss.constant
+        assert isinstance(model, InfiniteMLP)
+        assert isinstance(hypotheses, CubeParities)
+        assert scale is not None
+        size = hypotheses.size
+        if isinstance(hypotheses, Parities):
+            # E_S ||E[chi_S s]||^2 = 2^-d b^2 Theta(1), of which the class mean takes 2^-d
+            value, known_by = _trace(model, hypotheses.dim).times(1.0, -hypotheses.dim), "trace"
+        elif size == 1 and problem.moment is Moment.VARIANCE:
+            value, known_by = Scaled(0.0), "trace"
+        else:
+            # E_S ||E[chi_S s]||^2 = b^2 lambda_k, of which the class mean takes 1/C(d, k)
+            value, known_by = eigenvalue(model, hypotheses.dim, hypotheses.degrees.start), "eigenvalue"
+        if value.relative_error > _ACCEPTED:
+            raise NotApplicableError(
+                f"the eigenvalue of {model!r} at degree {hypotheses.degrees[0]} is known only to a relative error of "
+                f"{value.relative_error:.1g} from {_MOST:,} coefficients of its kernel; use a smaller degree or dim"
+            )
+        mean_share = 1 / size if size < 2**60 else 0.0
+        if problem.moment is Moment.VARIANCE:
+            value = value.times(scale**2 * (1.0 - mean_share))
+        elif problem.moment is Moment.SECOND:
+            value = value.times(scale**2)
+        else:
+            value = value.times(scale**2).over(size)
+        relative = f" (about {value.relative_error:.1g} of it)" if value.mantissa > 0 else ""
+        return Estimate.exactly(
+            value,
+            _METHOD,
+            f"expected over random initialisation, exact up to float64 rounding{relative}: {known_by} of "
+            f"{_kernel_in_words(model)}",
+            seconds=time.perf_counter() - begin,
+        )
 
 
 def norms(problem: Problem) -> tuple[Estimate, Estimate]:
@@ -119,42 +137,34 @@ def norms(problem: Problem) -> tuple[Estimate, Estimate]:
     model, scale = problem.model, problem.loss.constant
     assert isinstance(model, InfiniteMLP)
     assert scale is not None
-    top = float(model.kernel(1.0, problem.inputs.dim))
-    rounding = _rounding(model)
-
-    def exactly(value: float) -> Estimate:
-        return Estimate(
-            mantissa=value,
-            mantissa_interval=(value * (1 - rounding), value * (1 + rounding)),
-            exact=True,
-            method="closed-form (kernel at x = x')",
-            guarantee=f"expected over random initialisation, exact up to float64 rounding: {_kernel_in_words(model)} "
-            "at x = x', the same at every x",
-        )
-
-    return exactly(top), exactly(scale**2 * top)
+    top = _trace(model, problem.inputs.dim)
+    how = (
+        f"expected over random initialisation, exact up to float64 rounding: {_kernel_in_words(model)} at x = x', the "
+        "same at every x"
+    )
+    gradient, signal = (
+        Estimate.exactly(norm, "closed-form (kernel at x = x')", how) for norm in (top, top.times(scale**2))
+    )
+    return gradient, signal
 
 
-@dataclass(frozen=True)
-class Eigenvalue:
-    """An eigenvalue mantissa * 2^exponent, its error in the same unit, and the coefficients it took."""
-
-    mantissa: float
-    error: float
-    exponent: int
-    terms: int = 0
-
-    @property
-    def is_zero(self) -> bool:
-        """Whether it is known to be zero."""
-        return self.mantissa == 0 and self.error == 0
+def _trace(model: InfiniteMLP, dim: int) -> Scaled:
+    """Theta(1)."""
+    top = float(model.kernel(1.0, dim))
+    return Scaled(top, _rounding(model) * top)
 
 
-def eigenvalue(model: InfiniteMLP, dim: int, degree: int) -> Eigenvalue:
-    """Return lambda_k, k = `degree`, of the model's kernel on the cube {-1, +1}^dim, with its error."""
+def _fewest(degree: int) -> int:
+    """The coefficients of the kernel that are taken at first."""
     count = _FEWEST
     while count < 2 * (degree + 8):
         count *= 2
+    return count
+
+
+def eigenvalue(model: InfiniteMLP, dim: int, degree: int) -> Scaled:
+    """Return lambda_k, k = `degree`, of the model's kernel on the cube {-1, +1}^dim, with its error."""
+    count = _fewest(degree)
     while True:
         found, settled = _from_series(model, dim, degree, count)
         if settled or 2 * count > _MOST:
@@ -162,13 +172,13 @@ def eigenvalue(model: InfiniteMLP, dim: int, degree: int) -> Eigenvalue:
         count *= 2
 
 
-def _from_series(model: InfiniteMLP, dim: int, degree: int, count: int) -> tuple[Eigenvalue, bool]:
+def _from_series(model: InfiniteMLP, dim: int, degree: int, count: int) -> tuple[Scaled, bool]:
     """The eigenvalue from `count` coefficients of the kernel, and whether more of them would not make it better."""
     coefficients, radius, total = model.power_series(count, dim)
     moments, powers = parity_moments(dim, degree, count, radius)
     used = coefficients[degree::2]
     if not used.any():  # see `_missing`
-        return Eigenvalue(0.0, 0.0, 0, count), True
+        return Scaled(0.0), True
     mantissas, shift = np.frexp(used)
     powers = powers + shift
     exponent = int(powers[used > 0].max())
@@ -187,7 +197,7 @@ def _from_series(model: InfiniteMLP, dim: int, degree: int, count: int) -> tuple
     between = exp2(log2_high + _log2_interior(dim, int(m[-1]) + 2) - exponent)
     # Where the coefficients fall no faster than a power, their sum stays known to the rounding of Theta(1) only.
     settled = between <= rounding and (ends <= rounding or (low > 0 and radius < 1.01))
-    return Eigenvalue(value + middle, rounding + ends + between, exponent, count), settled
+    return Scaled(value + middle, rounding + ends + between, exponent), settled
 
 
 def _missing(

@@ -28,8 +28,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -37,17 +38,18 @@ import numpy as np
 from ...classes import SparseParities
 from ...core.activations import ACTIVATIONS, KINKED
 from ...core.errors import NotApplicableError
+from ...core.numbers import Scaled
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...losses import LOSSES
 from ...models import MLP
-from ...problem import Problem
+from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from .cube_units import equal_weights, unit_variance
 from .cube_units.ridge import EPS
-from .cube_units.unit_variance import Contribution, Unit
+from .cube_units.unit_variance import Contribution, HiddenUnit
+from .theorem import Theorem
 
-STATEMENT = "parities of one degree and one hidden layer: Fourier weights of each unit by polynomial products, exact"
 _METHOD = "closed-form (two-layer network, parities of one degree)"
 _ENUMERATED = 22
 """Up to this dimension a kinked activation is left to enumeration."""
@@ -59,28 +61,85 @@ _DOUBLING = 1e-11
 _MAX_WORK = 2.0**38
 _MAX_DOUBLED_WORK = 2.0**33
 _TOGETHER = 4
+_STEP, _SERIES, _EQUAL = 1 / 6, 2.0**20, 2.0**17
+"""Multiplications that a step of a polynomial product counts as, preparing a series, and a unit of equal weights."""
 
 
-def declines(problem: Problem) -> str | None:
-    """Return None for parities of one degree, one hidden layer and a loss with constant b, by what is cheap to see."""
-    hypotheses, model = problem.hypotheses, problem.model
-    if not isinstance(hypotheses, SparseParities):
-        return "the class is not that of the parities of one degree"
-    if type(model) is not MLP or len(model.weights) != 2:
-        return "the model is not an MLP with one hidden layer"
-    if signal_scale(problem) is None:
-        return f"b(p) is not known to be constant for {problem.loss.name} and this network"
-    if not 1 <= hypotheses.degree < hypotheses.dim:
-        return "the class has one member"
-    if hypotheses.log2_size > 900:
-        return f"C({hypotheses.dim}, {hypotheses.degree}) leaves the range of float64"
-    first = model.weights[0]
-    sizes = np.abs(np.concatenate([first[first != 0], np.ones(1) if model.biases[0] is None else model.biases[0]]))
-    if sizes.max() > _LARGEST or np.abs(first[first != 0]).min(initial=1.0) < _SMALLEST:
-        return f"weights or biases of the hidden layer are not between {_SMALLEST:g} and {_LARGEST:g}"
-    if model.activation in KINKED:
-        return _kinked_declines(units(model), hypotheses.degree)
-    return None
+@dataclass(frozen=True)
+class TwoLayerParities(Theorem):
+    """The theorem on parities of one degree and one hidden layer."""
+
+    statement = (
+        "parities of one degree and one hidden layer: Fourier weights of each unit by polynomial products, exact"
+    )
+
+    def uncovered(self, problem: Problem) -> str | None:
+        """Return None for parities of one degree, one hidden layer and a loss with constant b, if cheap to see."""
+        hypotheses, model = problem.hypotheses, problem.model
+        if not isinstance(hypotheses, SparseParities):
+            return "the class is not that of the parities of one degree"
+        if type(model) is not MLP or len(model.weights) != 2:
+            return "the model is not an MLP with one hidden layer"
+        if signal_scale(problem) is None:
+            return f"b(p) is not known to be constant for {problem.loss.name} and this network"
+        if not 1 <= hypotheses.degree < hypotheses.dim:
+            return "the class has one member"
+        if hypotheses.log2_size > 900:
+            return f"C({hypotheses.dim}, {hypotheses.degree}) leaves the range of float64"
+        first = model.weights[0]
+        sizes = np.abs(np.concatenate([first[first != 0], np.ones(1) if model.biases[0] is None else model.biases[0]]))
+        if sizes.max() > _LARGEST or np.abs(first[first != 0]).min(initial=1.0) < _SMALLEST:
+            return f"weights or biases of the hidden layer are not between {_SMALLEST:g} and {_LARGEST:g}"
+        if model.activation in KINKED:
+            return _uncovered_kinks(units(model), hypotheses.degree)
+        return None
+
+    def work(self, problem: Problem) -> float:
+        """Return that of all units, the series' as if all had the largest weights.
+
+        Raises
+        ------
+        NotApplicableError
+            Where it would take minutes, or too many frequencies.
+        """
+        hypotheses, model = problem.hypotheses, problem.model
+        assert isinstance(hypotheses, SparseParities)
+        assert type(model) is MLP
+        hidden = units(model)
+        others = [unit for unit in hidden if equal_weights.declines(unit, hypotheses.degree)]
+        largest = max(others, key=lambda unit: float(unit.weights @ unit.weights) + unit.bias**2, default=None)
+        series = 0.0 if largest is None else len(others) * largest.work(hypotheses.degree)
+        if series > _MAX_WORK:
+            raise NotApplicableError(
+                f"the polynomial products would take up to {series:.1e} steps, more than {_MAX_WORK:.1e}: the weights "
+                "are large, or the degree is"
+            )
+        return _STEP * series + len(others) * _SERIES + (len(hidden) - len(others)) * _EQUAL
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the moment, exact up to the series and rounding, with both in the interval.
+
+        Raises NotApplicableError where a kink leaves an error of more than 1e-6.
+        """
+        begin = time.perf_counter()
+        hypotheses, model, scale = problem.hypotheses, problem.model, signal_scale(problem)
+        assert isinstance(hypotheses, SparseParities)
+        assert type(model) is MLP
+        assert scale is not None
+        hidden, degree = units(model), hypotheses.degree
+        parts = _contributions(hidden, degree, problem.moment, False, settings)
+        for j, part in _again(parts, hidden, degree, problem.moment, settings):
+            parts[j] = part
+        total = Scaled.total(part.number for part in parts)
+        total = replace(total, error=total.error + len(parts) * EPS * total.mantissa)
+        if model.activation in KINKED:
+            _check_cut(parts, hidden, total, model.activation, hypotheses)
+        return Estimate.exactly(
+            total.times(scale**2).over(hypotheses.size),
+            _METHOD,
+            "exact up to the Fourier series of the activation and float64 rounding, both within the interval",
+            seconds=time.perf_counter() - begin,
+        )
 
 
 def signal_scale(problem: Problem) -> float | None:
@@ -110,65 +169,17 @@ def largest_prediction(model: MLP) -> float:
     return bound * (1 + 1e-12)
 
 
-def units(model: MLP) -> list[Unit]:
+def units(model: MLP) -> list[HiddenUnit]:
     """The hidden units of a network with one hidden layer."""
     weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
     biases = np.zeros(output.size) if bias is None else bias
     return [
-        Unit(w, float(b), float(a), bias is not None, model.activation)
+        HiddenUnit(w, float(b), float(a), bias is not None, model.activation)
         for w, b, a in zip(weights, biases, output, strict=True)
     ]
 
 
-def estimate(problem: Problem, settings: Settings) -> Estimate:
-    """Return Var, exact up to the series and rounding, with both in the interval.
-
-    Raises NotApplicableError where it would take too long, or where a kink leaves an error of more than 1e-6.
-    """
-    begin = time.perf_counter()
-    hypotheses, model, scale = problem.hypotheses, problem.model, signal_scale(problem)
-    assert isinstance(hypotheses, SparseParities)
-    assert type(model) is MLP
-    assert scale is not None
-    hidden, degree = units(model), hypotheses.degree
-    _check_work(hidden, degree)
-    parts = _contributions(hidden, degree, False, settings)
-    largest = [part.exponent + math.frexp(part.value + part.error)[1] for part in parts if part.value + part.error > 0]
-    top = max(largest, default=0)
-    value, errors = _total(parts, top)
-    allowed = _DOUBLING * value / len(parts)
-    worst = [j for j, error in enumerate(errors) if error > allowed and parts[j].direct > 0.1 * parts[j].error]
-    if sum(errors) > _DOUBLING * value and worst and sum(parts[j].work for j in worst) <= _MAX_DOUBLED_WORK:
-        again = _contributions([hidden[j] for j in worst], degree, True, settings)
-        for j, part in zip(worst, again, strict=True):
-            parts[j] = part
-        value, errors = _total(parts, top)
-    error = math.fsum(errors) + len(parts) * EPS * value
-    if model.activation in KINKED:
-        cut = math.fsum(e for e, unit in zip(errors, hidden, strict=True) if equal_weights.declines(unit, degree))
-        if cut > _KINKED_TOLERANCE * value:
-            left = (
-                f"an error of {cut / value:.1e} of the variance"
-                if value
-                else "a variance of 0 open to inputs on the kink"
-            )
-            raise NotApplicableError(
-                f"the Fourier series of the {model.activation} leaves {left} at d = {hypotheses.dim}"
-            )
-    size, shift = _split(hypotheses.size)
-    factor = scale**2 / size
-    return Estimate(
-        mantissa=value * factor,
-        exponent=top - shift,
-        mantissa_interval=(max(value - error, 0.0) * factor, (value + error) * factor),
-        exact=True,
-        method=_METHOD,
-        guarantee="exact up to the Fourier series of the activation and float64 rounding, both within the interval",
-        seconds=time.perf_counter() - begin,
-    )
-
-
-def _kinked_declines(hidden: list[Unit], degree: int) -> str | None:
+def _uncovered_kinks(hidden: list[HiddenUnit], degree: int) -> str | None:
     others = [unit for unit in hidden if equal_weights.declines(unit, degree)]
     if not others:
         return None
@@ -179,52 +190,60 @@ def _kinked_declines(hidden: list[Unit], degree: int) -> str | None:
     return None
 
 
-def _contribution(unit: Unit, degree: int, doubled: bool) -> Contribution:
-    if equal_weights.declines(unit, degree):
-        return unit_variance.contribution(unit, degree, doubled)
-    exact = equal_weights.contribution(unit, degree)
-    # The sum over Hamming weights cancels where the coefficients are small; a smooth series has small terms instead.
-    if unit.activation in KINKED or not unit.weights.any() or exact.error <= _DOUBLING * exact.value:
-        return exact
-    series = unit_variance.contribution(unit, degree, doubled)
-    excess = math.ldexp(series.error, max(-2000, min(2000, series.exponent - exact.exponent)))
-    return series if excess < exact.error else exact
+def _again(
+    parts: list[Contribution], hidden: list[HiddenUnit], degree: int, moment: Moment, settings: Settings
+) -> list[tuple[int, Contribution]]:
+    """The units that leave the sum known to fewer than 11 digits as their sums cancel, in doubled precision."""
+    total = Scaled.total(part.number for part in parts)
+    if total.error <= _DOUBLING * total.mantissa:
+        return []
+    allowed = _DOUBLING * total.mantissa / len(parts)
+    worst = [
+        j
+        for j, part in enumerate(parts)
+        if part.number.error_at(total.exponent) > allowed and part.rounding > 0.1 * part.number.error
+    ]
+    if sum(parts[j].work for j in worst) > _MAX_DOUBLED_WORK:
+        return []
+    return list(zip(worst, _contributions([hidden[j] for j in worst], degree, moment, True, settings), strict=True))
 
 
-def _block(degree: int, doubled: bool, block: Sequence[Unit]) -> list[Contribution]:
-    return [_contribution(unit, degree, doubled) for unit in block]
-
-
-def _contributions(hidden: Sequence[Unit], degree: int, doubled: bool, settings: Settings) -> list[Contribution]:
-    def blocks() -> Iterator[Sequence[Unit]]:
-        for start in range(0, len(hidden), _TOGETHER):
-            yield hidden[start : start + _TOGETHER]
-
-    with closing(ordered_map(partial(_block, degree, doubled), blocks(), settings.executor)) as results:
-        return [part for block in results for part in block]
-
-
-def _total(parts: list[Contribution], exponent: int) -> tuple[float, list[float]]:
-    """The sum of the values and each error, in units of 2**exponent."""
-    value = math.fsum(math.ldexp(part.value, part.exponent - exponent) for part in parts)
-    return value, [math.ldexp(part.error, part.exponent - exponent) for part in parts]
-
-
-def _check_work(hidden: list[Unit], degree: int) -> None:
-    """Raise NotApplicableError where it would take minutes, by the unit with the largest weights."""
-    others = [unit for unit in hidden if equal_weights.declines(unit, degree)]
-    if not others:
-        return
-    chosen = max(others, key=lambda unit: float(unit.weights @ unit.weights) + unit.bias**2).nodes(degree)
-    work = 0.0 if chosen is None else len(others) * chosen.work
-    if work > _MAX_WORK:
-        raise NotApplicableError(
-            f"the polynomial products would take up to {work:.1e} steps, more than {_MAX_WORK:.1e}: the weights are "
-            "large, or the degree is"
+def _check_cut(
+    parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, activation: str, hypotheses: SparseParities
+) -> None:
+    """Raise NotApplicableError where the cut series of a kinked activation is off by more than is accepted."""
+    cut = math.fsum(
+        part.number.error_at(total.exponent)
+        for part, unit in zip(parts, hidden, strict=True)
+        if equal_weights.declines(unit, hypotheses.degree)
+    )
+    if cut > _KINKED_TOLERANCE * total.mantissa:
+        left = (
+            f"an error of {cut / total.mantissa:.1e} of the variance"
+            if total.mantissa
+            else "a variance of 0 open to inputs on the kink"
         )
+        raise NotApplicableError(f"the Fourier series of the {activation} leaves {left} at d = {hypotheses.dim}")
 
 
-def _split(size: int) -> tuple[float, int]:
-    """`size` as a float times 2 to a power."""
-    shift = max(0, size.bit_length() - 512)
-    return float(size >> shift), shift
+def _contribution(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -> Contribution:
+    if equal_weights.declines(unit, degree):
+        return unit_variance.contribution(unit, degree, moment, doubled)
+    exact = equal_weights.contribution(unit, degree, moment)
+    # The sum over Hamming weights cancels where the coefficients are small; a smooth series has small terms instead.
+    if unit.activation in KINKED or not unit.weights.any() or exact.number.relative_error <= _DOUBLING:
+        return exact
+    series = unit_variance.contribution(unit, degree, moment, doubled)
+    return series if series.number.error_at(exact.number.exponent) < exact.number.error else exact
+
+
+def _block(degree: int, moment: Moment, doubled: bool, block: Sequence[HiddenUnit]) -> list[Contribution]:
+    return [_contribution(unit, degree, moment, doubled) for unit in block]
+
+
+def _contributions(
+    hidden: Sequence[HiddenUnit], degree: int, moment: Moment, doubled: bool, settings: Settings
+) -> list[Contribution]:
+    blocks = (hidden[start : start + _TOGETHER] for start in range(0, len(hidden), _TOGETHER))
+    with closing(ordered_map(partial(_block, degree, moment, doubled), blocks, settings.executor)) as results:
+        return [part for block in results for part in block]

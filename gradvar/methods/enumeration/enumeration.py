@@ -22,10 +22,11 @@ from ...classes.gram.derived import ProjectsByTable, known_gram, projection
 from ...classes.parities import CubeParities, Parities
 from ...core.arguments import Array, integer
 from ...core.errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
+from ...core.numbers import Scaled
 from ...estimation.expectation import ROUNDING, rows_per_tile
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
-from ...problem import Factors, Problem, component_blocks
+from ...problem import Factors, Moment, Problem, component_blocks
 from ...results.estimate import Estimate
 from . import cube
 
@@ -33,6 +34,8 @@ _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
 _DENSE = 64
 """Members that a product with the table of all values takes in the time in which a fast transform takes one number."""
+_EACH = 16.0
+"""Multiplications that a transformed number counts as."""
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -85,8 +88,8 @@ class Enumeration:
         return None
 
     def work(self, problem: Problem) -> float:
-        """Return how many numbers are transformed."""
-        return float(self._size(problem)[1])
+        """Return the multiplications that transforming its numbers, and making them, takes."""
+        return _EACH * float(self._size(problem)[1])
 
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated, in how much memory."""
@@ -101,20 +104,20 @@ class Enumeration:
             found = _by_levels(problem, problem.hypotheses, settings)
             # The class mean was subtracted after squaring. Where it is nearly all there is, digits were lost: centre
             # first, if there is room.
-            if found.variance < 1e-3 * found.second_moment and _projection_memory(problem) <= self.max_memory:
+            lost = problem.moment is Moment.VARIANCE and found.variance < 1e-3 * found.second
+            if lost and _projection_memory(problem) <= self.max_memory:
                 found = None
         if found is None:
             found = _by_projection(problem, settings)
-        variance, delta = found.variance, found.rounding
-        half = ROUNDING * found.second_moment + 2 * delta * math.sqrt(max(variance, 0.0)) + delta**2
-        if not math.isfinite(variance + half):
+        value = {Moment.VARIANCE: found.variance, Moment.SECOND: found.second, Moment.MEAN: found.mean}[problem.moment]
+        size = found.second if problem.moment is Moment.VARIANCE else value
+        half = ROUNDING * size + 2 * found.rounding * math.sqrt(max(value, 0.0)) + found.rounding**2
+        if not math.isfinite(value + half):
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
-        return Estimate(
-            mantissa=variance,
-            mantissa_interval=(max(variance - half, 0.0), variance + half),
-            exact=True,
-            method="enumeration",
-            guarantee=f"exact up to float64 rounding: every one of {problem.inputs.n_points:,} inputs and every member",
+        return Estimate.exactly(
+            Scaled(value, half),
+            "enumeration",
+            f"exact up to float64 rounding: every one of {problem.inputs.n_points:,} inputs and every member",
             n_evaluated=problem.inputs.n_points or 0,
             seconds=time.perf_counter() - begin,
         )
@@ -150,21 +153,24 @@ class Enumeration:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """Var and the uncentred second moment E_h ||c_h||^2, and the root mean square error over H that rounding left."""
+class _Moments:
+    """Var, E_h ||c_h||^2 and ||E_h c_h||^2, and the root mean square error over H that rounding left in c_h."""
 
     variance: float
-    second_moment: float
+    second: float
+    mean: float
     rounding: float
 
 
-def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings) -> _Found:
+def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings) -> _Moments:
     """Var = sum_k W_k(s)/|H| - ||E[m s]||^2 over the degrees of the class."""
-    spectrum = cube.level_spectrum(problem, settings, hypotheses.mean)
-    second_moment = math.fsum(spectrum.weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
-    return _Found(
-        second_moment - spectrum.mean_norm_sq,
-        second_moment,
+    mean = None if problem.moment is Moment.SECOND else hypotheses.mean
+    spectrum = cube.level_spectrum(problem, settings, mean)
+    second = math.fsum(spectrum.weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
+    return _Moments(
+        second - spectrum.mean_norm_sq,
+        second,
+        spectrum.mean_norm_sq,
         _parity_rounding(hypotheses) * math.sqrt(math.fsum(spectrum.weights)),
     )
 
@@ -173,7 +179,7 @@ def _parity_rounding(hypotheses: CubeParities) -> float:
     return 4 * (hypotheses.dim + 8) * _EPS / math.sqrt(hypotheses.size)
 
 
-def _by_projection(problem: Problem, settings: Settings) -> _Found:
+def _by_projection(problem: Problem, settings: Settings) -> _Moments:
     """The same by the class's projection of each block of signal components."""
     hypotheses = projection(problem.hypotheses)
     assert hypotheses is not None
@@ -184,16 +190,13 @@ def _by_projection(problem: Problem, settings: Settings) -> _Found:
         weights @ (np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)) for left, right in factors
     )
     blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
-    variances, seconds = [], []
     with closing(ordered_map(partial(_moments, hypotheses), blocks, settings.executor)) as results:
-        for variance, second in results:
-            variances.append(variance)
-            seconds.append(second)
+        variance, second, mean = (math.fsum(parts) for parts in zip(*results, strict=True))
     if isinstance(hypotheses, CubeParities):
         rounding = _parity_rounding(hypotheses)
     else:
         rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(_largest_second_moment(hypotheses))
-    return _Found(math.fsum(variances), math.fsum(seconds), rounding * math.sqrt(norm_sq))
+    return _Moments(variance, second, mean, rounding * math.sqrt(norm_sq))
 
 
 def _largest_second_moment(hypotheses: KnowsProjection) -> float:
@@ -205,7 +208,8 @@ def _largest_second_moment(hypotheses: KnowsProjection) -> float:
         return 1.0
 
 
-def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tuple[float, float]:
+def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tuple[float, float, float]:
+    """E_h ||c_h - mean||^2, E_h ||c_h||^2 and ||mean||^2 over these components."""
     column, columns = components
     projections = np.asarray(hypotheses.project(column[:, None] * columns), dtype=np.float64)
     if projections.ndim != 2 or projections.shape[1] != columns.shape[1] or projections.shape[0] == 0:
@@ -214,8 +218,10 @@ def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tu
             f"got {projections.shape}"
         )
     second = float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0]
-    projections = projections - projections.mean(axis=0)
-    return float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0], second
+    mean = projections.mean(axis=0)
+    projections = projections - mean
+    variance = float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0]
+    return variance, second, float(mean @ mean)
 
 
 def _signal_factors(problem: Problem, settings: Settings) -> Factors:

@@ -29,13 +29,14 @@ from ...estimation.settings import Settings
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import attach_estimate
+from ..base import Sampler
 from .class_kernel import ClassKernel
 from .control_variates import Regression, regression
 from .pair_sums import ROWS, PairStatistic, PairSums
 
 
 @dataclass(frozen=True)
-class InputPairs:
+class InputPairs(Sampler):
     """The U-statistic over pairs of inputs, with its score interval.
 
     Costs n^2/2 products of the widths of the model (n^2 P for models without tangent factors). A process keeps 256 MiB
@@ -60,10 +61,6 @@ class InputPairs:
         except NotApplicableError as error:
             return error
         return None
-
-    def work(self, problem: Problem) -> float:
-        """Return inf: it samples."""
-        return math.inf
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""

@@ -38,6 +38,7 @@ from ...estimation.tiles import ordered_map, shares_memory, single_threaded_blas
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import attach_estimate
+from ..base import Sampler
 from .member_gradients import MemberGradients, Part
 from .member_statistic import MemberStatistic
 from .member_sums import Sums, groups, sums_of
@@ -47,7 +48,7 @@ _FIRST = 2048
 
 
 @dataclass(frozen=True)
-class SampledMembers:
+class SampledMembers(Sampler):
     """The estimate from sampled members, with an interval that knows of inputs, members and projections.
 
     Costs n times the members times the projections. Holds at most 128 MiB of the members' gradients, whatever the
@@ -78,10 +79,6 @@ class SampledMembers:
         if problem.moment is Moment.MEAN:
             return NotApplicableError("sampled members give the second moment and the variance, not the mean part")
         return None
-
-    def work(self, problem: Problem) -> float:
-        """Return inf: it samples."""
-        return math.inf
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""

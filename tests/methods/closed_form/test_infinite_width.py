@@ -283,7 +283,7 @@ def test_a_network_with_weights_is_not_covered_by_it():
     problem = gv.Problem(gv.SparseParities(6, 2), gv.MLP.random([6, 3, 1], rng=0))
     from gradvar.methods.closed_form import infinite_width
 
-    assert infinite_width.declines(problem) == "the model is not an InfiniteMLP"
+    assert infinite_width.InfiniteWidth().uncovered(problem) == "the model is not an InfiniteMLP"
     covered = gv.Problem(gv.SparseParities(6, 2), MODELS["relu"])
-    assert infinite_width.declines(pickle.loads(pickle.dumps(covered))) is None
+    assert infinite_width.InfiniteWidth().declines(pickle.loads(pickle.dumps(covered))) is None
     assert gv.Auto().select(covered).method.name == "closed-form"

@@ -7,7 +7,7 @@ coefficient of f(y + b) at S is phi_|S| prod_{i in S} eps_i where no weight in S
 
 K_j the Krawtchouk polynomial. In the gradient variance over the parities of degree k the component of input weight i
 is phi_{k-1}(delta) prod_S eps eps_i where i is in S and phi_{k+1}(delta) prod_S eps eps_i elsewhere, so that its
-variance over S is a quadratic form in these two with rational coefficients: what does not vary with S cancels exactly.
+moments over S are quadratic forms in these two with rational coefficients: what does not vary with S cancels exactly.
 
 The sums are taken with K_j / C(m, j)^(1/2), whose mean square is 1: their rounding is relative to (E f^2)^(1/2).
 """
@@ -15,6 +15,7 @@ The sums are taken with K_j / C(m, j)^(1/2), whose mean square is 1: their round
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
@@ -22,13 +23,15 @@ import numpy as np
 
 from ....core.activations import ACTIVATIONS, KINKED, settle
 from ....core.arguments import Array
+from ....core.numbers import Scaled
+from ....problem import Moment
 from .ridge import EPS
-from .unit_variance import Contribution, Unit
+from .unit_variance import Contribution, HiddenUnit
 
 _LARGEST = 2**16
 
 
-def declines(unit: Unit, degree: int) -> bool:
+def declines(unit: HiddenUnit, degree: int) -> bool:
     """Whether the unit's weights are not all of one size, or too many."""
     sizes = np.abs(unit.weights[unit.weights != 0])
     if sizes.size == 0:
@@ -36,13 +39,52 @@ def declines(unit: Unit, degree: int) -> bool:
     return bool((sizes != sizes[0]).any()) or sizes.size * min(degree + 2, sizes.size - degree + 2) > _LARGEST
 
 
-def contribution(unit: Unit, degree: int) -> Contribution:
-    """Return C(d, k) V of the unit (`unit_variance.py`). Costs m^2 for the Krawtchouk polynomials, once."""
+def contribution(unit: HiddenUnit, degree: int, moment: Moment) -> Contribution:
+    """Return C(d, k) times the moment of the unit. Costs m^2 for the Krawtchouk polynomials, once."""
     dim, k = unit.weights.size, degree
     active = unit.weights[unit.weights != 0]
     m, negative = active.size, int(np.count_nonzero(active < 0))
+    sigma, delta = _on_hamming_weights(unit, active)
+    terms: list[tuple[float, float]] = []
+    # Output weight and bias: the coefficients phi_k prod eps, or 0.
+    if k <= m:
+        mean_share = Fraction(_signed(m, negative, k) ** 2, math.comb(m, k) * math.comb(dim, k))
+        share = float({Moment.VARIANCE: 1 - mean_share, Moment.SECOND: Fraction(1), Moment.MEAN: mean_share}[moment])
+        for f in [sigma, delta][: 1 + unit.has_bias]:
+            a, da = f.amplitude(k)
+            terms.append((share * a * a, share * (2 * abs(a) * da + da * da + 4 * EPS * a * a)))
+    # Input weights, all of one sign together.
+    below, above = delta.amplitude(k - 1), delta.amplitude(k + 1)
+    for number, sign in ((m - negative, 1), (negative, -1), (dim - m, 0)):
+        if number:
+            part, off = _input_weight(dim, m, negative, k, sign, moment).at(below, above)
+            terms.append((number * part, number * off))
+    value, error = (math.fsum(column) for column in zip(*terms, strict=True))
+    return Contribution(Scaled(max(value, 0.0), error))
+
+
+@dataclass(frozen=True)
+class _OnHammingWeights:
+    """sigma or delta at h = 0..m inputs eps_i x_i of -1, and how far each value may be off, in units of 8 EPS."""
+
+    values: Array
+    moved: Array
+
+    def amplitude(self, j: int) -> tuple[float, float]:
+        """C(m, j)^(1/2) phi_j = sum_h 2^-m C(m, h) f(h) K_j(h) / C(m, j)^(1/2), and its error."""
+        m = self.values.size - 1
+        if not 0 <= j <= m:
+            return 0.0, 0.0
+        mass = _binomial(m)
+        terms = mass * self.values * _krawtchouk(m, j)
+        return math.fsum(terms), 8 * EPS * math.sqrt(math.fsum(mass * self.moved**2))
+
+
+def _on_hamming_weights(unit: HiddenUnit, active: Array) -> tuple[_OnHammingWeights, _OnHammingWeights]:
+    """sigma(z) and a sigma'(z) at z = c (m - 2h) + b."""
+    m = active.size
     step = float(np.abs(active[0])) if m else 0.0
-    z = step * (m - 2.0 * np.arange(m + 1)) + unit.bias
+    z = np.asarray(step * (m - 2.0 * np.arange(m + 1)) + unit.bias, dtype=np.float64)
     if unit.activation in KINKED:
         settle(z, 4 * EPS * (step * m + abs(unit.bias)))
     value, slope = ACTIVATIONS[unit.activation](z)
@@ -50,24 +92,25 @@ def contribution(unit: Unit, degree: int) -> Contribution:
     # Rounding of z, and of sigma' where it is a difference (1 - tanh^2) or crosses zero, on top of that of the values.
     floor = 0.0 if unit.activation in ("relu", "identity", "erf", "sigmoid", "softplus") else abs(unit.output)
     wave = float(unit.activation in ("sin", "cos"))
-    moved = {
-        id(value): np.abs(value) + np.abs(z) * np.maximum(np.abs(slope / unit.output) if unit.output else 1.0, wave),
-        id(slope): (1 + np.abs(z)) * np.abs(slope) + floor * (1 + wave * np.abs(z)),
-    }
-    size = math.comb(dim, k)
-    mass = _binomial(m)
+    steepness = np.maximum(np.abs(slope / unit.output) if unit.output else 1.0, wave)
+    return (
+        _OnHammingWeights(value, np.abs(value) + np.abs(z) * steepness),
+        _OnHammingWeights(slope, (1 + np.abs(z)) * np.abs(slope) + floor * (1 + wave * np.abs(z))),
+    )
 
-    def phi(f: Array, j: int) -> tuple[float, float]:
-        """C(m, j)^(1/2) phi_j and its error."""
-        if not 0 <= j <= m:
-            return 0.0, 0.0
-        terms = mass * f * _krawtchouk(m, j)
-        return math.fsum(terms), 8 * EPS * math.sqrt(math.fsum(mass * moved[id(f)] ** 2))
 
-    def quadratic(p: Fraction, q: Fraction, r: float) -> tuple[float, float]:
-        """p f^2 + q g^2 - 2 r f g and its error, f and g the amplitudes at the degrees beside k."""
-        (f, df), (g, dg) = phi(slope, k - 1), phi(slope, k + 1)
-        a, b = math.sqrt(p), math.sqrt(q)
+@dataclass(frozen=True)
+class _QuadraticForm:
+    """p f^2 + q g^2 - 2 r (p q)^(1/2) f g, f and g the amplitudes of delta at the degrees k - 1 and k + 1."""
+
+    p: Fraction
+    q: Fraction
+    r: float
+
+    def at(self, below: tuple[float, float], above: tuple[float, float]) -> tuple[float, float]:
+        """The form and its error at two amplitudes with theirs."""
+        (f, df), (g, dg) = below, above
+        a, b, r = math.sqrt(self.p), math.sqrt(self.q), self.r
         off = a * df + b * dg + 4 * EPS * (a * abs(f) + b * abs(g))
         if abs(r) == 1:
             root = a * f - r * b * g
@@ -75,39 +118,29 @@ def contribution(unit: Unit, degree: int) -> Contribution:
         terms = ((a * f) ** 2, (b * g) ** 2, -2 * r * (a * f) * (b * g))
         return math.fsum(terms), 2 * (a * abs(f) + b * abs(g)) * off + off**2
 
-    total, error = [0.0], [0.0]
-    # Bias and output weight: the coefficients phi_k prod eps, or 0, less their mean.
-    if k <= m:
-        share = 1 - Fraction(_signed(m, negative, k) ** 2, math.comb(m, k) * size)
-        for f in [value, slope][: 1 + unit.has_bias]:
-            a, da = phi(f, k)
-            total.append(float(share) * a * a)
-            error.append(float(share) * (2 * abs(a) * da + da * da + 4 * EPS * a * a))
-    for number, sign in ((m - negative, 1), (negative, -1), (dim - m, 0)):
-        if number:
-            part, off = quadratic(*_shifted(dim, m, negative, k, sign))
-            total.append(number * part)
-            error.append(number * off)
-    return Contribution(max(math.fsum(total), 0.0), math.fsum(error), 0)
 
-
-def _shifted(dim: int, m: int, negative: int, k: int, sign: int) -> tuple[Fraction, Fraction, float]:
-    """p, q, r of one input weight with this sign: its part is p f^2 + q g^2 - 2 r (p q)^(1/2) f g."""
+def _input_weight(dim: int, m: int, negative: int, k: int, sign: int, moment: Moment) -> _QuadraticForm:
+    """The moment of the component of one input weight of this sign, summed over S, in rational coefficients."""
     size = math.comb(dim, k)
     below, above = math.comb(m, k - 1) if k >= 1 else 0, math.comb(m, k + 1)
+    # How many S hold i, and how many do not; and the sums of their signs prod_S eps eps_i.
     if sign == 0:  # S must hold i, and no other coordinate whose weight is 0
-        first, second = _signed(m, negative, k - 1), 0
-        p, q = Fraction(below), Fraction(0)
+        holding, others = below, 0
+        signed_holding, signed_others = _signed(m, negative, k - 1), 0
     else:
-        others = negative - (sign < 0)
-        first, second = _signed(m - 1, others, k - 1), sign * _signed(m - 1, others, k)
-        p, q = Fraction(math.comb(m - 1, k - 1) if k >= 1 else 0), Fraction(math.comb(m - 1, k))
-    p, q = p - Fraction(first**2, size), q - Fraction(second**2, size)
-    r = 0.0
-    if p and q:
-        square = Fraction(first * second, size) ** 2 / (p * q)
-        r = math.copysign(math.sqrt(square), first * second)
-    return p / below if below else Fraction(0), q / above if above else Fraction(0), r
+        rest = negative - (sign < 0)
+        holding, others = math.comb(m - 1, k - 1) if k >= 1 else 0, math.comb(m - 1, k)
+        signed_holding, signed_others = _signed(m - 1, rest, k - 1), sign * _signed(m - 1, rest, k)
+    second = Fraction(holding), Fraction(others), Fraction(0)
+    mean = (
+        Fraction(signed_holding**2, size),
+        Fraction(signed_others**2, size),
+        -Fraction(signed_holding * signed_others, size),
+    )
+    variance = tuple(a - b for a, b in zip(second, mean, strict=True))
+    p, q, mixed = {Moment.VARIANCE: variance, Moment.SECOND: second, Moment.MEAN: mean}[moment]
+    r = math.copysign(math.sqrt(mixed**2 / (p * q)), mixed) if p and q and mixed else 0.0
+    return _QuadraticForm(p / below if below else Fraction(0), q / above if above else Fraction(0), r)
 
 
 def _signed(m: int, negative: int, k: int) -> int:

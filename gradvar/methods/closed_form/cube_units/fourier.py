@@ -128,11 +128,8 @@ def series(activation: str, weights: Array, bias: float, degree: int, kinked_nod
         s, c = math.sin(bias), math.cos(bias)
         harmonic = [[[s], [c]], [[c], [-s]]] if activation == "sin" else [[[c], [-s]], [[-s], [-c]]]
         return _assemble(np.ones(1), np.array(harmonic), (0.0, 0.0), 0.0, total)
-    known = _TRANSFORMS[activation]
-    spread = max((SPREAD if degree <= _HIGH else 40.0) * norm, 4.0)
-    reach = min(total, spread) + abs(bias)
-    kinked = activation in KINKED
-    period = 1.01 * reach if kinked else reach + known.margin
+    known, kinked = _TRANSFORMS[activation], activation in KINKED
+    spread, reach, period = _period(activation, norm, total, bias, degree)
     t, remainder = _frequencies(known, period, norm, degree, kinked_nodes if kinked else 0, most)
     b = 2 * known.f(t) / (period * t)
     sine, cosine = np.sin(t * bias), np.cos(t * bias)
@@ -152,6 +149,26 @@ def series(activation: str, weights: Array, bias: float, degree: int, kinked_nod
     )
 
 
+def n_frequencies(activation: str, weights: Array, bias: float, degree: int, kinked_nodes: int, most: int) -> int:
+    """Return how many frequencies `series` lists, without the constant and y itself."""
+    if activation == "identity":
+        return 0
+    if activation in ("sin", "cos"):
+        return 1
+    if activation in KINKED:
+        return kinked_nodes
+    norm, total = math.sqrt(math.fsum(weights**2)), math.fsum(np.abs(weights))
+    _, _, period = _period(activation, norm, total, bias, degree)
+    return _count(_TRANSFORMS[activation], period, norm, degree, most)
+
+
+def _period(activation: str, norm: float, total: float, bias: float, degree: int) -> tuple[float, float, float]:
+    """How far y may go, how far y + bias, and the half-period P of the series."""
+    spread = max((SPREAD if degree <= _HIGH else 40.0) * norm, 4.0)
+    reach = min(total, spread) + abs(bias)
+    return spread, reach, 1.01 * reach if activation in KINKED else reach + _TRANSFORMS[activation].margin
+
+
 def _frequencies(
     known: _Transform, period: float, norm: float, degree: int, kinked_nodes: int, most: int
 ) -> tuple[Array, tuple[float, float]]:
@@ -162,19 +179,25 @@ def _frequencies(
         # b = 2/(P t): sums of 1/t^4 and 1/t^2 beyond the last, by the midpoint rule
         end = step * kinked_nodes
         return t, ((2 / period) ** 2 / (step * 3 * end**3), (2 / period) ** 2 / (step * end))
+    count = _count(known, period, norm, degree, most)
+    return np.asarray(step * (np.arange(count) + 0.5), dtype=np.float64), (0.0, 0.0)
+
+
+def _count(known: _Transform, period: float, norm: float, degree: int, most: int) -> int:
+    """How many frequencies (n + 1/2) 2 pi / P count at this degree."""
     grid = np.linspace(0.0, 60.0 + 4.0 * degree, 6001)[1:]
     with np.errstate(divide="ignore"):
         bound = np.log(known.f(grid))
     # (sum_{|S|=k} g(S)^2)^(1/2) <= min(1, (t |w|)^k / k!^(1/2))
     bound += np.minimum(0.0, degree * np.log(grid * norm) - 0.5 * math.lgamma(degree + 1))
-    counted = grid[bound > bound.max() - _DECAY][-1]
-    count = math.ceil(counted / step + 0.5)
+    counted = float(grid[bound > bound.max() - _DECAY][-1])
+    count = math.ceil(counted * period / (2 * math.pi) + 0.5)
     if count > most:
         raise NotApplicableError(
             f"weights of norm {norm:.3g} and a series of half-period {period:.3g} take {count:,} frequencies, "
             f"more than {most:,}"
         )
-    return np.asarray(step * (np.arange(count) + 0.5), dtype=np.float64), (0.0, 0.0)
+    return count
 
 
 def _at_zero(known: _Transform, period: float, kinked: bool) -> float:

@@ -33,7 +33,7 @@ from .fourier import Series, series
 
 EPS = 2.0**-53
 _NEGLIGIBLE = 2.0**-62
-RAGGED = 32.0
+TAIL_SAFETY = 32.0
 """Safety of the estimate of a cut series' tail: coefficients beyond the cut have no reason to have the signs of those
 before, so that their products with these count by the root of their mean square."""
 _MAX_SIZE = 2**23
@@ -59,7 +59,7 @@ class Nodes:
         The sum over nodes of the most that each contributes to the root of the scaled weight.
     left_out : ndarray, shape (2, len(degrees))
         By how much the root of the scaled weight may be off, since nodes were left out and the series has an error.
-    ragged : ndarray, shape (2, len(degrees))
+    tail_energy : ndarray, shape (2, len(degrees))
         Where a series that does not end was cut: the sum of squares of what the nodes beyond contribute.
     growth : float
         How roundings of the m factors add up, in units of EPS: like a random walk, but those of equal weights are
@@ -74,7 +74,7 @@ class Nodes:
     exchanged: bool
     amplitudes: Array
     left_out: Array
-    ragged: Array
+    tail_energy: Array
     growth: float
 
     def order(self, degree: int) -> int:
@@ -135,65 +135,106 @@ class Nodes:
         return np.asarray(np.ldexp(coefficients, (self.exponent(degree) - exponent) // 2))
 
 
+def most_frequencies(count: int) -> tuple[int, int]:
+    """How many frequencies are listed for this many weights where a series does not end, and at most."""
+    return min(KINKED_NODES, max(256, 2**18 // count)), _MAX_SIZE // count
+
+
 def nodes(activation: str, weights: Array, bias: float, slope: float, degrees: tuple[int, ...]) -> Nodes:
     """Return the nodes of sigma(<w, x> + b) and slope sigma'(<w, x> + b) for Fourier weights at these degrees.
 
     `weights` has no zeros. Costs (number of frequencies) m max(degrees).
     """
+    from ....kernels import polynomials  # compiled code only where it is needed
+
+    wave = series(activation, weights, bias, max(degrees), *most_frequencies(weights.size))
+    factors = _factors(weights, wave.frequencies, degrees)
+    # a_n at each degree, of sigma and of slope sigma'
+    plain = np.stack([wave.at_degree(k) for k in degrees], axis=1)
+    plain[1] *= slope
+    # a_n g_n(S) = coefficient_n prod_S sine prod_{not S} cosine, in units of 2^base
+    base = _bases(plain, factors.powers)
+    scale = factors.mantissa * np.ldexp(1.0, np.clip(factors.powers - base[:, None], -1100, 900))
+    coefficients = np.where(plain == 0, 0.0, plain * scale)
+    # |a_n| (sum_{|S|=k} g_n(S)^2)^(1/2)
+    squares = polynomials.products(factors.cosines**2, factors.sines**2, max(factors.orders))[factors.orders]
+    amplitudes = np.abs(coefficients) * np.sqrt(squares)
+    kept, left_out, tail_energy = _select(activation, amplitudes)
+    present = (plain[:, :, 1:-1] != 0).any(axis=2)  # where a function is even or odd, its series is, with its error
+    left_out = left_out + present * _series_error(wave, weights, slope, degrees, base)
+    rounding = _phase_rounding(wave, weights, bias, slope)[:, None] * (scale * np.sqrt(squares))
+    left_out = left_out + present * rounding[:, :, kept].sum(axis=2)
+    if activation in KINKED:
+        later = slice(squares.shape[1] // 2, -1)  # all but the last node, which stands for y
+        size = (scale[:, later] ** 2 * squares[:, later]).mean(axis=1)
+        tail_energy = tail_energy + present * np.array([[wave.remainder[0]], [wave.remainder[1] * slope**2]]) * size
+    return Nodes(
+        np.ascontiguousarray(factors.cosines[:, kept]),
+        np.ascontiguousarray(factors.sines[:, kept]),
+        degrees,
+        coefficients[:, :, kept],
+        tuple(2 * int(b) for b in base),
+        factors.exchanged,
+        amplitudes[:, :, kept].sum(axis=2),
+        left_out,
+        tail_energy,
+        4.0 + math.sqrt(math.fsum(np.unique(np.abs(weights), return_counts=True)[1] ** 2.0)),
+    )
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """The factors of all g_n: g_n(S) = mantissa_n 2^power_n prod_S sine prod_{not S} cosine.
+
+    Sines and cosines, shape (m, n), have squares that add up to 1, and have changed places where `exchanged`; `orders`
+    are the powers of z that stand for the degrees, `powers` has shape (len(degrees), n).
+    """
+
+    cosines: Array
+    sines: Array
+    mantissa: Array
+    powers: npt.NDArray[np.int64]
+    orders: list[int]
+    exchanged: bool
+
+
+def _factors(weights: Array, frequencies: Array, degrees: tuple[int, ...]) -> _Factors:
     count = weights.size
-    middle = degrees[len(degrees) // 2]
-    listed = min(KINKED_NODES, max(256, 2**18 // count))
-    wave = series(activation, weights, bias, max(degrees), listed, _MAX_SIZE // count)
-    angles = weights[:, None] * wave.frequencies
+    angles = weights[:, None] * frequencies
     cosines, sines = np.cos(angles), np.sin(angles)
-    exchanged = 2 * middle > count
+    exchanged = 2 * degrees[len(degrees) // 2] > count
     if exchanged:
         cosines, sines = sines, cosines
     orders = [count - k if exchanged else k for k in degrees]
-    plain = np.stack([wave.at_degree(k) for k in degrees], axis=1)
-    plain[1] *= slope
-    q = _scale(weights, wave.frequencies, exchanged, orders[len(orders) // 2])
+    # (cos, 2^q sin) / r with r^2 = cos^2 + 4^q sin^2
+    q = _scale(weights, frequencies, exchanged, orders[len(orders) // 2])
     sines = np.ldexp(sines, q)
     radius = np.hypot(cosines, sines)
-    cosines, sines = cosines / radius, sines / radius
     mantissa, exponent = _product(radius)
     powers = exponent - q * np.array(orders)[:, None]
-    bases = np.where(np.abs(plain).max(axis=0) > 0, np.frexp(np.abs(plain).max(axis=0))[1] + powers, -(2**40))
-    base = bases.max(axis=1)
-    absent = base < -(2**39)
-    base[absent] = base[~absent].max(initial=-(2**39)) if not absent.all() else 0
-    scale = mantissa * np.ldexp(1.0, np.clip(powers - base[:, None], -1100, 900))
-    coefficients = np.where(plain == 0, 0.0, plain * scale)
-    from ....kernels import polynomials
+    return _Factors(cosines / radius, sines / radius, mantissa, powers, orders, exchanged)
 
-    squares = polynomials.products(cosines**2, sines**2, max(orders))[orders]
-    amplitudes = np.abs(coefficients) * np.sqrt(squares)
-    kept, left_out, ragged = _select(activation, amplitudes)
-    present = (plain[:, :, 1:-1] != 0).any(axis=2)  # where a function is even or odd, its series is, with its error
-    left_out = left_out + present * _series_error(wave, weights, slope, degrees, base)
-    # Phases t (y + b) are rounded: by EPS t (|b| + |w|) for the typical y.
+
+def _bases(plain: Array, powers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each degree the exponent of its largest a_n g_n; where all a_n vanish, one that others have."""
+    absent = -(2**40)
+    largest = np.abs(plain).max(axis=0)
+    base = np.where(largest > 0, np.frexp(largest)[1] + powers, absent).max(axis=1)
+    empty = base < absent // 2
+    base[empty] = 0 if empty.all() else base[~empty].max()
+    return np.asarray(base)
+
+
+def _phase_rounding(wave: Series, weights: Array, bias: float, slope: float) -> Array:
+    """How much the coefficients of sigma and slope sigma' move as phases t (y + b) are rounded, shape (2, n).
+
+    By EPS t (|b| + |w|) of themselves, for the typical y.
+    """
     waves = np.hypot(wave.coefficients[:, 0], wave.coefficients[:, 1])
     waves[:, [0, -1]] = 0.0
     waves[1] *= abs(slope)
     phases = wave.frequencies * (abs(bias) + math.sqrt(math.fsum(weights**2)))
-    rounding = 2 * EPS * ((waves * phases)[:, None] * (scale * np.sqrt(squares)))[:, :, kept].sum(axis=2)
-    left_out = left_out + present * rounding
-    if activation in KINKED:
-        later = slice(squares.shape[1] // 2, -1)  # all but the last node, which stands for y
-        size = (scale[:, later] ** 2 * squares[:, later]).mean(axis=1)
-        ragged = ragged + present * np.array([[wave.remainder[0]], [wave.remainder[1] * slope**2]]) * size
-    return Nodes(
-        np.ascontiguousarray(cosines[:, kept]),
-        np.ascontiguousarray(sines[:, kept]),
-        degrees,
-        coefficients[:, :, kept],
-        tuple(2 * int(b) for b in base),
-        exchanged,
-        amplitudes[:, :, kept].sum(axis=2),
-        left_out,
-        ragged,
-        4.0 + math.sqrt(math.fsum(np.unique(np.abs(weights), return_counts=True)[1] ** 2.0)),
-    )
+    return np.asarray(2 * EPS * waves * phases)
 
 
 def level_weights_at(
@@ -226,8 +267,8 @@ def level_weights_at(
     chosen = nodes(activation, weights[weights != 0], bias, 1.0, degrees)
     values = chosen.weights(False)[0]
     counts = np.array([math.comb(chosen.cosines.shape[0], k) for k in degrees], dtype=np.float64)
-    off = chosen.left_out + chosen.growth * EPS * chosen.amplitudes + RAGGED * np.sqrt(chosen.ragged / counts)
-    errors = 4 * chosen.growth * EPS * chosen.amplitudes**2 + RAGGED * chosen.ragged
+    off = chosen.left_out + chosen.growth * EPS * chosen.amplitudes + TAIL_SAFETY * np.sqrt(chosen.tail_energy / counts)
+    errors = 4 * chosen.growth * EPS * chosen.amplitudes**2 + TAIL_SAFETY * chosen.tail_energy
     errors = errors + 2 * np.sqrt(np.maximum(values, 0.0)) * off + off**2
     return values, errors, np.array(chosen.exponents)
 

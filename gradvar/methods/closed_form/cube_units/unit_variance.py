@@ -23,22 +23,33 @@ import numpy as np
 
 from ....core.activations import KINKED
 from ....core.arguments import Array
-from .ridge import EPS, RAGGED, Nodes, nodes
+from ....core.numbers import Scaled, power_of_two
+from ....problem import Moment
+from .fourier import n_frequencies
+from .ridge import EPS, KINKED_KEPT, TAIL_SAFETY, Nodes, most_frequencies, nodes
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """value * 2**exponent, within error * 2**exponent; `direct` of the error is the rounding of sums that cancel."""
+    """What a unit adds to C(d, k) times a moment.
 
-    value: float
-    error: float
-    exponent: int
-    direct: float = 0.0
+    Attributes
+    ----------
+    number : Scaled
+        The number with its error.
+    rounding : float
+        That part of the error, in the same unit, that sums in doubled precision would not have.
+    work : float
+        Multiplications that it took.
+    """
+
+    number: Scaled
+    rounding: float = 0.0
     work: float = 0.0
 
 
 @dataclass(frozen=True)
-class Unit:
+class HiddenUnit:
     """A hidden unit of a network on the cube: what its input weights, bias and output weight contribute.
 
     Attributes
@@ -62,6 +73,17 @@ class Unit:
         active = self.weights[self.weights != 0]
         degrees = tuple(k for k in (degree - 1, degree, degree + 1) if 0 <= k <= active.size)
         return nodes(self.activation, active, self.bias, self.output, degrees) if degrees else None
+
+    def work(self, degree: int) -> float:
+        """Multiplications that the series takes: N^2/2 polynomial products of all factors for N frequencies."""
+        active = self.weights[self.weights != 0]
+        if active.size == 0 or degree - 1 > active.size:
+            return 0.0
+        top = min(degree + 1, active.size)
+        count = n_frequencies(self.activation, active, self.bias, top, *most_frequencies(active.size)) + 2
+        if self.activation in KINKED:
+            count = min(count, KINKED_KEPT)
+        return float(0.5 * active.size * count**2 * (3 + min(degree, active.size - degree + 1)))
 
 
 def on_grid(weights: Array) -> bool:
@@ -96,68 +118,83 @@ def on_the_kink(weights: Array) -> float:
     return float(abs(products.mean()) + 4 * products.std() / math.sqrt(times.size))
 
 
-def contribution(unit: Unit, degree: int, doubled: bool) -> Contribution:
-    """Return C(d, k) V of the unit, by its Fourier series."""
-    found = by_series(unit, degree, doubled)
+def contribution(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -> Contribution:
+    """Return C(d, k) times the moment of the unit, by its Fourier series."""
+    found = by_series(unit, degree, moment, doubled)
     if unit.activation not in KINKED or unit.bias != 0 or degree % 2 == 0 or not unit.weights.any():
         return found
     # At z = 0 the step of the series is 1/2, and that of the network 0. Half the indicator of z = 0 is even, as is
     # nothing else of the step but its mean, so that no other term of the error speaks for it: by Bessel's inequality
     # it moves (k+1) W_{k+1} + (d-k+1) W_{k-1} by no more than this.
     ties = unit.output**2 * (unit.weights.size + 2) * on_the_kink(unit.weights)
-    shift = max(-2000, min(900, -found.exponent))
-    return replace(found, error=found.error + math.ldexp(ties, shift))
+    number = found.number
+    error = number.error + power_of_two(ties, max(-2000, min(900, -number.exponent)))
+    return replace(found, number=replace(number, error=error))
 
 
-def by_series(unit: Unit, degree: int, doubled: bool) -> Contribution:
+def by_series(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -> Contribution:
     """Return the same with the error of the series alone, blind to inputs on the kink."""
     chosen = unit.nodes(degree)
     if chosen is None:
-        return Contribution(0.0, 0.0, 0)
-    dim, count = unit.weights.size, chosen.cosines.shape[0]
-    size = math.comb(dim, degree)
+        return Contribution(Scaled(0.0))
     base = chosen.exponent(chosen.degrees[len(chosen.degrees) // 2])
+    factors = _factors(unit, degree, chosen, base)
+    # C E_S ||E[chi_S s]||^2 and C ||E[m s]||^2 = ||M||^2 / C
+    second: float | Fraction = 0.0
+    mean: float | Fraction = 0.0
+    if moment is not Moment.MEAN:
+        second = _second_moment(chosen.weights(doubled), factors, doubled)
+    if moment is not Moment.SECOND:
+        mean = _mean_part(unit, degree, chosen, base, doubled) / math.comb(unit.weights.size, degree)
+    value = max(float({Moment.VARIANCE: second - mean, Moment.SECOND: second, Moment.MEAN: mean}[moment]), 0.0)
 
-    # Factors of W_j(sigma) and W_j(delta) in C V.
+    # The error, see above: `off` bounds that of the root, A^2 = `amplitude_sq`.
+    amplitude_sq = float((factors * chosen.amplitudes**2).sum())
+    off = math.sqrt(float((factors * chosen.left_out**2).sum())) + chosen.growth * EPS * math.sqrt(amplitude_sq)
+    rounding = 0.0 if doubled else 4 * chosen.growth * EPS * amplitude_sq
+    tail_energy = (factors * chosen.tail_energy).sum(axis=0)
+    if tail_energy.any():
+        counts = [math.comb(chosen.cosines.shape[0], j) for j in chosen.degrees]
+        off += TAIL_SAFETY * math.sqrt(math.fsum(tail_energy / counts))
+    error = rounding + TAIL_SAFETY * math.fsum(tail_energy) + 2 * math.sqrt(value) * off + off**2
+    return Contribution(Scaled(value, error, base), rounding, chosen.work)
+
+
+def _factors(unit: HiddenUnit, degree: int, chosen: Nodes, base: int) -> Array:
+    """How often the scaled W_j(sigma) and W_j(delta) count in units of 2^base: 1, k + 1 and d - k + 1."""
     factors = np.zeros((2, len(chosen.degrees)))
     for column, j in enumerate(chosen.degrees):
         shift = math.ldexp(1.0, chosen.exponent(j) - base)
         if j == degree:
             factors[:, column] = shift, shift * unit.has_bias
         else:
-            factors[1, column] = shift * (degree + 1 if j > degree else dim - degree + 1)
-    weights = chosen.weights(doubled)
-    sums: list[tuple[Array, float]] = []  # sums of two over C^(1/2), and how often they count
+            factors[1, column] = shift * (degree + 1 if j > degree else unit.weights.size - degree + 1)
+    return factors
+
+
+def _second_moment(weights: Array, factors: Array, doubled: bool) -> float | Fraction:
+    """(k+1) W_{k+1}(delta) + (d-k+1) W_{k-1}(delta) + W_k(delta) + W_k(sigma), from weights that are sums of two."""
+    if not doubled:
+        return math.fsum((factors * weights[0]).flat)
+    terms = zip(factors.flat, weights[0].flat, weights[1].flat, strict=True)
+    return sum((Fraction(f) * (Fraction(high) + Fraction(low)) for f, high, low in terms), Fraction(0))
+
+
+def _mean_part(unit: HiddenUnit, degree: int, chosen: Nodes, base: int, doubled: bool) -> float | Fraction:
+    """||M||^2, M the sums over |S| = k of the coefficients of each component, in units of 2^base.
+
+    A weight that is zero has delta's coefficients at S without it: the sum over the subsets of the others of size
+    k - 1, the same for each of these weights.
+    """
+    dim, count = unit.weights.size, chosen.cosines.shape[0]
+    sums: list[tuple[Array, int]] = []  # as sums of two, and how often they count
     if degree <= count:
-        both = chosen.sums(degree, doubled)
         root = 2.0 ** ((chosen.exponent(degree) - base) // 2)
-        sums.append((both[:, : 1 + unit.has_bias] * root, 1))
+        sums.append((chosen.sums(degree, doubled)[:, : 1 + unit.has_bias] * root, 1))
         sums.append((chosen.shifted_sums(degree, base, doubled), 1))
     if degree - 1 in chosen.degrees and dim > count:
         root = 2.0 ** ((chosen.exponent(degree - 1) - base) // 2)
         sums.append((chosen.sums(degree - 1, doubled)[:, 1:] * root, dim - count))
-
-    if doubled:
-        second = sum(
-            (
-                Fraction(f) * (Fraction(hi) + Fraction(lo))
-                for f, hi, lo in zip(factors.flat, weights[0].flat, weights[1].flat, strict=True)
-            ),
-            Fraction(0),
-        )
-        mean = sum((n * sum((Fraction(a) + Fraction(b)) ** 2 for a, b in s.T) for s, n in sums), Fraction(0)) / size
-        value = float(second - mean)
-    else:
-        value = math.fsum((factors * weights[0]).flat)
-        value -= math.fsum(n * math.fsum(s[0].ravel() ** 2) for s, n in sums) / size
-
-    # The error, see above.
-    amplitude = float((factors * chosen.amplitudes**2).sum())
-    off = math.sqrt(float((factors * chosen.left_out**2).sum())) + chosen.growth * EPS * math.sqrt(amplitude)
-    rounding = 0.0 if doubled else 4 * chosen.growth * EPS * amplitude
-    ragged = (factors * chosen.ragged).sum(axis=0)
-    if ragged.any():
-        counts = [math.comb(count, j) for j in chosen.degrees]
-        off += RAGGED * math.sqrt(math.fsum(ragged / counts))
-    error = rounding + RAGGED * math.fsum(ragged) + 2 * math.sqrt(max(value, 0.0)) * off + off**2
-    return Contribution(max(value, 0.0), error, base, rounding, chosen.work)
+    if not doubled:
+        return math.fsum(n * math.fsum(s[0].ravel() ** 2) for s, n in sums)
+    return sum((n * sum((Fraction(a) + Fraction(b)) ** 2 for a, b in s.T) for s, n in sums), Fraction(0))

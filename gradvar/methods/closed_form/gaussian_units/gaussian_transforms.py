@@ -50,7 +50,7 @@ class Transform:
 
 
 @dataclass(frozen=True)
-class Unit:
+class GaussianUnit:
     """f(s z + b): an activation or its derivative behind a Gaussian projection of standard deviation s.
 
     Attributes

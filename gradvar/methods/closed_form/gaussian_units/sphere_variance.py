@@ -22,16 +22,19 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from ....core.arguments import Array
 from ....core.errors import NotApplicableError
-from .gaussian_transforms import Transform, Unit
+from ....core.numbers import Scaled, power_of_two
+from .gaussian_transforms import GaussianUnit, Transform
 
 _FARTHEST = 800.0
 """Where sech^2 y underflows: nothing is to be found beyond."""
 _NEGLIGIBLE = 45.0
 _EPS = float(np.finfo(np.float64).eps)
+_LOG2 = math.log(2)
 _LEVELS = 7
 _CHUNK = 64
 
@@ -54,7 +57,7 @@ class Sphere:
 class Ridge:
     """weight f(<w, x> + b) times x (`moments`) and times 1 (`constant`): a block of a network's gradient."""
 
-    unit: Unit
+    unit: GaussianUnit
     weight: float
     moments: bool
     constant: bool
@@ -63,28 +66,7 @@ class Ridge:
         """Whether every component is zero, or independent of v, by symmetry."""
         one, both = np.ones(1), np.full(1, 1 + 1j, dtype=np.complex128)
         part = Transform(one, both, both, one, one)
-        return not any(_components(self, part, one, a, b)[0, 6] for _, a, b in sphere.harmonics)
-
-
-@dataclass(frozen=True)
-class Scaled:
-    """value e^exponent with an error of at most error e^exponent."""
-
-    value: float
-    error: float
-    exponent: float
-
-
-def total(parts: list[Scaled]) -> Scaled:
-    """Return the sum."""
-    parts = [part for part in parts if part.value > 0 or part.error > 0]
-    if not parts:
-        return Scaled(0.0, 0.0, 0.0)
-    top = max(part.exponent for part in parts)
-    factors = [math.exp(part.exponent - top) for part in parts]
-    value = math.fsum(part.value * factor for part, factor in zip(parts, factors, strict=True))
-    error = math.fsum(part.error * factor for part, factor in zip(parts, factors, strict=True))
-    return Scaled(value, error, top)
+        return not any(_components(self, part, one, a, b).size[0] for _, a, b in sphere.harmonics)
 
 
 @dataclass
@@ -117,30 +99,47 @@ def _profile(ridge: Ridge, sphere: Sphere, y: Array, floor: float, fineness: flo
     log_cosh = np.abs(y) + np.log1p(np.exp(-2.0 * np.abs(y))) - math.log(2.0)
     t, sech = np.tanh(y), np.exp(-log_cosh)
     log_weight = -(sphere.dim - 1) * log_cosh
-    terms, scales = [], []
+    found: list[tuple[NDArray[np.bool_], Array, _Components, Array]] = []
     first = sphere.harmonics[0][0]
     for n, a, b in sphere.harmonics:
         exponent = 0.5 * (n * rho * t) ** 2 - 0.5 * (n * n - first * first) * rho * rho
         needed = log_weight + 2.0 * exponent + 20.0 > floor if n != first else y >= 0
-        if not needed.any():
-            continue
-        part = ridge.unit.transform(n * rho * t[needed], fineness)
-        scale = np.full(y.shape, -np.inf)
-        scale[needed] = exponent[needed] + part.scale
-        values = np.zeros((y.size, 7))
-        values[needed] = _components(ridge, part, n * rho * sech[needed], a, b)
-        values[needed, 6] *= _EPS * (8.0 + np.abs(part.scale) + np.abs(exponent[needed]))
-        terms.append(values)
-        scales.append(scale)
-    top = np.max(scales, axis=0)
-    combined = sum(np.exp(scale - top)[:, None] * values for scale, values in zip(scales, terms, strict=True))
-    assert not isinstance(combined, int)
-    across = combined[:, 4:6] if sphere.dim > 1 else np.zeros((y.size, 2))
-    return _Profile(y, log_weight, top, combined[:, 0:2], combined[:, 2:4], across, combined[:, 6])
+        if needed.any():
+            exponent = exponent[needed]
+            part = ridge.unit.transform(n * rho * t[needed], fineness)
+            components = _components(ridge, part, n * rho * sech[needed], a, b)
+            rounding = _EPS * (8.0 + np.abs(part.scale) + np.abs(exponent)) * components.size
+            found.append((needed, exponent + part.scale, components, rounding))
+    top = np.full(y.size, -np.inf)
+    for needed, scale, _, _ in found:
+        top[needed] = np.maximum(top[needed], scale)
+    constant, along, across = np.zeros((3, y.size, 2))
+    total = _Profile(y, log_weight, top, constant, along, across, np.zeros(y.size))
+    for needed, scale, components, rounding in found:
+        share = np.exp(scale - top[needed])
+        total.constant[needed] += share[:, None] * components.constant
+        total.along[needed] += share[:, None] * components.along
+        if sphere.dim > 1:
+            total.across[needed] += share[:, None] * components.across
+        total.rounding[needed] += share * rounding
+    return total
 
 
-def _components(ridge: Ridge, part: Transform, beta: Array, a: float, b: float) -> Array:
-    """Constant, along w and across w, each at t and -t, and the size that rounding is relative to, as columns.
+@dataclass(frozen=True)
+class _Components:
+    """E[h f], E[h f <x, w/|w|>] and the size of E[h f x_orthogonal] over a common factor, h one harmonic.
+
+    Each is given at t and at -t, shape (n, 2); `size` is what rounding is relative to, shape (n,).
+    """
+
+    constant: Array
+    along: Array
+    across: Array
+    size: Array
+
+
+def _components(ridge: Ridge, part: Transform, beta: Array, a: float, b: float) -> _Components:
+    """Return the components of a cos n<v, x> + b sin n<v, x> from the transforms T_0, T_1 at n alpha >= 0.
 
     What vanishes by symmetry (f odd or even; E_x[h_v f] at an affine f and an even harmonic) is left out: a variance
     that is zero comes out as zero.
@@ -151,23 +150,27 @@ def _components(ridge: Ridge, part: Transform, beta: Array, a: float, b: float) 
     real, imaginary = float(not parity.startswith("odd")), float(parity != "even")
     sine_real = float(parity != "odd")
     zeroth, first = part.zeroth, part.first
-    values = np.zeros((beta.size, 7))
-    size = np.zeros(beta.size)
+    constant = along = across = np.zeros((beta.size, 2))
+    size_sq = np.zeros(beta.size)
     if ridge.constant:
-        cosine, sine = (0.0 if ridge.unit.is_affine else a * real) * zeroth.real, b * imaginary * zeroth.imag
-        values[:, 0], values[:, 1] = cosine + sine, cosine - sine
-        share = 0.0 if ridge.unit.is_affine else abs(a) * real
-        size += ((share + abs(b) * imaginary) * part.zeroth_size) ** 2
+        # a Re T_0 + b Im T_0; at -t the imaginary part changes its sign
+        even = 0.0 if ridge.unit.is_affine else real
+        constant = _at_both(a * even * zeroth.real, b * imaginary * zeroth.imag)
+        size_sq += ((abs(a) * even + abs(b) * imaginary) * part.zeroth_size) ** 2
     if ridge.moments:
-        cosine, sine = a * imaginary * first.real, b * sine_real * first.imag
-        values[:, 2], values[:, 3] = cosine + sine, cosine - sine
         share = abs(a) * imaginary + abs(b) * sine_real
-        size += (share * part.first_size) ** 2
-        cosine, sine = beta * (a * imaginary) * zeroth.imag, beta * (b * sine_real) * zeroth.real
-        values[:, 4], values[:, 5] = sine - cosine, sine + cosine
-        size += (share * beta * part.zeroth_size) ** 2
-    values[:, 6] = np.sqrt(size)
-    return values
+        # a Re T_1 + b Im T_1
+        along = _at_both(a * imaginary * first.real, b * sine_real * first.imag)
+        size_sq += (share * part.first_size) ** 2
+        # n beta (b Re T_0 - a Im T_0)
+        across = _at_both(beta * (b * sine_real) * zeroth.real, -beta * (a * imaginary) * zeroth.imag)
+        size_sq += (share * beta * part.zeroth_size) ** 2
+    return _Components(constant, along, across, np.sqrt(size_sq))
+
+
+def _at_both(even: Array, odd: Array) -> Array:
+    """The values at t and at -t of a function with these even and odd parts."""
+    return np.stack([even + odd, even - odd], axis=1)
 
 
 def _integral(p: _Profile, step: float, log_norm: float) -> tuple[Scaled, float]:
@@ -175,11 +178,14 @@ def _integral(p: _Profile, step: float, log_norm: float) -> tuple[Scaled, float]
     half = np.where(p.y == 0, 0.5, 1.0)
     log_weight = p.log_weight + np.log(half) + math.log(step) - log_norm
     top_mean = float((log_weight + p.scale).max())
-    top = float((0.5 * log_weight + p.scale).max())
+    # in units of 2^exponent = e^(2 top)
+    exponent = math.floor(2.0 * float((0.5 * log_weight + p.scale).max()) / _LOG2)
+    top = 0.5 * _LOG2 * exponent
     plain, root = np.exp(log_weight + p.scale - top_mean), np.exp(0.5 * log_weight + p.scale - top)
     one = np.exp(0.5 * log_weight + top_mean - top)
     variance, largest = 0.0, 0.0
     for component in (p.constant, p.along):
+        # Var_t = E_t (component - mean)^2
         mean = float(plain @ component.sum(axis=1))
         deviation = root[:, None] * component - (one * mean)[:, None]
         variance += float((deviation**2).sum())
@@ -188,7 +194,7 @@ def _integral(p: _Profile, step: float, log_norm: float) -> tuple[Scaled, float]
     lost = 2.0 * float(((root * p.rounding) ** 2).sum())
     error = 2.0 * math.sqrt(variance * lost) + lost + 64 * _EPS * variance
     log_mean = math.log(largest) + top_mean if largest > 0 else -math.inf
-    return Scaled(variance, error, 2.0 * top), log_mean
+    return Scaled(variance, error, exponent), log_mean
 
 
 def ridge_variance(ridge: Ridge, sphere: Sphere) -> Scaled:
@@ -200,24 +206,25 @@ def ridge_variance(ridge: Ridge, sphere: Sphere) -> Scaled:
     if sphere.dim == 1:  # v and -v: cosines do not tell them apart
         sphere = Sphere(1, sphere.radius, tuple((n, 0.0, b) for n, _, b in sphere.harmonics if b != 0))
     if ridge.weight == 0 or not sphere.harmonics or ridge.vanishes(sphere):
-        return Scaled(0.0, 0.0, 0.0)
+        return Scaled(0.0)
     found = _two_points(ridge, sphere) if sphere.dim == 1 else _over_sphere(ridge, sphere)
-    exponent = found.exponent + 2.0 * (sphere.base + math.log(abs(ridge.weight)))
-    slack = _EPS * (abs(exponent) + 16.0) * found.value
-    return Scaled(found.value, found.error + slack, exponent)
+    log_factor = 2.0 * (sphere.base + math.log(abs(ridge.weight)))
+    slack = _EPS * (abs(found.exponent * _LOG2 + log_factor) + 16.0) * found.mantissa
+    return Scaled(found.mantissa, found.error + slack, found.exponent).times_exp(log_factor)
 
 
 def _two_points(ridge: Ridge, sphere: Sphere) -> Scaled:
-    def variance(fineness: float) -> Scaled:
+    def variance(fineness: float) -> tuple[float, float, float]:
+        """The variance over v and -v, its rounding error and the log of their unit."""
         p = _profile(ridge, sphere, np.array([40.0]), -math.inf, fineness)  # tanh(40) = 1
         halves = [(p.constant[0, 0] - p.constant[0, 1]) / 2, (p.along[0, 0] - p.along[0, 1]) / 2]
         value = math.fsum(float(half) ** 2 for half in halves)
         lost = float(p.rounding[0])
-        return Scaled(value, 2 * math.sqrt(value) * lost + lost**2, 2.0 * float(p.scale[0]))
+        return value, 2 * math.sqrt(value) * lost + lost**2, 2.0 * float(p.scale[0])
 
-    found = variance(1.0)
-    inner = abs(variance(1.4).value - found.value) if ridge.unit.is_quadrature else 0.0
-    return Scaled(found.value, found.error + inner, found.exponent)
+    value, error, log_unit = variance(1.0)
+    inner = abs(variance(1.4)[0] - value) if ridge.unit.is_quadrature else 0.0
+    return Scaled(value, error + inner).times_exp(log_unit)
 
 
 def _over_sphere(ridge: Ridge, sphere: Sphere) -> Scaled:
@@ -236,9 +243,9 @@ def _over_sphere(ridge: Ridge, sphere: Sphere) -> Scaled:
         points = points.joined(_profile(ridge, sphere, points.y[between] + 0.5 * step, floor))
         step *= 0.5
         finer, log_mean = _integral(points, step, log_norm)
-        change = abs(finer.value - value.value * math.exp(value.exponent - finer.exponent))
+        change = abs(finer.mantissa - power_of_two(value.mantissa, value.exponent - finer.exponent))
         value = finer
-        if change <= max(1e-13 * value.value, value.error):
+        if change <= max(1e-13 * value.mantissa, value.error):
             break
     inner = 0.0
     if ridge.unit.is_quadrature:
@@ -246,9 +253,9 @@ def _over_sphere(ridge: Ridge, sphere: Sphere) -> Scaled:
         again, same = (
             _integral(_profile(ridge, sphere, coarse.y, floor, fine), step, log_norm)[0] for fine in (1.4, 1.0)
         )
-        first, second = (part.value * math.exp(part.exponent - value.exponent) for part in (same, again))
+        first, second = (power_of_two(part.mantissa, part.exponent - value.exponent) for part in (same, again))
         inner = abs(first - second)
-    return Scaled(value.value, value.error + change + inner, value.exponent)
+    return Scaled(value.mantissa, value.error + change + inner, value.exponent)
 
 
 def _scanned(ridge: Ridge, sphere: Sphere, step: float, log_norm: float) -> _Profile:
