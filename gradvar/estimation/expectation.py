@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ..classes.inputs import Inputs
 from ..core.arguments import Array, Stream, stream
 from ..core.errors import NonFiniteError
+from ..core.numbers import Scaled
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
 from .pilot import planned_size
@@ -37,25 +38,13 @@ def rows_per_tile(row_size: int, largest: int) -> int:
     return rows
 
 
-@dataclass(frozen=True)
-class _Enumerated:
-    f: Columns
-    inputs: Inputs
-
-    def __call__(self, block: tuple[int, int]) -> Array:
-        start, stop = block
-        return self.inputs.weights(start, stop) @ self.f(self.inputs.points(start, stop))
+def _weighted_sum(f: Columns, inputs: Inputs, block: tuple[int, int]) -> Array:
+    return inputs.weights(*block) @ f(inputs.points(*block))
 
 
-@dataclass(frozen=True)
-class _Sampled:
-    f: Columns
-    inputs: Inputs
-    seed: np.random.SeedSequence
-
-    def __call__(self, task: tuple[int, int, int]) -> Array:
-        key, tile, size = task
-        return self.f(self.inputs.sample(size, stream(self.seed, key, tile)))
+def _at_sample(f: Columns, inputs: Inputs, seed: np.random.SeedSequence, task: tuple[int, int, int]) -> Array:
+    key, tile, size = task
+    return f(inputs.sample(size, stream(seed, key, tile)))
 
 
 def expectation(
@@ -132,28 +121,21 @@ def _enumerate(f: Columns, inputs: Inputs, settings: Settings, method: str, rows
     n = inputs.n_points
     assert n is not None
     blocks = ((start, min(start + rows, n)) for start in range(0, n, rows))
-    with closing(ordered_map(_Enumerated(f, inputs), blocks, settings.executor)) as results:
+    with closing(ordered_map(partial(_weighted_sum, f, inputs), blocks, settings.executor)) as results:
         sums = np.array(list(results))
     if not np.isfinite(sums).all():
         raise NonFiniteError(f"the sum over all {n:,} inputs overflows float64; rescale the weights of the model")
     seconds = time.perf_counter() - begin
+    guarantee = f"exact up to float64 rounding: a sum over all {n:,} inputs"
     return [
-        Estimate(
-            mantissa=mean,
-            mantissa_interval=(mean * (1 - ROUNDING), mean * (1 + ROUNDING)),
-            exact=True,
-            method=method,
-            guarantee=f"exact up to float64 rounding: a sum over all {n:,} inputs",
-            n_evaluated=n,
-            seconds=seconds,
-        )
+        Estimate.exactly(Scaled(mean, mean * ROUNDING), method, guarantee, n_evaluated=n, seconds=seconds)
         for mean in (math.fsum(column) for column in sums.T)
     ]
 
 
 def _values(f: Columns, inputs: Inputs, settings: Settings, key: int, n: int, rows: int) -> Iterator[Array]:
     tasks = ((key, tile, min(rows, n - tile * rows)) for tile in range(math.ceil(n / rows)))
-    with closing(ordered_map(_Sampled(f, inputs, settings.seed), tasks, settings.executor)) as results:
+    with closing(ordered_map(partial(_at_sample, f, inputs, settings.seed), tasks, settings.executor)) as results:
         yield from results
 
 
@@ -167,23 +149,19 @@ def sampled_mean(values: Array, settings: Settings, name: str, method: str, seco
     mean = math.fsum(values) / n
     # Two-pass; rounding keeps a constant column from claiming an interval of width zero.
     error = math.sqrt(math.fsum((values - mean) ** 2) / (n - 1) / n) + ROUNDING * mean
-    # Zeros only: the samples never met what the expectation consists of, and nothing bounds it from above.
-    resolved = bool(values.any())
-    if not resolved:
-        error = math.inf
     half = settings.quantile * error
-    return Estimate(
-        mantissa=mean,
-        mantissa_interval=(mean - half, mean + half),
-        mantissa_error=error,
-        mantissa_upper=mean + settings.one_sided_quantile * error,
-        exact=False,
-        method=method,
-        guarantee=f"unbiased: {name} over {n * each:,} sampled inputs, normal interval",
+    return Estimate.sampled(
+        mean,
+        (mean - half, mean + half),
+        method,
+        f"unbiased: {name} over {n * each:,} sampled inputs, normal interval",
+        # Zeros only: the samples never met what the expectation consists of, and nothing bounds it from above.
+        resolved=bool(values.any()),
+        error=error,
+        upper=mean + settings.one_sided_quantile * error,
         confidence=settings.confidence,
         n_samples=n * each,
         seconds=seconds,
-        resolved=resolved,
     )
 
 

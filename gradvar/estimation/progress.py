@@ -30,19 +30,17 @@ class Progress:
 
     def advance(self, work: int, estimate: Callable[[], Estimate | None]) -> None:
         """Say that units of work are done, and what the estimate is now; it is computed only where it is shown."""
-        so_far = estimate() if self.bar is not None or callable(self.reporter) else None
-        if self.bar is not None and so_far is None:
-            self.bar.update(work)
-        elif so_far is None:
-            return
-        elif self.bar is not None:
-            value = format_number(so_far.mantissa, so_far.exponent)
-            low, high = so_far.mantissa_interval
-            half = format_number((high - low) / 2, so_far.exponent)
-            self.bar.set_postfix_str(f"{so_far.n_samples:,} samples, {value} +- {half}", refresh=False)
-            self.bar.update(work)
-        elif callable(self.reporter):
+        shown = self.bar is not None or callable(self.reporter)
+        so_far = estimate() if shown else None
+        if callable(self.reporter) and so_far is not None:
             self.reporter(so_far)
+        if self.bar is None:
+            return
+        if so_far is not None:
+            low, high = so_far.mantissa_interval
+            value, half = (format_number(x, so_far.exponent) for x in (so_far.mantissa, (high - low) / 2))
+            self.bar.set_postfix_str(f"{so_far.n_samples:,} samples, {value} +- {half}", refresh=False)
+        self.bar.update(work)
 
 
 @contextmanager

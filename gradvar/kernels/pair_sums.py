@@ -11,9 +11,12 @@ Matrix = NDArray[np.float64]
 Factor = NDArray[np.floating]
 
 
+@compiled
 def multiply_into(total: Matrix, left: Factor, right: Factor) -> None:
     """Add the entrywise product of two matrices, float64 or float32, to a third, in place."""
-    _multiply_into(total, left, right)
+    for i in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            total[i, j] += left[i, j] * right[i, j]
 
 
 def pair_sums(kernel: Matrix, covariance: Matrix) -> tuple[Matrix, Matrix, Matrix]:
@@ -68,13 +71,6 @@ def pair_sums_on_the_cube(
     mean, mean2 = _at_weights(table, words, centred), _at_weights(table, words2, centred)
     _pair_sums_on_the_cube(kernel, deltas, float(width), words, words2, table, mean, mean2, own, rows, columns, moments)
     return rows, columns, moments.sum(axis=1)
-
-
-@compiled
-def _multiply_into(total: Matrix, left: Factor, right: Factor) -> None:
-    for i in range(total.shape[0]):
-        for j in range(total.shape[1]):
-            total[i, j] += left[i, j] * right[i, j]
 
 
 @compiled

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +70,7 @@ class Regression(CachedPerProcess):
     def __init__(self, problem: Problem, seed: np.random.SeedSequence, shapes: list[tuple[int, int]], q: int) -> None:
         super().__init__()
         self.problem, self.shapes, self.q = problem, shapes, q
-        self._fit = _Fit(problem, seed, q)
+        self._fit = partial(_fit, problem, seed, q)
         self.restore()
 
     def restore(self) -> None:
@@ -144,26 +144,18 @@ def regression(problem: Problem, settings: Settings) -> Regression | None:
     return fitted
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """One tile's sums of f f' and of f s."""
-
-    problem: Problem
-    seed: np.random.SeedSequence
-    q: int
-
-    def __call__(self, task: tuple[int, int]) -> tuple[Array, list[Array]]:
-        tile, size = task
-        x = self.problem.inputs.sample(size, stream(self.seed, Stream.CONTROL_VARIATES, tile))
-        f = _functions(self.problem, x)[:, : self.q]
-        parts = []
-        for left, right in self.problem.signal_factors(x):
-            shape = (self.q, left.shape[1], right.shape[1])
-            if right.shape[1] == 1:
-                parts.append((f.T @ (left * right)).reshape(shape))
-            else:
-                parts.append(((f[:, :, None] * left[:, None, :]).reshape(size, -1).T @ right).reshape(shape))
-        return f.T @ f, parts
+def _fit(problem: Problem, seed: np.random.SeedSequence, q: int, task: tuple[int, int]) -> tuple[Array, list[Array]]:
+    """The sums over one tile of f f' and of f s."""
+    tile, size = task
+    x = problem.inputs.sample(size, stream(seed, Stream.CONTROL_VARIATES, tile))
+    f, parts = _functions(problem, x)[:, :q], []
+    for left, right in problem.signal_factors(x):
+        shape = (q, left.shape[1], right.shape[1])
+        if right.shape[1] == 1:
+            parts.append((f.T @ (left * right)).reshape(shape))
+        else:
+            parts.append(((f[:, :, None] * left[:, None, :]).reshape(size, -1).T @ right).reshape(shape))
+    return f.T @ f, parts
 
 
 def _functions(problem: Problem, x: Array) -> Array:

@@ -111,34 +111,25 @@ def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progres
 
 
 def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
-    n, norms = sums.n, sampled_norms(sums.norms, settings, seconds)
-    statistic = sums.statistic() if n >= 4 else None
-    sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
-    if statistic is None or not statistic.resolved:
-        return Estimate.sampled(
-            math.nan if statistic is None else statistic.value,
-            (-math.inf, math.inf),
-            "monte-carlo (U-statistic)",
-            f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance",
-            resolved=False,
-            error=math.inf,
-            upper=math.inf,
-            confidence=settings.confidence,
-            n_samples=n,
-            seconds=seconds,
-            norms=norms,
-        )
-    found = statistic.moments
+    n, statistic = sums.n, sums.statistic()
+    found, resolved = statistic.moments, statistic.resolved
     # Pairs that all have one value leave an error of rounding, not none.
     rounding = ROUNDING * abs(found.value) + statistic.rounding
     low, high = found.interval(found.quantile(0.5 + settings.confidence / 2))
     resolution = settings.quantile * math.sqrt(found.noise)
+    sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
+    guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
+    if resolved:
+        smallest = format_number(resolution, digits=2)
+        guarantee = (
+            f"unbiased: U-statistic over {sampled}, score interval; a variance below {smallest} looks like zero to them"
+        )
     return Estimate.sampled(
         found.value,
         (low - rounding, high + rounding),
         "monte-carlo (U-statistic)",
-        f"unbiased: U-statistic over {sampled}, score interval; a variance below {format_number(resolution, digits=2)} "
-        "looks like zero to them",
+        guarantee,
+        resolved=resolved,
         error=math.sqrt(found.variance(n)) + rounding,
         upper=found.interval(found.quantile(settings.confidence))[1] + rounding,
         resolution=resolution,
@@ -146,5 +137,5 @@ def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
         n_samples=n,
         seconds=seconds,
         zeta=(max(found.zeta1, 0.0), found.zeta2),
-        norms=norms,
+        norms=sampled_norms(sums.norms, settings, seconds),
     )
