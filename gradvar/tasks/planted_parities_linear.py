@@ -94,15 +94,14 @@ def _derivative_at_zero(problem: Problem) -> tuple[float, float]:
 
 def _variance(d: int, k: int, w: Array, b: float) -> Scaled:
     """Var for dloss/dp = <w, x> - b y, with a bound on its rounding."""
-    c = b if k == 1 else b / 2
+    c, others = b if k == 1 else b / 2, max(d - 1, 1)
     # m_i = (k-1)/(2(d-1)) (S - w_i) - c
-    total = math.fsum(w)
-    share = (k - 1) / (2 * (d - 1)) if k > 1 else 0.0
+    total, share = math.fsum(w), (k - 1) / (2 * others)
     means = share * (total - w) - c
     # Var = q (1-q) sum_i m_i^2 + k (k-1)(d-k)/(4 (d-1)^2) Q
     q = k / d
     spread = math.fsum((w - total / d) ** 2)
-    rest = k * (k - 1) * (d - k) / (4 * (d - 1) ** 2) if k > 1 else 0.0
+    rest = k * (k - 1) * (d - k) / (4 * others**2)
     variance = q * (1 - q) * math.fsum(means**2) + rest * spread
     # Var is the squared norm of the deviations over i and A, and rounding moves each of them by a few eps of its terms.
     size = float(np.abs(w).max())
