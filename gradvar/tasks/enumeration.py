@@ -55,7 +55,7 @@ class TaskEnumeration:
         """Return None where the tasks say their probabilities and labels, and all of it fits."""
         refused = not_for_tasks(problem)
         if refused is not None:
-            return refused
+            return NotApplicableError(refused)
         hypotheses, points = problem.hypotheses, problem.inputs.n_points
         if points is None:
             return NotApplicableError(f"the inputs are infinitely many ({problem.inputs!r})")

@@ -8,22 +8,20 @@ from typing import cast
 import numpy as np
 
 from ..core.arguments import Array, finite
-from ..core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
+from ..core.errors import LabelError, NonFiniteError, ShapeError
 from ..problem import Factors, Moment, Problem, norms_sq
 from .base import DrawsExamples
 from .mixture import Members, Mixture
 
 
-def not_for_tasks(problem: Problem) -> NotApplicableError | None:
+def not_for_tasks(problem: Problem) -> str | None:
     """Return None for the variance and a model at fixed weights, else why no task class has what is asked for."""
-    if problem.weightless:
-        return NotApplicableError(problem.weightless)
     if problem.moment is not Moment.VARIANCE:
-        return NotApplicableError(
+        return (
             f"tasks with inputs of their own have the variance only: {problem.moment.value} is a moment of targets h "
             "that share their inputs"
         )
-    return None
+    return problem.weightless
 
 
 def draw_examples(hypotheses: DrawsExamples[Members], m: int, n: int, rng: np.random.Generator) -> tuple[Array, Array]:

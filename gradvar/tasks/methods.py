@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from ..core.errors import NotApplicableError, TooLargeError
-from ..estimation.settings import Settings
-from ..methods.base import Method, choose
+from ..methods.base import Choice, FirstOf, Method, choose
 from ..methods.closed_form import ClosedForm
+from ..methods.closed_form.one_member import OneMember
 from ..methods.enumeration.enumeration import Enumeration
 from ..methods.monte_carlo.monte_carlo import MonteCarlo
 from ..problem import Problem
-from ..results.estimate import Estimate
 from .enumeration import TaskEnumeration
 from .pairs import TaskPairs
 from .planted_parities_linear import PlantedParitiesLinear
 
-_THEOREMS: tuple[Method, ...] = (ClosedForm(), PlantedParitiesLinear())
-_AUTO_WORK = 2**35
-"""Products that take about a minute."""
+_THEOREMS: tuple[Method, ...] = (OneMember(), PlantedParitiesLinear())
+_MAX_WORK = 2.0**35
+"""Products that take about a minute: an enumeration with more is left out where there is another method."""
 
 
 def task_methods(method: Method) -> tuple[Method, ...]:
@@ -27,15 +25,10 @@ def task_methods(method: Method) -> tuple[Method, ...]:
         return (TaskEnumeration(method.max_memory, method.max_work),)
     if isinstance(method, MonteCarlo):
         return (TaskPairs(),)
-    if method.name == "auto":
-        return (*_THEOREMS, TaskEnumeration(max_work=_AUTO_WORK), TaskPairs())
-    return (method,)
+    return (*_THEOREMS, TaskEnumeration(), TaskPairs()) if method.name == "auto" else (method,)
 
 
-def estimate_tasks(problem: Problem, method: Method, settings: Settings) -> Estimate:
-    """Return the variance of a task problem by the first of these methods that covers it."""
-    try:
-        choice = choose(task_methods(method), problem)
-    except (NotApplicableError, TooLargeError) as error:
-        raise type(error)(f"method={method.name!r} declines this problem: {error}") from None
-    return choice.estimate(problem, settings)
+def choose_for_tasks(method: Method, problem: Problem) -> Choice:
+    """Choose among the methods that this one stands for."""
+    none = method.none if isinstance(method, FirstOf) else FirstOf.none
+    return choose(task_methods(method), problem, _MAX_WORK, none)

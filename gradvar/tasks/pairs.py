@@ -67,7 +67,7 @@ class TaskPairs(Sampler):
         """Return None for a task class and a model with at most 2^23 parameters."""
         refused = not_for_tasks(problem)
         if refused is not None:
-            return refused
+            return NotApplicableError(refused)
         if not isinstance(problem.hypotheses, DrawsExamples):
             return NotApplicableError(f"{problem.hypotheses!r} has no method `draw(members, n, rng)`")
         if problem.predictor.n_parameters > _MOST_PARAMETERS:

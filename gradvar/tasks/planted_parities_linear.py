@@ -18,16 +18,15 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..core.arguments import Array
-from ..core.errors import NotApplicableError
 from ..core.numbers import Scaled
 from ..estimation.expectation import ROUNDING
 from ..estimation.settings import Settings
 from ..losses import AffineLoss
+from ..methods.closed_form.theorem import Theorem
 from ..models import Linear
 from ..problem import Problem
 from ..results.estimate import Estimate
@@ -37,32 +36,25 @@ from .planted_parities import PlantedParities
 _EPS = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
-class PlantedParitiesLinear:
+class PlantedParitiesLinear(Theorem):
     """Planted parities with the linear model, for a loss that is affine in p, or at w = 0. Exact; costs dim."""
 
-    name: str = field(default="closed-form", init=False)
+    statement = "planted parities with the linear model, from the first two moments of the tasks"
 
-    def declines(self, problem: Problem) -> ValueError | None:
+    def uncovered(self, problem: Problem) -> str | None:
         """Return None for planted parities and the linear model, with a loss that is affine in p, or at w = 0."""
         hypotheses, model, loss = problem.hypotheses, problem.model, problem.loss
         if not isinstance(hypotheses, PlantedParities):
-            return NotApplicableError("the class is not that of planted parities")
+            return "the class is not that of planted parities"
         if not isinstance(model, Linear):
-            return NotApplicableError("the moments of planted parities give the gradient of the linear model only")
+            return "the moments of planted parities give the gradient of the linear model only"
         if model.weights.any() and not isinstance(loss, AffineLoss):
-            return NotApplicableError(
-                f"the loss {loss.name!r} at weights other than 0 needs more of the tasks than two moments"
-            )
+            return f"the loss {loss.name!r} at weights other than 0 needs more of the tasks than two moments"
         return not_for_tasks(problem)
 
     def work(self, problem: Problem) -> float:
         """Return the dimension."""
         return float(problem.inputs.dim)
-
-    def plan(self, problem: Problem) -> str:
-        """State the theorem."""
-        return "planted parities with the linear model, from the first two moments of the tasks"
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return Var, exact up to rounding."""

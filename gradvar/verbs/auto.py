@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..methods.base import Choice, FirstOf, Method, choose
+from ..methods.base import Choice, FirstOf, Method
 from ..methods.closed_form import THEOREMS, ClosedForm
 from ..methods.enumeration.enumeration import Enumeration
 from ..methods.monte_carlo.monte_carlo import MonteCarlo
 from ..problem import Problem
 from ..tasks.base import DrawsExamples
-from ..tasks.methods import task_methods
+from ..tasks.methods import choose_for_tasks
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Auto(FirstOf):
             When none covers the problem, with the reason of each.
         """
         if isinstance(problem.hypotheses, DrawsExamples):
-            return choose(task_methods(self), problem)
+            return choose_for_tasks(self, problem)
         return super().select(problem)
 
 

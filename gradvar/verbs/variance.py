@@ -23,7 +23,7 @@ from ..models.infinite_mlp import InfiniteMLP
 from ..problem import Problem
 from ..results.estimate import Estimate
 from ..tasks.base import DrawsExamples
-from ..tasks.methods import estimate_tasks
+from ..tasks.methods import choose_for_tasks
 from .auto import as_method
 
 
@@ -98,10 +98,11 @@ def gradient_variance(
 
 def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
     """Return the method's estimate, or raise the reason why it declines."""
-    if isinstance(problem.hypotheses, DrawsExamples):
-        return estimate_tasks(problem, method, settings)
     try:
-        choice = method.select(problem) if isinstance(method, FirstOf) else choose((method,), problem)
+        if isinstance(problem.hypotheses, DrawsExamples):
+            choice = choose_for_tasks(method, problem)
+        else:
+            choice = method.select(problem) if isinstance(method, FirstOf) else choose((method,), problem)
     except (NotApplicableError, TooLargeError) as declined:
         raise type(declined)(f"method={method.name!r} declines this problem: {declined}") from None
     return choice.estimate(problem, settings)

@@ -80,6 +80,15 @@ def test_auto_says_which_it_takes(H, model, name: str):
     assert gv.gradient_variance(H, model, max_samples=64, rng=0).method.startswith(name)
 
 
+def test_auto_leaves_out_an_enumeration_of_more_than_about_a_minute():
+    H, wide = gv.PlantedParities(13, 5), gv.MLP.random([13, 256, 1], rng=0)
+    choice = gv.Auto().select(gv.Problem(H, wide))
+    assert choice.method == TaskPairs()
+    assert "not enumeration: it takes about 4e+10 multiplications, more than 3.4e+10" in choice.reason
+    assert gv.Auto().select(gv.Problem(H, gv.MLP.random([13, 64, 1], rng=0))).method == TaskEnumeration()
+    assert TaskEnumeration().declines(gv.Problem(H, wide)) is None
+
+
 @pytest.mark.parametrize("moment", [Moment.SECOND, Moment.MEAN])
 @pytest.mark.parametrize("method", [PlantedParitiesLinear(), TaskEnumeration(), TaskPairs()], ids=lambda m: m.name)
 def test_moments_of_targets_that_share_their_inputs_are_declined(moment: Moment, method):
