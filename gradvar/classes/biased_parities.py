@@ -9,16 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
 
-from ..core.arguments import Array, SeedLike, inputs_of, integer, number
+from ..core.arguments import Array, integer, number
 from ..core.errors import ShapeError
 from ..kernels.bits import pack
 from .formulas.biased_gram import log2_norm_of_all, log2_norm_of_degree
 from .inputs import Hypercube
-from .members.target_class import TargetClass
+from .inputs.hypercube import cube_points
+from .members.coordinate_sets import CoordinateSets
 from .parities import Parities, SparseParities
 
 
-class BiasedParities(TargetClass):
+class BiasedParities(CoordinateSets):
     r"""Parities on the cube {-1, +1}^dim whose coordinates are independent with E x_i = bias = mu.
 
     One member for each set S of coordinates, or each with |S| = degree. With sigma^2 = 1 - mu^2,
@@ -74,13 +75,12 @@ class BiasedParities(TargetClass):
     ) -> None:
         self.inputs: Hypercube = Hypercube(integer("dim", dim, 1), number("bias", bias))
         self.dim, self.bias = self.inputs.dim, self.inputs.bias
-        self.degree = None if degree is None else integer("degree", degree, 0, self.dim)
+        self.degree = self._set_size = None if degree is None else integer("degree", degree, 0, self.dim)
         if not isinstance(normalised, (bool, np.bool_)):
             raise TypeError(f"`normalised` must be True or False, got {normalised!r}")
         self.normalised = bool(normalised)
         # The same sets of coordinates; without normalisation also the same functions, with another distribution of x.
         self._uniform = Parities(self.dim) if self.degree is None else SparseParities(self.dim, self.degree)
-        self.size: int = self._uniform.size
         self._are_signs = self.bias == 0 or not self.normalised
         self._plus = 1.0 if self._are_signs else math.sqrt((1 - self.bias) / (1 + self.bias))
         """The value of one coordinate at +1; at -1 it is minus the reciprocal."""
@@ -89,14 +89,8 @@ class BiasedParities(TargetClass):
         degree = "" if self.degree is None else f", degree={self.degree}"
         return f"BiasedParities(dim={self.dim}, bias={self.bias!r}{degree}, normalised={self.normalised})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, BiasedParities) and self._parameters == other._parameters
-
-    def __hash__(self) -> int:
-        return hash(self._parameters)
-
     @property
-    def _parameters(self) -> tuple[int, float, int | None, bool]:
+    def _key(self) -> tuple[object, ...]:
         return self.dim, self.bias, self.degree, self.normalised
 
     @property
@@ -114,11 +108,6 @@ class BiasedParities(TargetClass):
     def label_evidence(self) -> tuple[str, str]:
         """Whether all values are -1 and +1 is a matter of the definition."""
         return "proved", "every target takes the values -1 and +1 only"
-
-    @property
-    def log2_size(self) -> float:
-        """log2 |H|."""
-        return self._uniform.log2_size
 
     @property
     def is_orthonormal(self) -> bool:
@@ -142,13 +131,13 @@ class BiasedParities(TargetClass):
         Exact up to rounding: a relative error of about (d + |log2|) 2^-53. Costs min(degree, dim - degree).
         """
         if self.is_orthonormal:
-            return self._uniform.operator_norm(centred)
+            return super().operator_norm(centred)
         return float(np.exp2(self.log2_operator_norm(centred)))
 
     def log2_operator_norm(self, centred: bool = True) -> float:
         """Return its base-2 logarithm, at any dimension; -inf for the centred norm of one member."""
         if self.is_orthonormal:
-            return -math.inf if centred and self.size == 1 else -self.log2_size
+            return super().log2_operator_norm(centred)
         if self.degree is None:
             return log2_norm_of_all(self.dim, self.bias, centred)
         return log2_norm_of_degree(self.dim, self.degree, self.bias, centred)
@@ -160,24 +149,6 @@ class BiasedParities(TargetClass):
         base = 0.0 if self.normalised else self.bias
         table = base ** np.arange(self.dim + 1.0)
         return look_up_distances(pack(self._sets(members)), pack(self._sets(members2)), table)
-
-    def members(self) -> npt.NDArray[np.bool_]:
-        """Return all members as rows v, v_i = [i in S], shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
-        return self._uniform.members()
-
-    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
-        v = np.zeros(self.dim, dtype=np.bool_)
-        left = self.degree
-        for i in reversed(range(self.dim)):
-            # Sets come in the order of their largest coordinates: those that end before i come first.
-            before = 1 << i if left is None else math.comb(i, left)
-            if number >= before:
-                v[i], number, left = True, number - before, None if left is None else left - 1
-        return v
-
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
-        """Return m members drawn independently, as rows v of shape (m, dim)."""
-        return self._uniform.sample(integer("m", m, 0), rng)
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return h(x) for each member.
@@ -310,17 +281,5 @@ class BiasedParities(TargetClass):
         with np.errstate(over="ignore"):
             return np.asarray(signs * np.exp(xlogy(self.dim - minus, at_plus) + xlogy(minus, abs(at_minus))))
 
-    def _sets(self, members: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        v = np.asarray(members)
-        if v.ndim != 2 or v.shape[1] != self.dim:
-            raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
-        if not ((v == 0) | (v == 1)).all():
-            raise ValueError(f"`members` must be rows of True and False for {self!r}, got {v.dtype} values besides")
-        return v.astype(np.bool_)
-
     def _signs(self, x: npt.ArrayLike) -> Array:
-        array = inputs_of(x, self.dim, repr(self))
-        if not (np.abs(array) == 1).all():
-            row, column = (int(i) for i in np.argwhere(np.abs(array) != 1)[0])
-            raise ValueError(f"`x` must hold only -1 and +1 for {self!r}, got {array[row, column]} in row {row}")
-        return array
+        return cube_points(x, self.dim, repr(self))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import SupportsIndex, cast
@@ -91,11 +90,6 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
     def description(self) -> str:
         """The class in words."""
         return f"{self.size:,} functions given by their values"
-
-    @property
-    def log2_size(self) -> float:
-        """log2 m."""
-        return math.log2(self.size)
 
     @property
     def values(self) -> Array:

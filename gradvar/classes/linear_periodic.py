@@ -84,14 +84,8 @@ class LinearPeriodic(TargetClass):
         wave = "" if self.wave.name == "cosine" else f", wave={self.wave.name!r}"
         return f"LinearPeriodic(dim={self.dim}, radius={self.radius:g}{wave})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LinearPeriodic) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
     @property
-    def _key(self) -> tuple[int, float, Wave]:
+    def _key(self) -> tuple[object, ...]:
         return self.dim, self.radius, self.wave
 
     @property
@@ -99,11 +93,6 @@ class LinearPeriodic(TargetClass):
         """The class in words."""
         function = "cos<v, x>" if self.wave.name == "cosine" else f"psi(<v, x>/2 pi), psi the {self.wave.name} wave"
         return f"{function}, v uniform on the sphere of radius {self.radius:g} in R^{self.dim}"
-
-    @property
-    def log2_size(self) -> float:
-        """inf; in dimension 1, 1.0, or 0.0 for an even wave."""
-        return math.inf if self.size is None else math.log2(self.size)
 
     @property
     def size(self) -> int | None:

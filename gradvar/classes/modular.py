@@ -69,11 +69,9 @@ class ModularMultiples(CyclicOrbit):
         encoding = "" if self.inputs.encoding == "bits" else f", encoding={self.inputs.encoding!r}"
         return f"ModularMultiples(p={self.p}{wave}{units}{encoding})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ModularMultiples) and (self.inputs, self.wave) == (other.inputs, other.wave)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.inputs, self.wave))
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return self.inputs, self.wave
 
     @property
     def description(self) -> str:
@@ -125,11 +123,9 @@ class DiscreteLog(CyclicOrbit):
         encoding = "" if self.inputs.encoding == "bits" else f", encoding={self.inputs.encoding!r}"
         return f"DiscreteLog(p={self.p}{encoding})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DiscreteLog) and self.inputs == other.inputs
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.inputs))
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return (self.inputs,)
 
     @property
     def description(self) -> str:

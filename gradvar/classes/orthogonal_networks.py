@@ -10,17 +10,17 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
-from ..core.errors import NotApplicableError, ShapeError, TooLargeError
+from ..core.arguments import Array, inputs_of, integer
+from ..core.errors import NotApplicableError
 from .formulas.sine_products import HALVES, SLOPES, Half, mean_square, separate
 from .inputs import Gaussian
-from .members.target_class import TargetClass
+from .members.coordinate_sets import CoordinateSets
 
 _LARGEST_DEGREE = 16
 _LISTED, _BLOCK = 2**15, 2**11
 
 
-class OrthogonalNetworks(TargetClass):
+class OrthogonalNetworks(CoordinateSets):
     r"""The C(dim, degree) networks of one hidden layer that are parities of k = degree coordinates, x ~ N(0, I).
 
     For a set S of k coordinates, with an activation phi, up to the constant that makes E f_S^2 = 1,
@@ -75,13 +75,12 @@ class OrthogonalNetworks(TargetClass):
 
     def __init__(self, dim: SupportsIndex, degree: SupportsIndex, activation: str = "tanh") -> None:
         self.dim = integer("dim", dim, 1)
-        self.degree = integer("degree", degree, 1, min(self.dim, _LARGEST_DEGREE))
+        self.degree = self._set_size = integer("degree", degree, 1, min(self.dim, _LARGEST_DEGREE))
         names = [*HALVES, "identity"]
         if activation not in names:
             raise ValueError(f"`activation` must be one of {', '.join(map(repr, names))}, got {activation!r}")
         self.activation = activation
         self.inputs = Gaussian(self.dim)
-        self.size: int = math.comb(self.dim, self.degree)
         half = HALVES.get(activation)
         if half is None or half.odd != bool(self.degree % 2):
             if self.degree != 1 or activation not in SLOPES:
@@ -100,21 +99,15 @@ class OrthogonalNetworks(TargetClass):
         self._half = half
         self._mean_square = 1.0 if self._linear else mean_square(half, self.degree)
 
-    def __reduce__(self) -> tuple[type[OrthogonalNetworks], tuple[int, int, str]]:
+    def __reduce__(self) -> tuple[type[OrthogonalNetworks], tuple[object, ...]]:
         return OrthogonalNetworks, self._key
 
     def __repr__(self) -> str:
         activation = "" if self.activation == "tanh" else f", activation={self.activation!r}"
         return f"OrthogonalNetworks(dim={self.dim}, degree={self.degree}{activation})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OrthogonalNetworks) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
     @property
-    def _key(self) -> tuple[int, int, str]:
+    def _key(self) -> tuple[object, ...]:
         return self.dim, self.degree, self.activation
 
     @property
@@ -126,47 +119,6 @@ class OrthogonalNetworks(TargetClass):
             f"the C({self.dim}, {self.degree}){count} orthogonal networks of {units:,} {self.activation} units on "
             f"{self.degree} of {self.dim} coordinates"
         )
-
-    @property
-    def log2_size(self) -> float:
-        """log2 C(dim, degree)."""
-        return math.log2(self.size)
-
-    def operator_norm(self, centred: bool = True) -> float:
-        """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact: 1/|H|; 0 for one member."""
-        return 0.0 if centred and self.size == 1 else 1 / self.size
-
-    def log2_operator_norm(self, centred: bool = True) -> float:
-        """Return its base-2 logarithm, -log2_size; -inf for one member, centred."""
-        return -math.inf if centred and self.size == 1 else -self.log2_size
-
-    def members(self) -> npt.NDArray[np.bool_]:
-        """Return all members as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
-        if self.size * self.dim > 2**30:
-            raise TooLargeError(
-                f"listing the members of {self!r} takes {self.size:,} rows of {self.dim}; draw some with sample(m), or "
-                "take one with member(i)"
-            )
-        sets = itertools.combinations(range(self.dim - 1, -1, -1), self.degree)
-        columns = np.fromiter(itertools.chain.from_iterable(sets), np.int64).reshape(self.size, self.degree)[::-1]
-        rows = np.zeros((self.size, self.dim), dtype=np.bool_)
-        np.put_along_axis(rows, columns, True, axis=1)
-        return rows
-
-    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
-        row = np.zeros(self.dim, dtype=np.bool_)
-        top = self.dim
-        for k in range(self.degree, 0, -1):
-            top = next(c for c in range(top - 1, -1, -1) if math.comb(c, k) <= number)
-            number -= math.comb(top, k)
-            row[top] = True
-        return row
-
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
-        """Return m members drawn independently, as rows v of shape (m, dim)."""
-        rows = np.zeros((integer("m", m, 0), self.dim), dtype=np.bool_)
-        rows[:, : self.degree] = True
-        return generator(rng).permuted(rows, axis=1)
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return f_S(x) for each member.
@@ -310,16 +262,4 @@ class OrthogonalNetworks(TargetClass):
 
     def _columns(self, members: npt.ArrayLike) -> npt.NDArray[np.intp]:
         """The coordinates of each member in increasing order, shape (m, k)."""
-        v = np.asarray(members)
-        if v.ndim != 2 or v.shape[1] != self.dim:
-            raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
-        chosen = v.astype(np.bool_)
-        if not (chosen == v).all():
-            raise ValueError(f"`members` must be rows of True and False for {self!r}, got other values than 0 and 1")
-        counts = np.count_nonzero(chosen, axis=1)
-        if (counts != self.degree).any():
-            row = int(np.argmax(counts != self.degree))
-            raise ValueError(
-                f"`members` must choose {self.degree} coordinates for {self!r}, row {row} has {counts[row]}"
-            )
-        return np.nonzero(chosen)[1].reshape(-1, self.degree)
+        return np.nonzero(self._of_size(self._sets(members)))[1].reshape(-1, self.degree)

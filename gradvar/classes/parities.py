@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -11,20 +10,20 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
-from ..core.errors import ShapeError, TooLargeError
+from ..core.arguments import Array, integer
+from ..core.errors import ShapeError
 from ..kernels.bits import pack
 from .inputs import Hypercube
-from .members.target_class import TargetClass
+from .inputs.hypercube import cube_points
+from .members.coordinate_sets import CoordinateSets
 
 _PROOF = "E chi_S chi_T = E chi_(S xor T) = [S = T] on the uniform cube"
-_MOST_LISTED = 2**20
 _IN_CACHE = 2**15
 """Words of bits that members and inputs are combined in at a time: 256 KiB."""
 
 
-class CubeParities(TargetClass, ABC):
-    """What Parities and SparseParities share: all parities whose degree is in a range of degrees.
+class CubeParities(CoordinateSets, ABC):
+    """All parities whose degree is in a range of degrees: all of them, or those of one degree.
 
     Attributes
     ----------
@@ -32,8 +31,6 @@ class CubeParities(TargetClass, ABC):
         The uniform cube.
     degrees : range
         The degrees |S| of the members.
-    size : int
-        |H|, exactly.
     """
 
     labels = "signs"
@@ -46,21 +43,9 @@ class CubeParities(TargetClass, ABC):
         self.inputs = Hypercube(self.dim)
         self.degrees = degrees
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and (self.dim, self.degrees) == (other.dim, other.degrees)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.dim, self.degrees))
-
     @property
-    @abstractmethod
-    def size(self) -> int:
-        """|H|."""
-
-    @property
-    def log2_size(self) -> float:
-        """log2 |H|."""
-        return math.log2(self.size)
+    def _key(self) -> tuple[object, ...]:
+        return self.dim, self.degrees
 
     @property
     @abstractmethod
@@ -84,23 +69,6 @@ class CubeParities(TargetClass, ABC):
         a, b = self._signs(x), self._signs(x2)
         return look_up_distances(pack(a < 0), pack(b < 0), self.mean_by_weight, self.mean(a), self.mean(b))
 
-    def operator_norm(self, centred: bool = True) -> float:
-        """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact: 1/|H|, underflowing to 0.0.
-
-        A class with one member has nothing to vary: its centred norm is 0.
-        """
-        if centred and self.size == 1:
-            return 0.0
-        return 1 / self.size if self.size < 2**1074 else 0.0
-
-    def members(self) -> npt.NDArray[np.bool_]:
-        """Return all members as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
-        return _rows(self._numbers(), self.dim)
-
-    @abstractmethod
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
-        """Return m members drawn independently, as rows v of shape (m, dim)."""
-
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return h(x) for each member.
 
@@ -116,12 +84,8 @@ class CubeParities(TargetClass, ABC):
         ndarray, shape (m, n)
             Values in {-1, +1}, exact. Costs m n dim / 64.
         """
-        v = np.asarray(members)
-        if v.ndim != 2 or v.shape[1] != self.dim:
-            raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
-        if v.dtype != np.bool_ and not ((v == 0) | (v == 1)).all():
-            raise ValueError(f"`members` must be rows of True and False for {self!r}, got other values than 0 and 1")
-        chosen, negative = pack(v.astype(np.bool_)), pack(self._signs(x) < 0)
+        v = self._sets(members)
+        chosen, negative = pack(v), pack(self._signs(x) < 0)
         values = np.empty((v.shape[0], negative.shape[1]))
         rows = max(1, _IN_CACHE // max(1, negative.shape[1]))
         for start in range(0, v.shape[0], rows):
@@ -157,34 +121,8 @@ class CubeParities(TargetClass, ABC):
         rows *= 2.0**-self.dim
         return np.ascontiguousarray(rows[:, self._numbers()].T)
 
-    def _checked(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-        if rows.ndim != 2 or rows.shape[1] != self.dim:
-            raise ShapeError(
-                f"a member of {self!r} is described by {self.dim} booleans, true where its coordinates are, "
-                f"got shape {rows.shape[1:]}"
-            )
-        chosen = np.asarray(rows == 1)
-        if not (chosen | (rows == 0)).all():
-            raise ValueError(f"a member of {self!r} is described by {self.dim} booleans, got other values than 0 and 1")
-        degrees = np.count_nonzero(chosen, axis=1)
-        wrong = degrees[(degrees < self.degrees[0]) | (degrees > self.degrees[-1])]
-        if wrong.size:
-            raise ValueError(f"{self!r} has no member of degree {wrong[0]}")
-        return chosen
-
-    def _numbers(self) -> npt.NDArray[np.int64]:
-        if self.dim > 30:
-            raise TooLargeError(f"listing members of {self!r} means 2^{self.dim} numbers; use dim <= 30, or sample()")
-        numbers = np.arange(2**self.dim, dtype=np.int64)
-        degree = np.bitwise_count(numbers)
-        return numbers[(degree >= self.degrees[0]) & (degree <= self.degrees[-1])]
-
     def _signs(self, x: npt.ArrayLike) -> Array:
-        array = inputs_of(x, self.dim, repr(self))
-        if not (np.abs(array) == 1).all():
-            row, column = (int(i) for i in np.argwhere(np.abs(array) != 1)[0])
-            raise ValueError(f"`x` must hold only -1 and +1 for {self!r}, got {array[row, column]} in row {row}")
-        return array
+        return cube_points(x, self.dim, repr(self))
 
 
 class Parities(CubeParities):
@@ -215,29 +153,10 @@ class Parities(CubeParities):
         return f"Parities(dim={self.dim})"
 
     @property
-    def size(self) -> int:
-        """2^dim."""
-        return 1 << self.dim
-
-    @property
-    def log2_size(self) -> float:
-        """The dimension."""
-        return float(self.dim)
-
-    @property
     def description(self) -> str:
         """The class in words."""
         count = f" = {self.size:,}" if self.dim < 40 else ""
         return f"all 2^{self.dim}{count} parities"
-
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
-        """Return m members drawn independently, as rows v of shape (m, dim)."""
-        return generator(rng).integers(0, 2, size=(integer("m", m, 0), self.dim)).astype(np.bool_)
-
-    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
-        """The bits of the number."""
-        bits = np.frombuffer(number.to_bytes((self.dim + 7) // 8, "little"), dtype=np.uint8)
-        return np.unpackbits(bits, count=self.dim, bitorder="little").view(np.bool_)
 
     @cached_property
     def mean_by_weight(self) -> Array:
@@ -270,54 +189,17 @@ class SparseParities(CubeParities):
 
     def __init__(self, dim: SupportsIndex, degree: SupportsIndex) -> None:
         number = integer("dim", dim, 1)
-        self.degree = integer("degree", degree, 0, number)
+        self.degree = self._set_size = integer("degree", degree, 0, number)
         super().__init__(number, range(self.degree, self.degree + 1))
 
     def __repr__(self) -> str:
         return f"SparseParities(dim={self.dim}, degree={self.degree})"
-
-    @cached_property
-    def size(self) -> int:
-        """C(dim, degree)."""
-        return math.comb(self.dim, self.degree)
 
     @property
     def description(self) -> str:
         """The class in words."""
         count = f" = {self.size:,}" if self.size < 10**12 else ""
         return f"the C({self.dim}, {self.degree}){count} parities of degree {self.degree}"
-
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
-        """Return m members drawn independently, as rows v of shape (m, dim)."""
-        rows = np.zeros((integer("m", m, 0), self.dim), dtype=np.bool_)
-        rows[:, : self.degree] = True
-        return generator(rng).permuted(rows, axis=1)
-
-    def members(self) -> npt.NDArray[np.bool_]:
-        """Return all members as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
-        if self.dim <= 30 or self.size > _MOST_LISTED:
-            return super().members()
-        # Combinations of the coordinates counted from the last come in decreasing order.
-        chosen = np.array(list(itertools.combinations(range(self.dim - 1, -1, -1), self.degree)), dtype=np.intp)
-        rows = np.zeros((self.size, self.dim), dtype=np.bool_)
-        np.put_along_axis(rows, chosen[::-1], True, axis=1)
-        return rows
-
-    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
-        """The member with i_1 < ... < i_k of the number C(i_1, 1) + ... + C(i_k, k)."""
-        row = np.zeros(self.dim, dtype=np.bool_)
-        left, i, k = number, self.dim - 1, self.degree
-        below = math.comb(i, k)  # members of degree k on the coordinates before i
-        while k > 0:
-            if left >= below:
-                row[i] = True
-                left -= below
-                below = below * k // i if i else 0  # C(i - 1, k - 1)
-                k -= 1
-            else:
-                below = below * (i - k) // i  # C(i - 1, k)
-            i -= 1
-        return row
 
     def null_functions(self, x: npt.ArrayLike) -> Array:
         """Return parities of degree 0 and 1, those that are not members, and the class mean, shape (n, q)."""
@@ -333,12 +215,6 @@ class SparseParities(CubeParities):
     def mean_by_weight(self) -> Array:
         """phi_k(w), the normalised Krawtchouk polynomial."""
         return normalised_krawtchouk(self.dim, self.degree)
-
-
-def _rows(numbers: npt.NDArray[np.int64], dim: int) -> npt.NDArray[np.bool_]:
-    """The bits of numbers below 2^dim, dim <= 62, shape (m, dim)."""
-    octets = numbers.astype("<i8").view(np.uint8).reshape(-1, 8)
-    return np.unpackbits(octets, axis=1, count=dim, bitorder="little").view(np.bool_)
 
 
 def normalised_krawtchouk(dim: int, degree: int) -> Array:

@@ -70,7 +70,6 @@ class RandomNetworks(TargetClass):
     labels = "real"
     is_orthonormal = False
     orthonormality = ("failed", "infinite class: E h h' depends continuously on the weights")
-    log2_size = math.inf
     size = None
 
     def __init__(
@@ -96,14 +95,8 @@ class RandomNetworks(TargetClass):
     def __repr__(self) -> str:
         return f"RandomNetworks({self.dim}, {self.widths}, {self.activation!r}, weights={self.weights!r})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RandomNetworks) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
     @property
-    def _key(self) -> tuple[int, tuple[int, ...], str, str]:
+    def _key(self) -> tuple[object, ...]:
         return self.dim, self.widths, self.activation, self.weights
 
     @property

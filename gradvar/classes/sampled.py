@@ -61,6 +61,7 @@ class SampledClass(TargetClass):
     is_orthonormal = False
     orthonormality = ("failed", "nothing is known of the targets but how to draw them")
     _described_by_numbers = True
+    log2_size: float = math.inf
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class SampledClass(TargetClass):
             raise TypeError(f"`inputs` must be an input distribution such as gv.Gaussian(dim), got {inputs!r}")
         if labels not in ("real", "signs"):
             raise ValueError(f"`labels` must be 'real' or 'signs', got {labels!r}")
-        self.log2_size: float = number("log2_size", log2_size)
+        self.log2_size = number("log2_size", log2_size)
         if not self.log2_size >= 0:
             raise ValueError(f"`log2_size` must be a number >= 0, got {log2_size!r}")
         self.sampler, self.inputs, self.labels = sampler, inputs, labels

@@ -60,11 +60,6 @@ class CyclicOrbit(KnownByGram, TargetClass):
         self.labels = "signs" if (np.abs(values[inputs.first :]) == 1).all() else "real"
         self.label_evidence = ("checked", "every value of every target is -1 or +1")
 
-    @property
-    def log2_size(self) -> float:
-        """log2(p - 1)."""
-        return math.log2(self.size)
-
     @cached_property
     def gram_matrix(self) -> OrbitGram:
         """The Gram matrix, by its first row and its eigenvalues."""

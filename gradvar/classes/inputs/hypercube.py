@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from ...core.arguments import Array, integer, number
+from ...core.arguments import Array, inputs_of, integer, number
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,15 @@ class Hypercube:
         count = np.arange(self.dim + 1)
         by_count: Array = plus ** (self.dim - count) * minus**count
         return by_count[np.bitwise_count(np.arange(start, stop, dtype=np.int64))]
+
+
+def cube_points(x: npt.ArrayLike, dim: int, who: str) -> Array:
+    """Return inputs (n, dim) as float64, made sure to be points of the cube; `who` asks for them."""
+    array = inputs_of(x, dim, who)
+    if not (np.abs(array) == 1).all():
+        row, column = (int(i) for i in np.argwhere(np.abs(array) != 1)[0])
+        raise ValueError(f"`x` must hold only -1 and +1 for {who}, got {array[row, column]} in row {row}")
+    return array
 
 
 def _signs(bits: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Array:

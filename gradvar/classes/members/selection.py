@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable
 from functools import cached_property
 from typing import Generic, SupportsIndex, TypeVar
@@ -59,11 +58,6 @@ class Selection(HasMembers, Generic[Home]):
     def description(self) -> str:
         """The class in words."""
         return f"{self.size:,} members of: {getattr(self.parent, 'description', repr(self.parent))}"
-
-    @property
-    def log2_size(self) -> float:
-        """log2 m."""
-        return math.log2(self.size)
 
     def members(self) -> Members:
         """Return the members' descriptions in the parent, in the order they were given, shape (m, ...)."""

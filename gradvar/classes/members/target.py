@@ -95,12 +95,24 @@ class HasMembers(ABC):
         def size(self) -> int | None:
             """The number of members; None where they are infinitely many."""
 
-        @property
-        def log2_size(self) -> float:
-            """log2 of it."""
-
     _described_by_numbers = False
     _described_by_objects = False
+
+    @property
+    def log2_size(self) -> float:
+        """log2 |H|; inf where there are infinitely many members."""
+        return math.inf if self.size is None else math.log2(self.size)
+
+    @property
+    def _key(self) -> object:
+        """The parameters that two equal classes share; without it, a class is equal to itself alone."""
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and bool(self._key == other._key)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key))
 
     @abstractmethod
     def members(self) -> Members:
