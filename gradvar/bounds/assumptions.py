@@ -22,7 +22,7 @@ _MEMBERS, _INPUTS = 32, 4096
 
 
 def assumptions(problem: Problem, gradient: Estimate, settings: Settings) -> tuple[Assumption, ...]:
-    """Return what Theorem 1 of arXiv 1703.07950 assumes: an orthonormal class, a loss, a finite gradient norm."""
+    """Return the assumptions of Theorem 1 of arXiv 1703.07950: an orthonormal class, a loss, a finite gradient norm."""
     return (
         orthonormality(problem.hypotheses, settings),
         lipschitz_loss(problem.loss),

@@ -1,4 +1,4 @@
-"""What the variance means for an optimiser: signal to noise, precision, oracle steps."""
+"""Consequences of the variance for an optimiser: signal to noise, precision, oracle steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def oracle_steps(log2_variance: float, log2_precision: float, failure: float = F
 
 
 def consequences(variance: Estimate, signal: Estimate, noise: str = "E||s||^2") -> tuple[Consequence, ...]:
-    """Return what the variance means for an optimiser; from the upper end of its interval when it is an estimate.
+    """Return the consequences of the variance; from the upper end of its interval when it is an estimate.
 
     `signal` is the squared norm of the gradient on one example, which a reader is told of as `noise`.
     """

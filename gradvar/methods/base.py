@@ -157,7 +157,7 @@ def choose(
 
 
 def _refusal(methods: Sequence[Method], declined: Sequence[tuple[Method, ValueError]], none: str) -> ValueError:
-    """What to raise where no method covers the problem; the reason itself where there is one only."""
+    """The error where no method covers the problem; the reason itself where there is one only."""
     reasons = dict.fromkeys(str(reason) for _, reason in declined)
     if len(reasons) == 1:
         return declined[0][1]

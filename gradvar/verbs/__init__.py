@@ -1,1 +1,1 @@
-"""What users call: each verb validates its arguments, asks one method and hands back a result."""
+"""The functions that users call: each verb validates its arguments, asks one method and hands back a result."""

@@ -99,29 +99,23 @@ class InfiniteWidth(Theorem):
         begin = time.perf_counter()
         model, hypotheses, scale = problem.model, problem.hypotheses, problem.loss.constant
         assert isinstance(model, InfiniteMLP)
-        assert isinstance(hypotheses, CubeParities)
+        assert isinstance(hypotheses, (Parities, SparseParities))
         assert scale is not None
-        size = hypotheses.size
+        # E_S ||E[chi_S s]||^2 = b^2 Theta(1)/2^d over all S, b^2 lambda_k over |S| = k; the class mean has 1/|H| of it
         if isinstance(hypotheses, Parities):
-            # E_S ||E[chi_S s]||^2 = 2^-d b^2 Theta(1), of which the class mean takes 2^-d
-            value, known_by = _trace(model, hypotheses.dim).times(1.0, -hypotheses.dim), "trace"
-        elif size == 1 and problem.moment is Moment.VARIANCE:
-            value, known_by = Scaled(0.0), "trace"
+            second, known_by = _trace(model, hypotheses.dim).times(scale**2, -hypotheses.dim), "trace"
         else:
-            # E_S ||E[chi_S s]||^2 = b^2 lambda_k, of which the class mean takes 1/C(d, k)
-            value, known_by = eigenvalue(model, hypotheses.dim, hypotheses.degrees.start), "eigenvalue"
+            second, known_by = eigenvalue(model, hypotheses.dim, hypotheses.degree).times(scale**2), "eigenvalue"
+        value = {
+            Moment.VARIANCE: second.times(1.0 - 1 / hypotheses.size),
+            Moment.SECOND: second,
+            Moment.MEAN: second.over(hypotheses.size),
+        }[problem.moment]
         if value.relative_error > _ACCEPTED:
             raise NotApplicableError(
                 f"the eigenvalue of {model!r} at degree {hypotheses.degrees[0]} is known only to a relative error of "
                 f"{value.relative_error:.1g} from {_MOST:,} coefficients of its kernel; use a smaller degree or dim"
             )
-        mean_share = 1 / size if size < 2**60 else 0.0
-        if problem.moment is Moment.VARIANCE:
-            value = value.times(scale**2 * (1.0 - mean_share))
-        elif problem.moment is Moment.SECOND:
-            value = value.times(scale**2)
-        else:
-            value = value.times(scale**2).over(size)
         relative = f" (about {value.relative_error:.1g} of it)" if value.mantissa > 0 else ""
         return Estimate.exactly(
             value,
@@ -187,12 +181,12 @@ def _from_series(model: InfiniteMLP, dim: int, degree: int, count: int) -> tuple
     m = np.arange(degree, count, 2)
     rounding = math.fsum(terms * (1.5 * _EPS * m + _coefficient_rounding(model, m)))
     low, high, log2_high = _missing(model, dim, degree, coefficients, radius, total)
-    # What is missing, at x = (1, ..., 1) and its opposite ...
+    # What is missing, at x = (1, ..., 1) and its opposite: between 2^(1-d) low and 2^(1-d) high ...
+    share = 1 - dim - exponent
     if low > 0:
-        middle = exp2(1 - dim - exponent) * (low + high) / 2
-        ends = exp2(1 - dim - exponent) * (high - low) / 2
+        middle, ends = exp2(share) * (low + high) / 2, exp2(share) * (high - low) / 2
     else:
-        middle = ends = exp2(log2_high - dim - exponent)
+        middle = ends = exp2(log2_high + share - 1)
     # ... and at all other points.
     between = exp2(log2_high + _log2_interior(dim, int(m[-1]) + 2) - exponent)
     # Where the coefficients fall no faster than a power, their sum stays known to the rounding of Theta(1) only.
@@ -220,7 +214,7 @@ def _missing(
     doubt = math.fsum((known * growth)[same]) + _rounding(model) * ahead
     missing = of_parity - math.fsum(known[same])
     low, high = max(missing - doubt, 0.0), max(missing + doubt, 0.0)
-    # The same from Theta(r): sum_{m >= count} a_m <= r^-count sum_{m >= count} A_m.
+    # Also from Theta(r): sum_{m >= count} a_m <= r^-count sum_{m >= count} A_m.
     # Theta(r) is taken so close to a singularity that digits are lost, which r^-count makes harmless.
     beyond = total - math.fsum(coefficients) + math.fsum(coefficients * growth) + 1e-10 * total
     log2_high = min(log2_of(high, 0), log2_of(max(beyond, 0.0), 0) - count * math.log2(radius))

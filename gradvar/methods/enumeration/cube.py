@@ -172,29 +172,22 @@ def _first_moments(rows: Array) -> Array:
 # A network with one hidden layer, unit by unit.
 
 
-@dataclass(frozen=True)
-class _Units:
-    """Some hidden units: their input weights, biases and output weights; b(p(x)) and m(x) at every point."""
-
-    weights: Array
-    bias: Array | None
-    output: Array
-    activation: str
-    scale: Array
-    mean: Array | None
-
-    def __call__(self) -> Part:
-        z = _preactivations(self.weights, 0.0 if self.bias is None else self.bias)
-        if self.activation in KINKED:
-            size = np.abs(self.weights).sum(axis=1) + np.abs(0.0 if self.bias is None else self.bias)
-            settle(z, (2 * self.weights.shape[1] + 2) * np.finfo(np.float64).eps * size[:, None])
-        values, deltas = ACTIVATIONS[self.activation](z)
-        values *= self.scale
-        deltas *= self.output[:, None]
-        deltas *= self.scale
-        inner, inner_mean = _part_of_input_layer(deltas, self.bias is not None, self.mean)
-        outer, outer_mean = _part_of_rows(values, self.mean)
-        return inner + outer, inner_mean + outer_mean
+def _part_of_units(
+    weights: Array, bias: Array | None, output: Array, activation: str, scale: Array, mean: Array | None
+) -> Part:
+    """Some hidden units, from b(p(x)) = `scale` and m(x) = `mean` at every point."""
+    shift = 0.0 if bias is None else bias
+    z = _preactivations(weights, shift)
+    if activation in KINKED:
+        size = np.abs(weights).sum(axis=1) + np.abs(shift)
+        settle(z, (2 * weights.shape[1] + 2) * np.finfo(np.float64).eps * size[:, None])
+    values, deltas = ACTIVATIONS[activation](z)
+    values *= scale
+    deltas *= output[:, None]
+    deltas *= scale
+    inner, inner_mean = _part_of_input_layer(deltas, bias is not None, mean)
+    outer, outer_mean = _part_of_rows(values, mean)
+    return inner + outer, inner_mean + outer_mean
 
 
 def _preactivations(weights: Array, bias: Array | float) -> Array:
@@ -219,14 +212,8 @@ def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iter
     together = max(1, _BLOCK >> model.dim)
     for start in range(0, output.size, together):
         units = slice(start, start + together)
-        yield _Units(
-            weights[units],
-            None if bias is None else bias[units],
-            output[units],
-            model.activation,
-            scale,
-            tilt,
-        )
+        some = None if bias is None else bias[units]
+        yield partial(_part_of_units, weights[units], some, output[units], model.activation, scale, tilt)
     if model.biases[1] is not None:
         yield partial(_part_of_rows, np.full((1, 2**model.dim), scale), tilt)
 

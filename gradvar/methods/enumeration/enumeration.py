@@ -180,7 +180,7 @@ def _parity_rounding(hypotheses: CubeParities) -> float:
 
 
 def _by_projection(problem: Problem, settings: Settings) -> _Moments:
-    """The same by the class's projection of each block of signal components."""
+    """The moments by the class's projection of each block of signal components."""
     hypotheses = projection(problem.hypotheses)
     assert hypotheses is not None
     points = problem.inputs.n_points or 1

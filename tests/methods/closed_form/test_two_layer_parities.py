@@ -17,7 +17,7 @@ from gradvar.core.activations import ACTIVATIONS
 from gradvar.kernels.walsh_hadamard import level_weights
 from gradvar.methods.closed_form import two_layer_parities
 from gradvar.methods.closed_form.cube_units import equal_weights, unit_variance
-from gradvar.methods.closed_form.cube_units.ridge import level_weights_at
+from gradvar.methods.closed_form.cube_units.ridge import EPS, nodes
 from gradvar.methods.closed_form.cube_units.unit_variance import HiddenUnit
 from gradvar.problem import Moment
 
@@ -140,12 +140,21 @@ def test_the_error_is_honest_and_not_lazy():
     assert np.quantile(ratios, 0.95) < 1000
 
 
+def level_weights_at(activation: str, w: np.ndarray, bias: float, degrees: tuple[int, ...]):
+    """W_k of sigma and sigma' at these degrees, with their errors and powers of two, from the nodes of the series."""
+    chosen = nodes(activation, w, bias, 1.0, degrees)
+    values = chosen.weights(False)[0]
+    off = chosen.left_out + chosen.growth * EPS * chosen.amplitudes
+    errors = 4 * chosen.growth * EPS * chosen.amplitudes**2 + 2 * np.sqrt(np.maximum(values, 0.0)) * off + off**2
+    return values, errors, np.array(chosen.exponents)
+
+
 @pytest.mark.parametrize("activation", SMOOTH)
 def test_level_weights_of_both_functions_at_all_degrees(activation: str):
     w, b = np.random.default_rng(3).normal(size=8), 0.4
     z = (1 - 2 * ((np.arange(256)[:, None] >> np.arange(8)) & 1)) @ w + b
     expected = level_weights(np.array(ACTIVATIONS[activation](z)))
-    weights, errors, exponents = level_weights_at(activation, np.append(w, 0.0), b, tuple(range(9)))
+    weights, errors, exponents = level_weights_at(activation, w, b, tuple(range(9)))
     found = weights * 2.0**exponents
     slack = 1e-15 * np.sqrt(expected.sum(axis=1, keepdims=True))
     bound = errors * 2.0**exponents + 2 * slack * np.sqrt(expected) + slack**2

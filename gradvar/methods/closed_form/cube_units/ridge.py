@@ -237,42 +237,6 @@ def _phase_rounding(wave: Series, weights: Array, bias: float, slope: float) -> 
     return np.asarray(2 * EPS * waves * phases)
 
 
-def level_weights_at(
-    activation: str, weights: Array, bias: float, degrees: tuple[int, ...]
-) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Return the Fourier weight of sigma(<w, x> + b) and of its derivative at some degrees.
-
-    W_k(f) = sum_{|S|=k} f^(S)^2, x uniform on the cube.
-
-    Parameters
-    ----------
-    activation : str
-        One of those of `MLP`.
-    weights : ndarray, shape (d,)
-        w, at least one of them not 0.
-    bias : float
-        b.
-    degrees : tuple of int
-        Increasing, from 0 to the number of weights that are not 0.
-
-    Returns
-    -------
-    weights, errors : ndarray, shape (2, len(degrees))
-        Of sigma and sigma'. For the relu the error has an estimate of the tail in it.
-    exponents : ndarray, shape (len(degrees),)
-        Both are to be multiplied by 2 to these powers.
-
-    Costs N^2 d max(degrees) / 2 for N frequencies; all degrees share them.
-    """
-    chosen = nodes(activation, weights[weights != 0], bias, 1.0, degrees)
-    values = chosen.weights(False)[0]
-    counts = np.array([math.comb(chosen.cosines.shape[0], k) for k in degrees], dtype=np.float64)
-    off = chosen.left_out + chosen.growth * EPS * chosen.amplitudes + TAIL_SAFETY * np.sqrt(chosen.tail_energy / counts)
-    errors = 4 * chosen.growth * EPS * chosen.amplitudes**2 + TAIL_SAFETY * chosen.tail_energy
-    errors = errors + 2 * np.sqrt(np.maximum(values, 0.0)) * off + off**2
-    return values, errors, np.array(chosen.exponents)
-
-
 def _scale(weights: Array, frequencies: Array, exchanged: bool, order: int) -> npt.NDArray[np.int64]:
     """For each node q such that sum_i rho sin^2 / (cos^2 + rho sin^2) is about `order` at rho = 4^q.
 
@@ -322,7 +286,7 @@ def _select(activation: str, amplitudes: Array) -> tuple[npt.NDArray[np.intp], A
 def _series_error(
     wave: Series, weights: Array, slope: float, degrees: tuple[int, ...], base: npt.NDArray[np.int64]
 ) -> Array:
-    """What the tails of the series and the inputs out of its reach add to the scaled amplitude."""
+    """How much the tails of the series and the inputs out of its reach add to the scaled amplitude."""
     norm = math.sqrt(math.fsum(weights**2))
     errors = np.zeros((2, len(degrees)))
     for column, (k, scale) in enumerate(zip(degrees, base, strict=True)):

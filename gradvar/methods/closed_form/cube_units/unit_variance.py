@@ -1,4 +1,4 @@
-r"""What one hidden unit adds to the gradient variance over the parities of one degree.
+r"""The part of one hidden unit: what it adds to the gradient variance over the parities of one degree.
 
 For a unit with signal sigma(z) at its output weight and delta = a sigma'(z), z = <w, x> + b, and C = C(d, k),
 
@@ -31,7 +31,7 @@ from .ridge import EPS, KINKED_KEPT, TAIL_SAFETY, Nodes, most_frequencies, nodes
 
 @dataclass(frozen=True)
 class Contribution:
-    """What a unit adds to C(d, k) times a moment.
+    """The part of a unit in C(d, k) times a moment.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ def contribution(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -
 
 
 def by_series(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -> Contribution:
-    """Return the same with the error of the series alone, blind to inputs on the kink."""
+    """Return C(d, k) times the moment of the unit with the error of the series alone, blind to inputs on the kink."""
     chosen = unit.nodes(degree)
     if chosen is None:
         return Contribution(Scaled(0.0))

@@ -79,7 +79,7 @@ class GaussianUnit:
             return _oscillating(alpha, self.slope, self.bias, _PHASES[self.function, self.derivative])
         if self.function in _WITH_POLES:
             return self._quadrature(alpha, fineness)
-        return _SMOOTHED[self.function, self.derivative](alpha, self.slope, self.bias)
+        return _SMOOTHED[self.function](alpha, self.slope, self.bias, self.derivative)
 
     @property
     def is_affine(self) -> bool:
@@ -88,7 +88,7 @@ class GaussianUnit:
 
     @property
     def parity(self) -> str:
-        """What f(s z + b) is in z: "odd", "even", "odd but for a constant", or "none" of these."""
+        """The symmetry of f(s z + b) in z: "odd", "even", "odd but for a constant", or "none" of these."""
         if self.slope == 0 or (self.function == "identity" and self.derivative):
             return "even"
         if self.bias != 0:
@@ -131,15 +131,22 @@ class GaussianUnit:
 
 
 def _complex(values: npt.NDArray[np.complexfloating]) -> Complex:
-    """The same, said to be what NumPy's arithmetic with complex scalars is."""
+    """The values with the type that NumPy's arithmetic with complex scalars has."""
     return np.asarray(values, dtype=np.complex128)
+
+
+def _by_stein(
+    scale: Array, alpha: Array, s: float, value: Complex, slope: Complex, value_size: Array, slope_size: Array
+) -> Transform:
+    """T_0 = E[e^(i alpha z) f] and T_1 = i alpha T_0 + s E[e^(i alpha z) f'] from the two expectations."""
+    first = _complex(1j * alpha * value + s * slope)
+    return Transform(scale, value, first, value_size, alpha * value_size + s * slope_size)
 
 
 def _affine(alpha: Array, s: float, b: float) -> Transform:
     """F = s z + b."""
-    zeroth = _complex(b + 1j * s * alpha)
-    first = _complex(1j * alpha * zeroth + s)
-    return Transform(-0.5 * alpha**2, zeroth, first, np.abs(zeroth), alpha * np.abs(zeroth) + s)
+    value, one = _complex(b + 1j * s * alpha), np.ones_like(alpha)
+    return _by_stein(-0.5 * alpha**2, alpha, s, value, _complex(one + 0j), np.abs(value), one)
 
 
 def _oscillating(alpha: Array, s: float, b: float, phase: complex) -> Transform:
@@ -193,87 +200,49 @@ def _steps(alpha: Array, s: float, b: float, tau_sq: float) -> _Steps:
     return _Steps(scale, cumulative, density, -point / q * density, point, size)
 
 
-def _step(alpha: Array, s: float, b: float) -> Transform:
-    at = _steps(alpha, s, b, 0.0)
-    first = 1j * alpha * at.cumulative + s * at.density
-    return Transform(
-        at.scale,
-        at.cumulative,
-        first,
-        at.cumulative_size,
-        alpha * at.cumulative_size + s * np.abs(at.density),
-    )
-
-
-def _relu(alpha: Array, s: float, b: float) -> Transform:
-    at = _steps(alpha, s, b, 0.0)
-    return _integrated(alpha, s, at, s * s)
-
-
-def _gelu(alpha: Array, s: float, b: float) -> Transform:
-    at = _steps(alpha, s, b, 1.0)
+def _ramp(at: _Steps, s: float) -> tuple[Complex, Array]:
+    """(b + i s alpha) G + s^2 g, and its size."""
     value = at.point * at.cumulative + s * s * at.density
-    value_size = np.abs(at.point) * at.cumulative_size + s * s * np.abs(at.density)
-    slope = at.cumulative + at.point / (1.0 + s * s) * at.density
-    slope_size = at.cumulative_size + np.abs(at.slope)
-    return Transform(at.scale, value, 1j * alpha * value + s * slope, value_size, alpha * value_size + s * slope_size)
+    return value, np.abs(at.point) * at.cumulative_size + s * s * np.abs(at.density)
 
 
-def _gelu_slope(alpha: Array, s: float, b: float) -> Transform:
+def _relu(alpha: Array, s: float, b: float, derivative: bool) -> Transform:
+    """f = u 1(u > 0): E f = (b + i s alpha) G + s^2 g, E f' = G, E f'' = g."""
+    at = _steps(alpha, s, b, 0.0)
+    if derivative:
+        return _by_stein(at.scale, alpha, s, at.cumulative, at.density, at.cumulative_size, np.abs(at.density))
+    value, size = _ramp(at, s)
+    return _by_stein(at.scale, alpha, s, value, at.cumulative, size, at.cumulative_size)
+
+
+def _gelu(alpha: Array, s: float, b: float, derivative: bool) -> Transform:
+    """f = u Phi(u): E f = (b + i s alpha) G + s^2 g, E f' = G - g', E f'' = (1 + 1/q) g + (b + i s alpha) g'/q."""
     at, q = _steps(alpha, s, b, 1.0), 1.0 + s * s
-    value = at.cumulative - at.slope
-    value_size = at.cumulative_size + np.abs(at.slope)
-    slope = at.density * (1.0 + 1.0 / q) + at.point / q * at.slope
-    slope_size = np.abs(at.density) * (1.0 + 1.0 / q) + np.abs(at.point / q * at.slope)
-    return Transform(at.scale, value, 1j * alpha * value + s * slope, value_size, alpha * value_size + s * slope_size)
+    slope, slope_size = at.cumulative - at.slope, at.cumulative_size + np.abs(at.slope)
+    if not derivative:
+        value, value_size = _ramp(at, s)
+        return _by_stein(at.scale, alpha, s, value, slope, value_size, slope_size)
+    parts = at.density * (1.0 + 1.0 / q), at.point / q * at.slope
+    curvature, size = parts[0] + parts[1], np.abs(parts[0]) + np.abs(parts[1])
+    return _by_stein(at.scale, alpha, s, slope, curvature, slope_size, size)
 
 
-def _erf(alpha: Array, s: float, b: float) -> Transform:
+def _erf(alpha: Array, s: float, b: float, derivative: bool) -> Transform:
+    """f = 2 Phi(2^(1/2) u) - 1: E f = 2 G - e^(-alpha^2/2), E f' = 2 g, E f'' = 2 g'."""
     at = _steps(alpha, s, b, 0.5)
+    slope = 2.0 * at.density
+    if derivative:
+        return _by_stein(at.scale, alpha, s, slope, 2.0 * at.slope, np.abs(slope), np.abs(2.0 * at.slope))
     whole = np.exp(-0.5 * alpha**2 - at.scale)
     value = 2.0 * at.cumulative - whole
     small = np.abs(at.point) < 0.5 * math.sqrt(s * s + 0.5)
     # erf itself where it is small: no cancellation.
     value[small] = whole[small] * special.erf(at.point[small] / math.sqrt(1.0 + 2.0 * s * s))
     value_size = np.where(small, np.abs(value), 2.0 * at.cumulative_size + whole)
-    slope = 2.0 * at.density
-    return Transform(
-        at.scale,
-        value,
-        1j * alpha * value + s * slope,
-        value_size,
-        alpha * value_size + s * np.abs(slope),
-    )
+    return _by_stein(at.scale, alpha, s, value, slope, value_size, np.abs(slope))
 
 
-def _erf_slope(alpha: Array, s: float, b: float) -> Transform:
-    at = _steps(alpha, s, b, 0.5)
-    value, slope = 2.0 * at.density, 2.0 * at.slope
-    return Transform(
-        at.scale,
-        value,
-        1j * alpha * value + s * slope,
-        np.abs(value),
-        alpha * np.abs(value) + s * np.abs(slope),
-    )
-
-
-def _integrated(alpha: Array, s: float, at: _Steps, weight: float) -> Transform:
-    """E[u 1(u > 0) e^(i alpha z)] and its first moment, from those of the step."""
-    value = at.point * at.cumulative + weight * at.density
-    value_size = np.abs(at.point) * at.cumulative_size + weight * np.abs(at.density)
-    first = 1j * alpha * value + s * at.cumulative
-    return Transform(at.scale, value, first, value_size, alpha * value_size + s * at.cumulative_size)
-
-
-_SMOOTHED: dict[tuple[str, bool], Callable[[Array, float, float], Transform]] = {
-    ("relu", False): _relu,
-    ("relu", True): _step,
-    ("erf", False): _erf,
-    ("erf", True): _erf_slope,
-    ("gelu", False): _gelu,
-    ("gelu", True): _gelu_slope,
-}
+_SMOOTHED: dict[str, Callable[[Array, float, float, bool], Transform]] = {"relu": _relu, "erf": _erf, "gelu": _gelu}
 _PHASES: dict[tuple[str, bool], complex] = {
     ("cos", False): 1.0,
     ("cos", True): 1j,  # -sin u = Re(i e^(iu))
