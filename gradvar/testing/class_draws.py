@@ -13,7 +13,7 @@ import numpy as np
 from ..core.arguments import Array
 from .checks import CheckFailed, answered_by, offered, skip
 from .class_probe import INPUTS, MEMBERS, ClassProbe, row_of
-from .comparison import FALSE_ALARM, ROUNDING, agree, chi_square_tail, first, identical, real, short
+from .comparison import FALSE_ALARM, ROUNDING, agree, at_inputs, chi_square_tail, first, identical, real, short
 
 _SEED = 20
 _MOST_CATEGORIES = 512
@@ -183,21 +183,20 @@ def tabulated(probe: ClassProbe) -> str:
     shape = MEMBERS, weights.size
     said = real("`probabilities(members, x)`", probabilities(probe.members, points.copy()), shape)
     labels = real("`targets(members, x)`", targets(probe.members, points.copy()), shape)[0]
-    totals = said.sum(axis=1)
-    wrong = (said < 0).any(axis=1) | (np.abs(totals - 1) > ROUNDING)
-    if wrong.any():
-        i = first(wrong)[0]
-        raise CheckFailed(
-            f"`probabilities` of task {i} must be >= 0 and sum to one over all {weights.size:,} points, got the "
-            f"least {said[i].min():.6g} and the sum {totals[i]:.9g}"
+    # p >= 0 and sum p = 1: both sum p and sum |p| are one.
+    sums = np.stack([said.sum(axis=1), np.abs(said).sum(axis=1)])
+
+    def where(at: tuple[int, ...]) -> str:
+        return (
+            f"the sum of `probabilities`{' in size' if at[0] else ''} of task {at[1]} over all {weights.size:,} points"
         )
+
+    agree(sums, np.ones_like(sums), ROUNDING, where, "that of a distribution")
     n = 32 * min(len(_numbers(points)), _MOST_CATEGORIES)
     x, y = _examples(probe, row_of(probe.members, 0), 1, n, 16)
     label_at = dict(zip(map(np.ndarray.tobytes, points + 0.0), labels, strict=True))
-    for drawn, label in zip(x[0] + 0.0, y[0], strict=True):
-        target = label_at.get(drawn.tobytes(), label)
-        if label != target:
-            raise CheckFailed(f"`targets` at x = {short(drawn)} is {target:.6g}, but `draw` gave {label:.6g}")
+    known = [label_at.get(row.tobytes(), label) for row, label in zip(x[0] + 0.0, y[0], strict=True)]
+    agree(np.array(known), y[0], 0.0, at_inputs("`targets`", x[0]), "the label of `draw`")
     return _same_distribution("draw", "point", x[0], points, said[0])
 
 

@@ -93,14 +93,8 @@ def null_functions(probe: ClassProbe) -> str:
     f = _null_functions_at(probe, x)
     if f.shape[1] == 0:
         skip("`null_functions` names no function")
-    alone = _null_functions_at(probe, x[:8])
-    if alone.shape[1] != f.shape[1]:
-        raise CheckFailed(
-            f"`null_functions` must name the same functions everywhere: {f.shape[1]} of them among more inputs, "
-            f"{alone.shape[1]} at {alone.shape[0]}"
-        )
     agree(
-        alone,
+        real("`null_functions(x)` of fewer inputs", _null_functions_at(probe, x[:8]), f[:8].shape),
         f[:8],
         _rounding(f[:8]),
         lambda at: f"`null_functions` must be functions of x alone: number {at[1]} at x = {short(x[at[0]])} among 8",
@@ -111,15 +105,12 @@ def null_functions(probe: ClassProbe) -> str:
     # E_x[(h - h_0)(x) f(x)] = 0 for all members h
     scale = scale_of(values)
     differences = moments(values - values[0], f.T, weights, exact, scale).at_least(ROUNDING * scale)
-    agree(
-        differences.value,
+    within = differences.agrees(
         np.zeros_like(differences.value),
-        differences.tolerance,
-        lambda at: f"`null_functions` names number {at[1]}, but E_x[h f]/max |f| of member {at[0]} less that of 0",
-        "that of a null function",
+        lambda at: f"for number {at[1]} of `null_functions` E_x[h f]/max |f| of member {at[0]} less that of member 0",
+        f"over {x.shape[0]:,} {'points' if exact else 'sampled inputs'} it",
     )
-    said = f"one E_x[h f] for {values.shape[0]:,} members, f of shape {f.shape}"
-    return said if exact else f"{said}, {differences.within} of their size"
+    return f"one E_x[h f] for {values.shape[0]:,} members, f of shape {f.shape}, {within} of their size"
 
 
 def _null_functions_at(probe: ClassProbe, x: Array) -> Array:

@@ -13,7 +13,7 @@ from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
 from .class_formulas import MOST_EIGENVALUES, covariance_of
 from .class_probe import ClassProbe
-from .comparison import ROUNDING, STANDARD_ERRORS, by_enough, number
+from .comparison import ROUNDING, STANDARD_ERRORS, by_enough, exactly, number
 
 
 def operator_norm(probe: ClassProbe) -> str:
@@ -52,10 +52,9 @@ def _norm(probe: ClassProbe, centred: bool) -> str:
     gram = _gram(probe, centred)
     if gram is not None:
         matrix, how = gram
-        truth = float(np.linalg.eigvalsh(matrix)[-1])
+        truth = exactly(np.asarray(np.linalg.eigvalsh(matrix)[-1:], dtype=np.float64), float(np.trace(matrix)))
         # Upper bounds, which some classes give, are wrong here: the norm is said to be one.
-        if abs(norm - truth) > ROUNDING * float(np.trace(matrix)):
-            raise CheckFailed(f"`operator_norm({centred=})` is {norm:.9g}, but {how} is {truth:.9g}")
+        truth.agrees(np.array([norm]), lambda at: f"`operator_norm({centred=})`", how)
         return f"{norm:.6g}: {how}"
     if not centred:
         low = number("`operator_norm`", norm_of(centred=True))

@@ -201,8 +201,8 @@ class ClassProbe:
         """All members, made sure that their number is |H| and that members which are drawn are among them."""
         size = round(2**self.log2_size)
         members = offered(self.H, "members")()
-        if not hasattr(members, "__len__") or len(members) != size:
-            count = f"{len(members):,}" if hasattr(members, "__len__") else short(members)
+        count = len(members) if hasattr(members, "__len__") else short(members)
+        if count != size:
             raise CheckFailed(f"`members()` must list |H| = {size:,} members, got {count}")
         few = self.points is not None and size * self.points[1].size <= _TABLE_SIZE
         everywhere = self.points[0] if self.points is not None and few else self.x

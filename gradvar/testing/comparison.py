@@ -107,7 +107,10 @@ def agree(found: Array, truth: Array, tolerance: Array | float, where: Callable[
     if excess.size and (excess > 0).any():
         at = tuple(int(i) for i in np.unravel_index(int(np.argmax(excess)), excess.shape))
         off = float(np.broadcast_to(tolerance, excess.shape)[at])
-        raise CheckFailed(f"{where(at)} is {found[at]:.6g}, but {what} is {truth[at]:.6g} +- {off:.2g}")
+        # As many digits as tell the two apart.
+        digits = next(d for d in (6, 9, 12, 17) if f"{found[at]:.{d}g}" != f"{truth[at]:.{d}g}")
+        said, true = f"{found[at]:.{digits}g}", f"{truth[at]:.{digits}g}"
+        raise CheckFailed(f"{where(at)} is {said}, but {what} is {true} +- {off:.2g}")
 
 
 def identical(claim: str, before: Array, after: Array) -> None:

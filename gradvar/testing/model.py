@@ -72,10 +72,7 @@ def gradient_value(probe: ModelProbe) -> str:
     """gradient(x) is the derivative of the prediction in the parameters (complex step or central differences)."""
     g, p, x = probe.gradient, probe.predictions, probe.x
     w, function = probe.at_parameters
-    if w.size != g.shape[1]:
-        raise CheckFailed(
-            f"`parameters` must have one entry for each of the {g.shape[1]} columns of `gradient`, got {w.size}"
-        )
+    real("`parameters`, one for each column of `gradient`,", w, g.shape[1:])
     at_w = real("p(w, x) at the model's parameters", np.asarray(function(w)), p.shape)
     where = at_inputs("these are not the parameters of the model: p(w, x)", x)
     agree(at_w, p, tolerance_of(p), where, "`predict`")

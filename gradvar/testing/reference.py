@@ -317,10 +317,7 @@ def task_gradients(probabilities: Array, labels: Array, predictions: Array, jaco
 
 def tangent_kernel(signal: Array) -> Array:
     """<s(x_i), s(x_j)> of the rows of `signal` (n, P), shape (n, n)."""
-    n = len(signal)
-    return np.array(
-        [[math.fsum(a * b for a, b in zip(signal[i], signal[j], strict=True)) for j in range(n)] for i in range(n)]
-    )
+    return np.array([[math.fsum(s * s2) for s2 in signal] for s in signal])
 
 
 def u_statistic(covariance: Array, kernel: Array) -> tuple[float, float]:

@@ -10,8 +10,6 @@ They need the package hypothesis (the extra `testing`). A property of Theorem 1 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TypeAlias
 
 import numpy as np
 
@@ -38,8 +36,6 @@ from ..core.activations import ACTIVATIONS
 from ..core.arguments import Array
 from ..losses import LOSSES, Loss, MarginLoss
 from ..models import MLP, Cosine, Linear, Model
-
-Triple: TypeAlias = tuple[HypothesisClass, Model, str | Loss]
 
 _MOST_DIM, _MOST_POINTS, _MOST_MEMBERS = 4, 8, 6
 _COORDINATES = st.integers(-3, 3).map(float)
@@ -173,12 +169,17 @@ def margin_losses(draw: st.DrawFn) -> MarginLoss:
     """Margin losses with r'(m) = L cos(f m + c): of any sign, nowhere monotone, with Lipschitz constant L."""
     lipschitz = draw(st.sampled_from([1.0, 0.5, 3.0]))
     frequency, phase = draw(st.integers(1, 2)), draw(st.integers(0, 2))
-    slope = _slope(lipschitz, frequency, phase)
+
+    def slope(margin: Array) -> Array:
+        return np.asarray(lipschitz * np.cos(frequency * margin + phase))
+
     return MarginLoss(slope, lipschitz, f"r'(m) = {lipschitz:g} cos({frequency} m + {phase})")
 
 
 @st.composite
-def problems(draw: st.DrawFn, classes: st.SearchStrategy[HypothesisClass] | None = None) -> Triple:
+def problems(
+    draw: st.DrawFn, classes: st.SearchStrategy[HypothesisClass] | None = None
+) -> tuple[HypothesisClass, Model, str | Loss]:
     """A class, a model on its inputs and a loss for its labels, as `bound_check` and `check_theorem1` take them."""
     H = draw(hypothesis_classes() if classes is None else classes)
     return H, draw(models(H.inputs.dim)), draw(losses(getattr(H, "labels", "real")))
@@ -186,10 +187,6 @@ def problems(draw: st.DrawFn, classes: st.SearchStrategy[HypothesisClass] | None
 
 def _vectors(size: int) -> st.SearchStrategy[Array]:
     return st.lists(_WEIGHTS, min_size=size, max_size=size).map(lambda w: np.array(w, dtype=np.float64))
-
-
-def _slope(lipschitz: float, frequency: int, phase: int) -> Callable[[Array], Array]:
-    return lambda margin: np.asarray(lipschitz * np.cos(frequency * margin + phase))
 
 
 def _accepted(labels: str) -> str:

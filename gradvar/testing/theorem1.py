@@ -45,11 +45,8 @@ class TheoremProbe:
     @cached_property
     def outcome(self) -> BoundCheck:
         """The variance, the bound and the verdict."""
-        H, model, loss = self.parts
-        return called(
-            "bound_check(H, model, loss)",
-            lambda: bound_check(H, model, loss, max_samples=_SAMPLES, rng=self.hypotheses.seed),
-        )
+        what, rng = "bound_check(H, model, loss)", self.hypotheses.seed
+        return called(what, bound_check, *self.parts, max_samples=_SAMPLES, rng=rng)
 
 
 def problem(probe: TheoremProbe) -> str:

@@ -279,6 +279,8 @@ DEFECTS = {
         self.inputs.sample(len(v) * n, rng).reshape(len(v), n, -1), np.zeros((len(v), n)))})(4), set()),
     "tabulated": (lambda: planted(probabilities=lambda self, v, x: np.full((len(v), len(x)), 1 / len(x))), set()),
     "tabulated: sum": (lambda: planted(probabilities=lambda self, v, x: np.full((len(v), len(x)), 0.5)), set()),
+    "tabulated: negative": (
+        lambda: planted(probabilities=lambda self, v, x: np.tile([3 / 32, -1 / 32], (len(v), 16))), set()),
     "tabulated: targets": (
         lambda: planted(targets=lambda self, v, x: -gv.PlantedParities.targets(self, v, x)), set()),
     "mean": (lambda: parities(mean=lambda self, x: np.zeros(len(x))), set()),
