@@ -167,15 +167,19 @@ def _estimate(done: list[_Batches], design: Design, settings: Settings, seconds:
     resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
     resolution = settings.quantile * math.sqrt(found.noise)
     sampled = f"{m * design.tasks:,} sampled tasks, {design.examples} examples of each"
+    if resolved:
+        guarantee = (
+            f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}; a variance below "
+            f"{format_number(resolution, digits=2)} looks like zero to them"
+        )
+    else:
+        guarantee = f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient"
     low, high = found.plain_interval(found.quantile(0.5 + settings.confidence / 2))
     return Estimate.sampled(
         found.value,
         (low - rounding, high + rounding),
         "monte-carlo (pairs of tasks)",
-        f"unbiased: pairs within tasks minus pairs between tasks, over {sampled}; a variance below "
-        f"{format_number(resolution, digits=2)} looks like zero to them"
-        if resolved
-        else f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient",
+        guarantee,
         resolved=resolved,
         error=math.sqrt(found.variance(found.n)) + rounding,
         upper=found.plain_interval(found.quantile(settings.confidence))[1] + rounding,

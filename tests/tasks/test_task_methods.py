@@ -99,6 +99,25 @@ def test_moments_of_targets_that_share_their_inputs_are_declined(moment: Moment,
     assert moment.value in str(declined)
 
 
+class Drawing(gv.SparseParities):
+    """Targets that share their inputs, with all that a class may say of these; and examples of their own."""
+
+    def draw(self, members, n, rng):
+        x = self.inputs.sample(len(members) * n, rng)
+        y = self.evaluate(members, x).reshape(len(members), len(members), n)
+        return x.reshape(len(members), n, -1), y[np.arange(len(members)), np.arange(len(members))]
+
+
+def test_a_class_that_draws_examples_is_one_of_tasks_whatever_else_it_says():
+    H, model = Drawing(6, 1), gv.MLP.random([6, 4, 1], rng=0)
+    check = gv.bound_check(H, model, max_samples=2**14, rng=0)
+    assert check.variance.method == "monte-carlo (pairs of tasks)"
+    assert "shared inputs" in {assumption.name for assumption in check.assumptions}
+    shared = gv.bound_check(gv.SparseParities(6, 1), model)
+    assert "shared inputs" not in {assumption.name for assumption in shared.assumptions}
+    assert abs(check.variance.value - shared.variance.value) < 4 * check.variance.standard_error
+
+
 def test_methods_for_shared_inputs_know_nothing_of_tasks():
     problem = gv.Problem(PLANTED, LINEAR)
     for method in (gv.ClosedForm(), gv.Enumeration(), gv.MonteCarlo()):
