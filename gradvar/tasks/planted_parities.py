@@ -71,11 +71,9 @@ class PlantedParities(HasTasks):
     def __repr__(self) -> str:
         return f"PlantedParities(dim={self.dim}, degree={self.degree})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PlantedParities) and self._parities == other._parities
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._parities))
+    @property
+    def _key(self) -> tuple[int, int]:
+        return self.dim, self.degree
 
     @property
     def description(self) -> str:
@@ -86,11 +84,6 @@ class PlantedParities(HasTasks):
     def size(self) -> int:
         """C(dim, degree)."""
         return self._parities.size
-
-    @property
-    def log2_size(self) -> float:
-        """log2 |H|."""
-        return self._parities.log2_size
 
     def members(self) -> npt.NDArray[np.bool_]:
         """Return all sets A as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""

@@ -66,6 +66,7 @@ class TaskClass(HasTasks):
     """
 
     size = None
+    log2_size: float = math.inf
     _described_by_objects = True  # the tasks themselves
 
     def __init__(
@@ -86,7 +87,7 @@ class TaskClass(HasTasks):
         self.dim = integer("dim", dim, 1)
         self.labels = labels
         self.inputs: Inputs = Mixture(self, self.dim)
-        self.log2_size: float = number("log2_size", log2_size)
+        self.log2_size = number("log2_size", log2_size)
         if not self.log2_size >= 0:
             raise ValueError(f"`log2_size` must be a number >= 0, got {log2_size!r}")
 
