@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gradvar.kernels import parity_moments
+from gradvar.kernels.parity_moments import parity_moments
 
 EPS = float(np.finfo(float).eps)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from gradvar.kernels import tensor_power, walsh_hadamard
+from gradvar.kernels.tensor_power import tensor_power
+from gradvar.kernels.walsh_hadamard import walsh_hadamard
 
 MATRIX = np.array([[0.75, 0.25], [0.4, -1.3]])
 

@@ -76,10 +76,9 @@ def tanh_network_variance(model: gv.MLP) -> float:
 TANH_40 = gv.MLP.random([40, 64, 1], rng=0)
 
 PROBLEMS = {
-    "d40-tanh": (gv.SparseParities(40, 2), TANH_40, "square", 1024),
+    "d40-tanh": (gv.SparseParities(40, 2), TANH_40, "square", 512),
     "d12-tanh": (gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], rng=0), "square", 512),
     "d12-relu-hinge": (gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], "relu", rng=1), "hinge", 512),
-    "d16-tanh": (gv.SparseParities(16, 2), gv.MLP.random([16, 16, 1], rng=2), "square", 1024),
     "d10-cubic": (gv.SparseParities(10, 3), gv.MLP.random([10, 6, 4, 1], "relu", rng=3), "square", 1024),
     "d41-relu": (gv.SparseParities(41, 2), ALL_ONES_RELU, "square", 1024),
 }
@@ -120,15 +119,6 @@ def test_standard_errors_are_the_spread_of_the_values(outcome):
     # these and a tenth for the skew of U-statistics.
     values, errors, _ = outcome
     assert abs(math.sqrt((errors**2).mean()) / values.std(ddof=1) - 1) < 4 / math.sqrt(2 * SEEDS) + 0.1
-
-
-def test_sizes_chosen_by_a_pilot_leave_the_estimate_unbiased():
-    # rtol decides when to stop; deciding on the reported sample would bias it. 4 standard errors: 6e-5
-    H, model = gv.SparseParities(8, 1), gv.MLP.random([8, 4, 1], rng=0)
-    truth = exact(H, model, "square")
-    values, _, covered = runs(H, model, "square", truth, 100, rtol=0.2, max_samples=8192)
-    assert abs(values.mean() - 1) < 4 * values.std(ddof=1) / 10
-    assert covered >= binom.ppf(1e-4, 100, 0.93)
 
 
 SMALL = {
@@ -207,8 +197,9 @@ def test_intervals_cover_where_few_samples_carry_much():
         assert confidence == 0.99 or covered(confidence, plain=True) < least
 
 
-def test_a_size_chosen_for_an_accuracy_keeps_the_coverage():
-    # rtol stops at a size that a dropped pilot chose: 95% intervals of 150 seeds, false alarm 1e-4 on either side
+def test_a_size_chosen_for_an_accuracy_leaves_the_estimate_unbiased_and_keeps_the_coverage():
+    # rtol stops at a size that a dropped pilot chose; deciding on the reported sample would bias it. 95% intervals of
+    # 150 seeds, false alarm 1e-4 on either side; the mean within 4 standard errors: 6e-5
     H, model = gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], rng=0)
     truth = exact(H, model, "square")
     values, errors, covered = runs(H, model, "square", truth, 150, rtol=0.15, max_samples=16_384)
