@@ -1,1 +1,1 @@
-"""What every sampled number needs: settings, tiles of work, plain expectations, U-statistics, progress."""
+"""The parts of every sampled number: settings, pilots, tiles of work, plain expectations, U-statistics, progress."""

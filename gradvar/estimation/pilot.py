@@ -79,10 +79,10 @@ def planned_size(sample: Callable[[int], Pilot], settings: Settings, first: int)
     """
     if settings.rtol == 0:
         return settings.max_samples
-    found = run_pilot(sample, settings, first)
-    if found is None or not found[1]:
+    outcome = run_pilot(sample, settings, first)
+    if outcome is None or not outcome[1]:
         return settings.max_samples
-    n, pilot = first, found[0]
+    n, pilot = first, outcome[0]
     # 0.8: the half width of the final sample is random, and should rarely come out above what was asked for.
     while n < settings.max_samples and not meets(pilot, n, 0.8 * settings.rtol, settings):
         n *= 2

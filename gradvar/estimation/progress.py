@@ -1,4 +1,4 @@
-"""What a long computation shows while it runs: a tqdm bar, or the user's own function, or nothing."""
+"""The progress of a long computation: a tqdm bar, or the user's own function, or nothing."""
 
 from __future__ import annotations
 

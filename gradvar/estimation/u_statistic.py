@@ -125,17 +125,17 @@ class _ImpliedVariance(NamedTuple):
     skewness: float
 
     @classmethod
-    def of(cls, found: Moments, of_others: float) -> _ImpliedVariance:
-        n, value, zeta1 = found.n, max(found.value, 0.0), max(found.zeta1, 0.0)
+    def of(cls, u: Moments, of_others: float) -> _ImpliedVariance:
+        n, value, zeta1 = u.n, max(u.value, 0.0), max(u.zeta1, 0.0)
         # E[psi_ij psi_jk psi_ki] = E[h_ij h_jk h_ki] - 3 V zeta_1 - V^3, and kappa_0 = E[psi psi psi]/zeta_2
-        triangles = max(found.triangles - 3 * value * zeta1 - value**3, 0.0)
-        mean_eigenvalue = triangles / found.zeta2 if found.zeta2 > 0 else 0.0
+        triangles = max(u.triangles - 3 * value * zeta1 - value**3, 0.0)
+        mean_eigenvalue = triangles / u.zeta2 if u.zeta2 > 0 else 0.0
         # kappa = (zeta_1 U^(1/2) + kappa_0 tau^(3/2))/(U^(3/2) + tau^(3/2))
-        size = value**1.5 + found.noise**0.75
-        linear = found.zeta1 * value**0.5 + mean_eigenvalue * found.noise**0.75
+        size = value**1.5 + u.noise**0.75
+        linear = u.zeta1 * value**0.5 + mean_eigenvalue * u.noise**0.75
         kappa = max(linear, 0.0) / size if size > 0 else 0.0
         # sigma(V)^2 = (4 (n-2) kappa V + 2 zeta_2)/(n (n-1))
-        slope, constant = 4 * (n - 2) * kappa / (n * (n - 1)), found.noise + of_others
+        slope, constant = 4 * (n - 2) * kappa / (n * (n - 1)), u.noise + of_others
         # G = (8 E[psi psi psi]/n^3 + 24 kappa^2 V/n^2)/sigma^3, at most 8^(1/2)
         cube = (slope * value + constant) ** 1.5
         skewness = (8 * triangles / n**3 + 24 * kappa**2 * value / n**2) / cube if cube > 0 else 0.0
@@ -184,12 +184,12 @@ def moments(
     square = quadruples / (ordered * (n - 2) * (n - 3))
     zeta1 = triples / (ordered * (n - 2)) - square
     zeta2 = max(squares / ordered - square, 0.0)
-    found = Moments(total / ordered, zeta1, zeta2, triangles, n)
-    variance = found.variance(n)
+    u = Moments(total / ordered, zeta1, zeta2, triangles, n)
+    variance = u.variance(n)
     if not variance > 0:
-        return found
+        return u
     # Row means and their central moments, over sigma
-    error, value, share = math.sqrt(variance), found.value, 1 - found.noise / variance
+    error, value, share = math.sqrt(variance), u.value, 1 - u.noise / variance
     means = (row_sums / (n - 1) - value) / error
     second, third, fourth = (math.fsum(means**power) / n for power in (2, 3, 4))
     # g = (8 m_3 (zeta_1/m_2)^(1/2)/n^2 + 4 M_3/n^4)/sigma^3, and the kurtosis k of the row means
@@ -200,6 +200,6 @@ def moments(
     if not math.isnan(cubes):
         skewness += 4 * (cubes - 3 * value * squares / ordered + 2 * value**3) / ordered**2 / error**3
     # u = (k - 1)/n + (1 - w)^2/e
-    return found._replace(
+    return u._replace(
         skewness=skewness, uncertainty=max(kurtosis - 1, 0.0) / n + (1 - share) ** 2 / max(effective, 1.0)
     )

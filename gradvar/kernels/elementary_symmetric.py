@@ -107,7 +107,7 @@ def _of_pairs(
     exponent: int,
     out: Values,
 ) -> None:
-    known = np.full(_SIDE * _SIDE, -1, dtype=np.int64)
+    number_in = np.full(_SIDE * _SIDE, -1, dtype=np.int64)
     means = np.empty(_SIDE * _SIDE)
     powers = np.empty(degree + 1)
     counts = np.empty(3, dtype=np.int64)
@@ -119,10 +119,10 @@ def _of_pairs(
             negative = (minus[i] + minus2[j] - different) // 2
             number = negative * (dim + 1) + different
             slot = (negative % _SIDE) * _SIDE + different % _SIDE
-            if known[slot] != number:
+            if number_in[slot] != number:
                 counts[0], counts[1], counts[2] = dim - negative - different, negative, different
                 means[slot] = _mean(counts, values, degree, size, exponent, powers)
-                known[slot] = number
+                number_in[slot] = number
             out[i, j] = means[slot]
 
 

@@ -112,11 +112,11 @@ def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progres
 
 def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
     n, statistic = sums.n, sums.statistic()
-    found, resolved = statistic.moments, statistic.resolved
+    moments, resolved = statistic.moments, statistic.resolved
     # Pairs that all have one value leave an error of rounding, not none.
-    rounding = ROUNDING * abs(found.value) + statistic.rounding
-    low, high = found.interval(found.quantile(0.5 + settings.confidence / 2))
-    resolution = settings.quantile * math.sqrt(found.noise)
+    rounding = ROUNDING * abs(moments.value) + statistic.rounding
+    low, high = moments.interval(moments.quantile(0.5 + settings.confidence / 2))
+    resolution = settings.quantile * math.sqrt(moments.noise)
     sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
     guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
     if resolved:
@@ -125,17 +125,17 @@ def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
             f"unbiased: U-statistic over {sampled}, score interval; a variance below {smallest} looks like zero to them"
         )
     return Estimate.sampled(
-        found.value,
+        moments.value,
         (low - rounding, high + rounding),
         "monte-carlo (U-statistic)",
         guarantee,
         resolved=resolved,
-        error=math.sqrt(found.variance(n)) + rounding,
-        upper=found.interval(found.quantile(settings.confidence))[1] + rounding,
+        error=math.sqrt(moments.variance(n)) + rounding,
+        upper=moments.interval(moments.quantile(settings.confidence))[1] + rounding,
         resolution=resolution,
         confidence=settings.confidence,
         n_samples=n,
         seconds=seconds,
-        zeta=(max(found.zeta1, 0.0), found.zeta2),
+        zeta=(max(moments.zeta1, 0.0), moments.zeta2),
         norms=sampled_norms(sums.norms, settings, seconds),
     )

@@ -33,7 +33,7 @@ _HELD = 2**24
 _FEW = 4
 """Members in a part, where not even the gradients of so many fit: it has some of their components."""
 _KEPT_BYTES = 2**27
-"""What a process keeps of labels and factors, where there are several parts."""
+"""The most that a process keeps of labels and factors, where there are several parts."""
 
 
 class Part(NamedTuple):

@@ -95,7 +95,7 @@ class MemberStatistic(NamedTuple):
 
     @property
     def others(self) -> MainEffects:
-        """What is due to members and projections."""
+        """The effects of members and projections together."""
         return self.members.and_of(self.projections)
 
     @property

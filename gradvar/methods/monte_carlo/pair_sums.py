@@ -30,7 +30,7 @@ _STUDIED = 4096
 """Products of three pairs are summed within the tiles of so many samples: they cost as much as the pairs of four other
 tiles."""
 _KEPT_BYTES = 2**27
-"""What a process keeps of tiles, and again of projections: tiles are cheap to make again, projections are not."""
+"""The most that a process keeps of tiles, and again of projections: these are dear to make again, tiles are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
 """No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4; or where,
 for an orthonormal class, the mean of c^2 over the pairs is below this share of its expectation, (|H| - 1)/|H|^2 for
@@ -152,7 +152,7 @@ class PairStatistic(NamedTuple):
     moments: Moments
     resolved: bool
     rounding: float
-    """What rounding of the products may do to U: it matters where all of the signal is annihilated."""
+    """The most that rounding of the products does to U: it matters where all of the signal is annihilated."""
 
     @property
     def value(self) -> float:
@@ -253,10 +253,9 @@ class PairSums:
         triples = self._tuples(3)
         # (sum h^2)^2 / sum h^4 over pairs i < j
         effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
-        found = moments(
-            self.row_sums, squares, triangles / triples if triples else 0.0, cubes / self._tuples(2), effective
-        )
+        third = triangles / triples if triples else 0.0
+        u = moments(self.row_sums, squares, third, cubes / self._tuples(2), effective)
         met = class_squares / pairs >= _SEEN * self.tiles.kernel.mean_square
         resolved = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS and met
         typical = math.sqrt(class_squares / pairs) * float(self.norms[:, 1].mean())
-        return PairStatistic(found, resolved, 8 * float(np.finfo(np.float64).eps) * typical)
+        return PairStatistic(u, resolved, 8 * float(np.finfo(np.float64).eps) * typical)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,8 @@ class SignalTile:
     ) -> Array:
         from ...kernels.pair_sums import multiply_into
 
-        kernel: Array = _memory.array("kernel", (self.x.shape[0], other.x.shape[0]), np.float64)
+        kernel = np.asarray(_memory.array("kernel", (len(self.x), len(other.x)), np.float64), dtype=np.float64)
+        # <s, s'> = L R' + sum_l (A_l A_l'^T) * (B_l B_l'^T)
         if self.left.dtype == other.right.dtype == kernel.dtype:
             np.matmul(self.left, other.right.T, out=kernel)
         else:
@@ -126,13 +127,13 @@ class _Memory(threading.local):
     """Arrays of each thread's own: fresh memory for each pair of tiles would cost as much as the products."""
 
     def __init__(self) -> None:
-        self._arrays: dict[str, npt.NDArray[Any]] = {}
+        self._arrays: dict[str, npt.NDArray[np.floating]] = {}
 
-    def array(self, name: str, shape: tuple[int, int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        found = self._arrays.get(name)
-        if found is None or found.shape != shape or found.dtype != dtype:
-            found = self._arrays[name] = np.empty(shape, dtype)
-        return found
+    def array(self, name: str, shape: tuple[int, int], dtype: npt.DTypeLike) -> npt.NDArray[np.floating]:
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._arrays[name] = np.empty(shape, dtype)
+        return array
 
 
 _memory = _Memory()
