@@ -41,7 +41,7 @@ _NOTHING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class GramSpectrum:
-    """What a sample of members says of the eigenvalues of the (centred) Gram matrix over |H|.
+    """The eigenvalues of the (centred) Gram matrix over |H| of a sample of members, and an interval for the largest.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ def _from_gram(gram: Array, split: int, centred: bool, z: float) -> tuple[float,
 
 
 def _from_values(values: Array, split: int, centred: bool, z: float) -> tuple[float, float, Array]:
-    """The same from the values of all members at sampled inputs."""
+    """Both ends and the eigenvalues, from the values of all members at sampled inputs."""
     n = values.shape[1]
     kept = _without_mean(values, centred)
     gram = kept @ kept.T / n

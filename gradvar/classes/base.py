@@ -1,4 +1,4 @@
-"""What a hypothesis class must say, and what it may.
+"""Hypothesis classes: the methods that one must have, and those that it may have.
 
 Any object with the members of `HypothesisClass` is a hypothesis class; subclassing is optional. What it may say
 besides, each used where it is there:
@@ -20,6 +20,8 @@ besides, each used where it is there:
 - `gram()` (|H|, |H|): that matrix;
 - `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
 - `description`: the class in words, for reports.
+
+A method that cannot answer for this class raises `NotApplicableError`, or `TooLargeError`: it counts as absent.
 
 A class whose members come with inputs of their own is a task class: see `gradvar/tasks/base.py`.
 """

@@ -15,6 +15,7 @@ from .gram.derived import ProjectsByTable
 from .gram.matrix import Gram, KnownByGram, TableGram
 from .gram.table import StoredTable, Table, class_mean, compact
 from .inputs import FinitePoints
+from .members.checks import Numbers, number_rows
 from .members.target_class import TargetClass
 
 _ROWS = 2**12
@@ -152,17 +153,11 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
         """The rows of these members, as they are numbered: two points may be equal."""
         return StoredTable(self._stored.values[self._rows(members)], self.inputs)
 
-    def _checked(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.intp]:
+    def _checked(self, rows: npt.NDArray[np.generic]) -> Numbers:
         return self._rows(rows)
 
-    def _rows(self, members: npt.ArrayLike) -> npt.NDArray[np.intp]:
-        rows = np.asarray(members)
-        if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
-            raise ShapeError(f"`members` must be indices of shape (m,), got {rows.dtype} of shape {rows.shape}")
-        if rows.size and (rows.min() < 0 or rows.max() >= self.size):
-            wrong = rows[(rows < 0) | (rows >= self.size)][0]
-            raise ValueError(f"`members` must be indices from 0 to {self.size - 1}, got {wrong}")
-        return rows.astype(np.intp)
+    def _rows(self, members: npt.ArrayLike) -> Numbers:
+        return number_rows(members, "indices", 0, self.size - 1)
 
     def _columns(self, x: npt.ArrayLike) -> npt.NDArray[np.intp]:
         array = inputs_of(x, self.inputs.dim, repr(self)) + 0.0

@@ -16,6 +16,7 @@ from ..core.numbers import exp2
 from .formulas.sphere import SphereTransform, log_zonal
 from .formulas.waves import MAX_HARMONICS, Wave, as_wave
 from .inputs import Gaussian
+from .members.checks import vector_rows
 from .members.target_class import TargetClass
 
 _COVARIANCE_HARMONICS = 64
@@ -123,9 +124,7 @@ class LinearPeriodic(TargetClass):
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return psi(<v, x>/2 pi), shape (m, n), for members v (m, dim) and inputs x (n, dim). Costs m n dim."""
-        v = np.asarray(members, dtype=np.float64)
-        if v.ndim != 2 or v.shape[1] != self.dim:
-            raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
+        v = vector_rows(members, self.dim, repr(self))
         angles = v @ inputs_of(x, self.dim, repr(self)).T
         return np.asarray(np.cos(angles)) if self.wave.name == "cosine" else self.wave(angles / (2 * math.pi))
 

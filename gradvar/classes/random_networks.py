@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from ..core.activations import ACTIVATIONS
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, sequence
-from ..core.errors import NotApplicableError, ShapeError
+from ..core.errors import NotApplicableError
 from ..core.numbers import exp2
 from .formulas.arc_cosine import arc_cosine_kernel, log_eigenvalue, n_harmonics
 from .inputs import Gaussian
+from .members.checks import vector_rows
 from .members.target_class import TargetClass
 
 _LAWS = {
@@ -233,10 +234,7 @@ class RandomNetworks(TargetClass):
             )
 
     def _rows(self, name: str, members: npt.ArrayLike) -> Array:
-        rows = np.asarray(members, dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1] != self.n_weights:
-            raise ShapeError(f"`{name}` must have shape (m, {self.n_weights}) for {self!r}, got {rows.shape}")
-        return rows
+        return vector_rows(members, self.n_weights, repr(self), name)
 
     def _layers(self, rows: Array) -> list[Array]:
         """The matrices of each layer, shapes (m, fan_out, fan_in)."""

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, number
 from ..core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .inputs import Inputs
+from .members.checks import Numbers, number_rows
 from .members.target_class import TargetClass
 
 Function = Callable[[Array], npt.ArrayLike]
-Seeds = npt.NDArray[np.int64]
 
 _MOST_KEPT = 2**14
 
@@ -97,11 +97,11 @@ class SampledClass(TargetClass):
         """The class in words."""
         return f"targets drawn by {getattr(self.sampler, '__name__', repr(self.sampler))}"
 
-    def members(self) -> Seeds:
+    def members(self) -> Numbers:
         """Raise `NotApplicableError`: the targets can be drawn, not listed."""
         raise NotApplicableError(f"the members of {self!r} cannot be listed; draw some with sample(m, rng)")
 
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Seeds:
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Numbers:
         """Return m members drawn independently, as the seeds of their own draws, shape (m,)."""
         return generator(rng).integers(0, 2**63 - 1, size=integer("m", m, 0))
 
@@ -113,11 +113,7 @@ class SampledClass(TargetClass):
         ShapeError, NonFiniteError, LabelError, TypeError
             What the sampler returns is no function, or returns something else than n finite labels.
         """
-        seeds = np.asarray(members)
-        if seeds.ndim != 1 or (seeds.size and seeds.dtype.kind not in "iu"):
-            raise ShapeError(f"`members` must be seeds of shape (m,), got {seeds.dtype} of shape {seeds.shape}")
-        if seeds.size and seeds.min() < 0:
-            raise ValueError(f"`members` must be seeds >= 0, got {seeds.min()}")
+        seeds = number_rows(members, "seeds", 0)
         points = inputs_of(x, self.inputs.dim, repr(self))
         values = np.empty((seeds.size, points.shape[0]))
         for row, seed in zip(values, seeds, strict=True):

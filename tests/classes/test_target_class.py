@@ -156,6 +156,7 @@ def test_a_class_is_true_whatever_its_size():
         ),
         (lambda: gv.Parities(4).member([0, 2, 0, 0]), ValueError, "got other values than 0 and 1"),
         (lambda: gv.SparseParities(4, 1).member([1, 1, 0, 0]), ValueError, "has no member of degree 2"),
+        (lambda: gv.BiasedParities(4, 0.5, 1).member([1, 1, 0, 0]), ValueError, "has no member of degree 2"),
         (lambda: gv.LinearPeriodic(2, 1.0).member([1.0]), gv.ShapeError, r"a vector v of shape \(2,\), got \(1,\)"),
         (lambda: gv.FiniteClass([[1, 2]], [[0.0], [1.0]]).member(1), ValueError, "indices from 0 to 0, got 1"),
     ],
@@ -168,3 +169,14 @@ def test_what_is_not_a_member_is_refused_in_words(call, error, message: str):
 def test_sparse_parities_too_many_to_list_say_so():
     with pytest.raises(gv.TooLargeError, match=r"listing members of SparseParities"):
         gv.SparseParities(1000, 5).members()
+
+
+@pytest.mark.parametrize(("dim", "degree"), [(1, 1), (7, 0), (7, 3), (12, 1), (12, 12)])
+def test_sets_of_one_size_are_listed_in_the_order_of_their_numbers(dim: int, degree: int):
+    """By combinations where they are few among all 2^dim sets, else by the numbers sum_i v_i 2^i."""
+    numbers = [number for number in range(2**dim) if number.bit_count() == degree]
+    expected = [[number >> i & 1 for i in range(dim)] for number in numbers]
+    for H in (gv.SparseParities(dim, degree), gv.BiasedParities(dim, 0.3, degree)):
+        assert np.array_equal(H.members(), expected)
+        assert np.array_equal([target.which for target in H], expected)
+        assert H.member(len(numbers) - 1).which.tolist() == [bool(v) for v in expected[-1]]

@@ -24,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import Array, SeedLike, functions_of, generator, integer
-from ...core.errors import ShapeError, TooLargeError
+from ...core.errors import TooLargeError
 from ...core.primes import primitive_root
 from ..gram.matrix import Gram, KnownByGram
 from ..inputs.cyclic import CyclicGroup, Residues
+from ..members.checks import number_rows
 from ..members.target_class import TargetClass
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -171,12 +172,7 @@ class CyclicOrbit(KnownByGram, TargetClass):
 
     def _logs_of_members(self, members: npt.ArrayLike) -> Residues:
         """log_r c for members a, made sure to be members; c = a or a^-1."""
-        a = np.asarray(members)
-        if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
-            raise ShapeError(f"`members` must be integers a of shape (m,), got {a.dtype} of shape {a.shape}")
-        if a.size and (a.min() < 1 or a.max() >= self.p):
-            raise ValueError(f"`members` must be integers a from 1 to {self.p - 1}, got {a.min()}..{a.max()}")
-        logs = self._logs[a.astype(np.int64)]
+        logs = self._logs[number_rows(members, "integers a", 1, self.p - 1)]
         return np.asarray(-logs % self.size if self.inverse else logs)
 
     @cached_property

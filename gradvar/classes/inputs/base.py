@@ -1,4 +1,4 @@
-"""What an input distribution must say."""
+"""Input distributions: the methods that one must have."""
 
 from __future__ import annotations
 

@@ -89,5 +89,5 @@ class Selection(HasMembers, Generic[Home]):
 
 
 def key(row: object) -> Hashable:
-    """What tells members apart: their bytes; of a description that is an object, itself."""
+    """The bytes of a description, by which members are told apart; of one that is an object, itself."""
     return row.tobytes() if isinstance(row, (np.ndarray, np.generic)) else row

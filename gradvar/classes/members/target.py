@@ -196,7 +196,7 @@ class HasMembers(ABC):
 
     @property
     def _unlisted(self) -> str:
-        """What a class without `size` has, for a message."""
+        """A class without `size` and the members that it has, for a message."""
         many = "infinitely many members" if self.log2_size == math.inf else "members that cannot be listed"
         return f"{self!r} has {many}"
 
