@@ -23,11 +23,11 @@ import numpy as np
 from ...core.activations import ACTIVATIONS, KINKED, settle
 from ...core.arguments import Array
 from ...core.errors import NonFiniteError
-from ...estimation.expectation import rows_per_tile
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...models import MLP
-from ...problem import Factors, Problem
+from ...problem import Problem
+from .points import n_points, over_points
 
 _BLOCK = 2**17
 """Numbers in a block of rows that one task transforms: 1 MiB, unless one row is larger."""
@@ -55,17 +55,9 @@ class LevelSpectrum:
 
 def memory_needed(problem: Problem) -> int:
     """Bytes that `level_spectrum` takes."""
-    points = problem.inputs.n_points
-    assert points is not None
-    block = _workers(points) * _task_bytes(points)
-    if _one_hidden_layer(problem.model):
-        return block
-    probe = _probe(problem)
-    kept: int = sum(
-        right.shape[1] + (0 if _is_input_layer(left, probe) else left.shape[1])
-        for left, right in problem.tangent_factors(probe)
-    )
-    return block + 8 * points * kept
+    points = n_points(problem)
+    kept = 0 if _one_hidden_layer(problem.model) else sum(left + right for left, right in _widths(problem))
+    return _workers(points) * _task_bytes(points) + 8 * points * kept
 
 
 def _task_bytes(points: int) -> int:
@@ -80,14 +72,17 @@ def _workers(points: int) -> int:
 def transforms_needed(problem: Problem) -> int:
     """Number of Walsh-Hadamard transforms that `level_spectrum` takes."""
     model = problem.model
-    if _one_hidden_layer(model):
-        assert isinstance(model, MLP)
+    if type(model) is MLP and _one_hidden_layer(model):
         return 2 * model.sizes[1] + 1
+    return sum(max(left, 1) * right for left, right in _widths(problem))
+
+
+def _widths(problem: Problem) -> list[tuple[int, int]]:
+    """Columns of each left tangent factor, 0 where it is the inputs themselves, and of the right one."""
     x = _probe(problem)
-    return sum(
-        right.shape[1] * (1 if _is_input_layer(left, x) else left.shape[1])
-        for left, right in problem.tangent_factors(x)
-    )
+    return [
+        (0 if _is_input_layer(left, x) else left.shape[1], right.shape[1]) for left, right in problem.tangent_factors(x)
+    ]
 
 
 def level_spectrum(problem: Problem, settings: Settings, mean: Mean | None = None) -> LevelSpectrum:
@@ -232,16 +227,21 @@ class _CubeFactor:
 
 def _factor_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iterator[Callable[[], Part]]:
     tilt = None if mean is None else _on_cube(problem, settings, mean)
-    together = max(1, _BLOCK >> problem.inputs.dim)
     for factor in _factors_on_cube(problem, settings):
         if factor.left is None:
-            for start in range(0, factor.right.shape[0], together):
-                yield partial(_part_of_input_layer, factor.right[start : start + together], factor.has_bias, tilt)
+            for rows in _in_blocks(factor.right, problem):
+                yield partial(_part_of_input_layer, rows, factor.has_bias, tilt)
             continue
         few, many = sorted((factor.left, factor.right), key=len)
         for row in few:
-            for start in range(0, many.shape[0], together):
-                yield partial(_part_of_products, row, many[start : start + together], tilt)
+            for rows in _in_blocks(many, problem):
+                yield partial(_part_of_products, row, rows, tilt)
+
+
+def _in_blocks(rows: Array, problem: Problem) -> Iterator[Array]:
+    """The rows that one task takes, functions on the cube."""
+    together = max(1, _BLOCK >> problem.inputs.dim)
+    return (rows[start : start + together] for start in range(0, rows.shape[0], together))
 
 
 def _part_of_products(row: Array, rows: Array, mean: Array | None) -> Part:
@@ -249,26 +249,19 @@ def _part_of_products(row: Array, rows: Array, mean: Array | None) -> Part:
 
 
 def _factors_on_cube(problem: Problem, settings: Settings, recognise: bool = True) -> list[_CubeFactor]:
-    points = problem.inputs.n_points
-    assert points is not None
-    dim = problem.inputs.dim
-    probe = _probe(problem)
+    points, dim, probe = n_points(problem), problem.inputs.dim, _probe(problem)
     found = []
     for left, right in problem.tangent_factors(probe):
         known = recognise and _is_input_layer(left, probe)
         kept = None if known else np.empty((left.shape[1], points))
         found.append(_CubeFactor(kept, np.empty((right.shape[1], points)), left.shape[1] > dim))
-    rows = rows_per_tile(problem.row_size, 4096)
-    blocks = [(start, min(start + rows, points)) for start in range(0, points, rows)]
-    with closing(ordered_map(partial(signal_block, problem), blocks, settings.executor)) as results:
-        for (start, stop), factors in zip(blocks, results, strict=True):
-            x = problem.inputs.points(start, stop)
-            for factor, (left, right) in zip(found, factors, strict=True):
-                factor.right[:, start:stop] = right.T
-                if factor.left is not None:
-                    factor.left[:, start:stop] = left.T
-                elif not _is_input_layer(left, x):  # only looked like one where it was probed
-                    return _factors_on_cube(problem, settings, recognise=False)
+    for block, factors in over_points(problem.signal_factors, problem, settings):
+        for factor, (left, right) in zip(found, factors, strict=True):
+            factor.right[:, block] = right.T
+            if factor.left is not None:
+                factor.left[:, block] = left.T
+            elif not _is_input_layer(left, problem.inputs.points(block.start, block.stop)):
+                return _factors_on_cube(problem, settings, recognise=False)  # it only looked like one at the probe
     return found
 
 
@@ -283,20 +276,6 @@ def _is_input_layer(left: Array, x: Array) -> bool:
     return left.shape[1] in (dim, dim + 1) and np.array_equal(left[:, :dim], x) and bool((left[:, dim:] == 1).all())
 
 
-def signal_block(problem: Problem, block: tuple[int, int]) -> Factors:
-    """Return the signal's factors at points start..stop-1."""
-    return problem.signal_factors(problem.inputs.points(*block))
-
-
 def _on_cube(problem: Problem, settings: Settings, f: Callable[[Array], Array]) -> Array:
     """The values of f at all points."""
-    points = problem.inputs.n_points
-    assert points is not None
-    rows = rows_per_tile(problem.row_size, 4096)
-    blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
-    with closing(ordered_map(partial(_block_values, problem, f), blocks, settings.executor)) as results:
-        return np.concatenate(list(results))
-
-
-def _block_values(problem: Problem, f: Callable[[Array], Array], block: tuple[int, int]) -> Array:
-    return f(problem.inputs.points(*block))
+    return np.concatenate([values for _, values in over_points(f, problem, settings)])

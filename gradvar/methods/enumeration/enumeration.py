@@ -23,12 +23,13 @@ from ...classes.parities import CubeParities, Parities
 from ...core.arguments import Array, integer
 from ...core.errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
 from ...core.numbers import Scaled
-from ...estimation.expectation import ROUNDING, rows_per_tile
+from ...estimation.expectation import ROUNDING
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
-from ...problem import Factors, Moment, Problem, component_blocks
+from ...problem import Factors, Moment, Problem, component_blocks, norms_sq
 from ...results.estimate import Estimate
 from . import cube
+from .points import n_points, over_points
 
 _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
@@ -94,7 +95,7 @@ class Enumeration:
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated, in how much memory."""
         memory, _ = self._size(problem)
-        return f"exact sum over all {problem.inputs.n_points:,} inputs, in {_bytes(memory)} of memory"
+        return f"exact sum over all {n_points(problem):,} inputs, in {_bytes(memory)} of memory"
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the gradient variance, exact up to rounding."""
@@ -117,16 +118,15 @@ class Enumeration:
         return Estimate.exactly(
             Scaled(value, half),
             "enumeration",
-            f"exact up to float64 rounding: every one of {problem.inputs.n_points:,} inputs and every member",
-            n_evaluated=problem.inputs.n_points or 0,
+            f"exact up to float64 rounding: every one of {n_points(problem):,} inputs and every member",
+            n_evaluated=n_points(problem),
             seconds=time.perf_counter() - begin,
         )
 
     @staticmethod
     def _size(problem: Problem) -> tuple[int, int]:
         """Bytes and transformed numbers."""
-        points = problem.inputs.n_points
-        assert points is not None
+        points = n_points(problem)
         if isinstance(problem.hypotheses, CubeParities):
             if points > 2**62:  # no point of it can be made to measure the model at
                 return 64 * points, 64 * points
@@ -137,8 +137,7 @@ class Enumeration:
         return _projection_memory(problem), work
 
     def _too_large(self, problem: Problem, memory: int) -> str:
-        points = problem.inputs.n_points
-        assert points is not None
+        points = n_points(problem)
         count = f"2^{points.bit_length() - 1}" if points & (points - 1) == 0 else f"{points:,}"
         dim = problem.inputs.dim
         everything = isinstance(problem.hypotheses, Parities)
@@ -183,12 +182,10 @@ def _by_projection(problem: Problem, settings: Settings) -> _Moments:
     """The moments by the class's projection of each block of signal components."""
     hypotheses = projection(problem.hypotheses)
     assert hypotheses is not None
-    points = problem.inputs.n_points or 1
+    points = n_points(problem)
     factors = _signal_factors(problem, settings)
     weights = problem.inputs.weights(0, points)
-    norm_sq = math.fsum(
-        weights @ (np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)) for left, right in factors
-    )
+    norm_sq = float(weights @ norms_sq(factors))
     blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
     with closing(ordered_map(partial(_moments, hypotheses), blocks, settings.executor)) as results:
         variance, second, mean = (math.fsum(parts) for parts in zip(*results, strict=True))
@@ -226,24 +223,19 @@ def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tu
 
 def _signal_factors(problem: Problem, settings: Settings) -> Factors:
     """The signal's factors at all points."""
-    points = problem.inputs.n_points
-    assert points is not None
-    rows = rows_per_tile(problem.row_size, 4096)
-    blocks = [(start, min(start + rows, points)) for start in range(0, points, rows)]
+    points = n_points(problem)
     factors: Factors = []
-    with closing(ordered_map(partial(cube.signal_block, problem), blocks, settings.executor)) as results:
-        for (start, stop), parts in zip(blocks, results, strict=True):
-            if not factors:
-                factors = [(np.empty((points, a.shape[1])), np.empty((points, b.shape[1]))) for a, b in parts]
-            for factor, part in zip(factors, parts, strict=True):
-                factor[0][start:stop], factor[1][start:stop] = part
+    for block, parts in over_points(problem.signal_factors, problem, settings):
+        if not factors:
+            factors = [(np.empty((points, a.shape[1])), np.empty((points, b.shape[1]))) for a, b in parts]
+        for factor, part in zip(factors, parts, strict=True):
+            factor[0][block], factor[1][block] = part
     return factors
 
 
 def _projection_memory(problem: Problem) -> int:
     """Bytes that `_by_projection` takes: the factors, and the blocks of two workers."""
-    points = problem.inputs.n_points
-    assert points is not None
+    points = n_points(problem)
     return 8 * (points * problem.row_size + 16 * max(_BLOCK, points, _n_members(problem)))
 
 
