@@ -9,15 +9,15 @@ with G^2 = E||dp/dw||^2 and |b| <= L. For an orthonormal class ||T_C|| = 1/|H|: 
 other bounds replace the norm by something larger: the uncentred norm (no J), Gershgorin's max_i sum_j |Gram_ij|,
 Boas and Bellman's max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2), each over |H|, and the cross-predictability
 ||Gram||_F/|H|. For an infinite class the Gram matrix over |H| is the integral operator of the Gram kernel, and there
-is no Theorem 1. Cosine targets have Theorem 2 (`gradvar.theorem2`): an explicit bound on their operator norm.
+is no Theorem 1. Cosine targets have Theorem 2 (`theorem2.py`): an explicit bound on their operator norm.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
-from ..classes import LinearPeriodic
 from ..classes.base import HypothesisClass, KnowsGram
 from ..classes.gram.derived import gram_norms
 from ..core.errors import NotApplicableError, TooLargeError
@@ -26,8 +26,8 @@ from ..estimation.settings import Settings
 from ..problem import Problem
 from ..results.estimate import Estimate
 from ..results.findings import Assumption, Bound
-from .operator_norm import Constant, norm_constant
-from .theorem2 import Theorem2
+from .operator_norm import ClassBound, Constant, norm_constant
+from .theorem2 import theorem_2
 
 FORMULAS = {
     "operator-norm": "lambda_max(J Gram J)/|H| E||s||^2",
@@ -36,11 +36,12 @@ FORMULAS = {
     "boas-bellman": "(max E h^2 + (sum_{i!=j} Gram_ij^2)^1/2)/|H| E||s||^2",
     "cross-predictability": "||Gram||_F/|H| E||s||^2",
 }
-_THEOREM_2 = "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2"
 _INFINITE = {
     "operator-norm": "lambda_max(centred Gram kernel) E||s||^2",
     "operator-norm-uncentred": "lambda_max(Gram kernel) E||s||^2",
 }
+CLASS_BOUNDS: tuple[Callable[[HypothesisClass], ClassBound | None], ...] = (theorem_2,)
+"""Bounds that hold for one kind of class; each returns None for the others."""
 
 
 def bounds(
@@ -73,10 +74,10 @@ def bounds(
     for name, (log2, why, ends) in constants.items():
         formula = _INFINITE.get(name, FORMULAS[name]) if infinite else FORMULAS[name]
         found[name] = norm_bound(name, formula, log2, signal, not math.isnan(log2), why, ends)
-    if isinstance(hypotheses, LinearPeriodic) and hypotheses.wave.name == "cosine":
-        log2 = Theorem2(hypotheses.dim, hypotheses.radius).log2_explicit
-        why = "at least the uncentred operator norm"
-        found["theorem-2"] = norm_bound("theorem-2", _THEOREM_2, log2, signal, True, why)
+    for bound in CLASS_BOUNDS:
+        one = bound(hypotheses)
+        if one is not None:
+            found[one.name] = norm_bound(one.name, one.formula, one.log2, signal, True, one.why)
     return found
 
 

@@ -42,6 +42,15 @@ class Constant(NamedTuple):
     ends: tuple[float, float] | None = None
 
 
+class ClassBound(NamedTuple):
+    """A bound that holds for one kind of class: its name, its formula, log2 of what multiplies E||s||^2, and why."""
+
+    name: str
+    formula: str
+    log2: float
+    why: str
+
+
 def norm_constant(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> Constant:
     """As the class says it, or derived from what it says on finitely many inputs, or estimated from sampled members."""
     unknown = "the class says neither its operator norm nor how to draw and evaluate members"

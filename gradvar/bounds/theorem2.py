@@ -23,9 +23,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..classes import LinearPeriodic
+from ..classes.base import HypothesisClass
 from ..classes.formulas.sphere import log_zonal
 from ..core.arguments import integer
 from ..core.numbers import exp2
+from .operator_norm import ClassBound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -188,6 +191,18 @@ class Theorem2:
     def _log2_eigenvalue(self, degree: int) -> float:
         kappa = np.array([(self.sigma * self.radius) ** 2])
         return float(log_zonal(self.dim, degree, kappa)[0]) / math.log(2)
+
+
+def theorem_2(hypotheses: HypothesisClass) -> ClassBound | None:
+    """Return the explicit bound for cosine targets."""
+    if not isinstance(hypotheses, LinearPeriodic) or hypotheses.wave.name != "cosine":
+        return None
+    return ClassBound(
+        "theorem-2",
+        "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2",
+        Theorem2(hypotheses.dim, hypotheses.radius).log2_explicit,
+        "at least the uncentred operator norm",
+    )
 
 
 def log_upper_gamma(a: float, x: float) -> float:
