@@ -7,6 +7,8 @@ be enumerated, else estimated from drawn ones, at one false alarm in a million.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,7 +24,7 @@ MOST_EIGENVALUES = 1024
 def mean(probe: ClassProbe) -> str:
     """mean(x) is E_h h(x): of all members, or of 16,384 drawn ones within the stated error."""
     method = offered(probe.H, "mean")
-    x, truth, members = probe.over_members(lambda h: h.mean(axis=0), lambda h: h, degree=1, key=6, most=4096)
+    x, truth, members = probe.over_members(lambda h: h.mean(axis=0), lambda h: h.T, degree=1, key=6, most=4096)
     claim = real("`mean(x)`", method(x.copy()), (x.shape[0],))
     within = truth.agrees(claim, at_inputs("`mean`", x), f"the mean of {members}")
     return f"the mean of {members} at {x.shape[0]:,} inputs, {within}"
@@ -44,8 +46,7 @@ def _covariance(values: Array) -> Array:
 
 def _covariance_draws(values: Array) -> Array:
     # Two independent members h, h': (h - h')(x) (h - h')(x')/2 has the covariance as its expectation.
-    difference = values[0::2] - values[1::2]
-    return np.asarray(difference[:, :, None] * difference[:, None, :] / 2)
+    return np.asarray((values[0::2] - values[1::2]).T / math.sqrt(2))
 
 
 def covariance_batch(probe: ClassProbe) -> str:

@@ -140,10 +140,11 @@ class ClassProbe:
     def over_members(
         self, statistic: Callable[[Array], Array], draws: Callable[[Array], Array], degree: int, key: int, most: int
     ) -> tuple[Array, Truth, str]:
-        """A mean over the class of a polynomial in the values: the inputs it is at, the mean, the members in words.
+        """A mean over the class: the inputs it is at, the mean, and the members in words.
 
-        `statistic(values)` gives it from the values (|H|, n) of all members, at `most` points or fewer;
-        `draws(values)` gives independent draws (k, ...) with this expectation from the values of drawn members.
+        `statistic(values)` gives it from the values (|H|, n) of all members, at `most` points or fewer. From the
+        values of drawn members `draws(values)` gives k independent draws (n, k): it is the mean of these (degree 1),
+        or of their products at two inputs (degree 2).
         """
         if self.table is not None and self.table[1].shape[0] <= most:
             values, x, _ = self.table
@@ -155,11 +156,11 @@ class ClassProbe:
             values = self.values(members, _BLOCK, self.x)
             scale = max(scale, scale_of(values))
             blocks.append(draws(values))
-        found = np.concatenate(blocks)
-        pairs = "" if len(found) == _BLOCKS * _BLOCK else "pairs of "
+        found = np.concatenate(blocks, axis=1)
+        pieces = found if degree == 1 else (row * found for row in found)
         # Labels -1 and +1 have a range of 2, their products in pairs one of 4.
-        truth = sampled(found, 2.0 * degree if self.signs else None).at_least(ROUNDING * scale**degree)
-        return self.x, truth, f"{len(found):,} {pairs}drawn members"
+        truth = sampled(pieces, 2.0 * degree if self.signs else None).at_least(ROUNDING * scale**degree)
+        return self.x, truth, f"{found.shape[1]:,} {'pairs of ' if degree == 2 else ''}drawn members"
 
     # --- everything -----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ than 256 draws, are left out, and a check that has no others does not apply.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -121,11 +121,11 @@ def identical(claim: str, before: Array, after: Array) -> None:
 
 
 def by_enough(terms: Array) -> npt.NDArray[np.bool_]:
-    """Whether a sum of terms >= 0, along the first axis, is that of 256 or more of them: (sum t)^2 / sum t^2 >= 256."""
+    """Whether a sum of terms >= 0, along the last axis, is that of 256 or more of them: (sum t)^2 / sum t^2 >= 256."""
     # In units of the largest: squares of what is rare leave float64.
-    unit = terms.max(axis=0)
+    unit = terms.max(axis=-1, keepdims=True)
     shares = terms / np.where(unit > 0, unit, 1.0)
-    return np.asarray(shares.sum(axis=0) ** 2 >= _FEWEST_DRAWS * (shares**2).sum(axis=0))
+    return np.asarray(shares.sum(axis=-1) ** 2 >= _FEWEST_DRAWS * (shares**2).sum(axis=-1))
 
 
 @dataclass(frozen=True)
@@ -159,21 +159,26 @@ def exactly(value: Array, scale: float) -> Truth:
     return Truth(value, np.full(value.shape, ROUNDING * scale))
 
 
-def sampled(draws: Array, known_range: float | None = None) -> Truth:
-    """The mean of independent draws along the first axis, with its empirical Bernstein half width.
+def sampled(pieces: Iterable[Array], known_range: float | None = None) -> Truth:
+    """The means of independent draws, with their empirical Bernstein half widths.
 
-    All expectations at once lie within it with probability 1 - FALSE_ALARM. It is infinite where the range is not
-    known and a few rare draws make the spread.
+    Each piece has the draws of some of the entries, along its last axis; the pieces are stacked in the result. All
+    expectations at once lie within the half widths with probability 1 - FALSE_ALARM. A half width is infinite where
+    the range is not known and a few rare draws make the spread.
     """
-    n, mean = draws.shape[0], draws.mean(axis=0)
-    squares = (draws - mean) ** 2
+    statistics = []
+    for draws in pieces:
+        n, mean = draws.shape[-1], draws.mean(axis=-1)
+        squares = (draws - mean[..., None]) ** 2
+        largest = np.abs(draws).max(axis=-1)
+        statistics.append((mean, squares.mean(axis=-1), np.ptp(draws, axis=-1), largest, by_enough(squares)))
+    mean, variance, ranges, largest, enough = (np.array(part) for part in zip(*statistics, strict=True))
     # (2 V L/n)^(1/2) + 3 R L/n, at L = log(3 entries/FALSE_ALARM)
     length = math.log(3 * max(mean.size, 1) / FALSE_ALARM)
-    wide = known_range if known_range is not None else float(np.ptp(draws, axis=0).max())
-    half = np.sqrt(2 * squares.mean(axis=0) * length / n) + 3 * wide * length / n
+    wide = known_range if known_range is not None else float(ranges.max())
     # The rounding of the mean itself: draws that are all equal have no spread.
-    half = half + ROUNDING * np.abs(draws).max(axis=0)
-    return Truth(mean, np.asarray(half if known_range is not None else np.where(by_enough(squares), half, np.inf)))
+    half = np.sqrt(2 * variance * length / n) + 3 * wide * length / n + ROUNDING * largest
+    return Truth(mean, half if known_range is not None else np.where(enough, half, np.inf))
 
 
 def moments(left: Array, right: Array, weights: Array, exact: bool, scale: float, signs: bool = False) -> Truth:
@@ -183,7 +188,7 @@ def moments(left: Array, right: Array, weights: Array, exact: bool, scale: float
     """
     if exact:
         return exactly((left * weights) @ right.T, scale)
-    return sampled((left[:, None, :] * right).transpose(2, 0, 1), 2.0 if signs else None)
+    return sampled((row * right for row in left), 2.0 if signs else None)
 
 
 def chi_square_tail(counts: Array, expected: Array) -> float:

@@ -17,14 +17,17 @@ MODEL = PlainNeuron(W)
 
 
 @pytest.mark.parametrize("loss", ["square", "correlation", "hinge", "logistic", "perceptron", PlainLoss()])
-@pytest.mark.parametrize(
-    "H", [gv.Parities(4), gv.SparseParities(4, 2), PlainParities(4), TenLineParities(4)], ids=lambda H: type(H).__name__
-)
+@pytest.mark.parametrize("H", [gv.Parities(4), gv.SparseParities(4, 2), PlainParities(4)], ids=str)
 def test_it_holds_for_parities(H, loss):
     report = check_theorem1(H, MODEL, loss)
     report.raise_if_failed()
-    # the ten-line class has no exact method, and its interval may straddle the bound, which is nearly tight
-    assert {r.name: r.status for r in report}["conclusion"] == "passed" or isinstance(H, TenLineParities)
+    assert {r.name: r.status for r in report}["conclusion"] == "passed"
+
+
+@pytest.mark.parametrize("loss", ["square", "hinge"])
+def test_it_is_not_refuted_where_no_method_is_exact(loss):
+    # the interval of the ten-line class may straddle the bound, which is nearly tight
+    check_theorem1(TenLineParities(4), MODEL, loss).raise_if_failed()
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

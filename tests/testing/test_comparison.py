@@ -14,10 +14,10 @@ from gradvar.testing.comparison import Truth, agree, by_enough, exactly, identic
 def test_a_mean_that_a_few_rare_draws_make_has_no_interval():
     rng = np.random.default_rng(0)
     rare = np.where(rng.random(4096) < 1e-3, 1000.0, 0.0)
-    draws = np.stack([rng.standard_normal(4096), rare, np.full(4096, 0.7), 1e-90 * rare, 1e90 * rare], axis=1)
+    draws = np.stack([rng.standard_normal(4096), rare, np.full(4096, 0.7), 1e-90 * rare, 1e90 * rare])
     assert np.isfinite(sampled(draws).tolerance).tolist() == [True, False, True, False, False]
     # a range that is known bounds what was not drawn, too
-    assert np.isfinite(sampled(draws[:, 1], 1000.0).tolerance)
+    assert np.isfinite(sampled(draws[1:2], 1000.0).tolerance)
 
 
 def test_terms_count_by_their_share_whatever_their_size():
