@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from ..core.errors import NotApplicableError
@@ -88,6 +89,11 @@ class Choice:
 
         Where an exact number is known to fewer than six digits and another method is exact too, the better known.
         """
+        begin = time.perf_counter()
+        found = self._first(problem, settings)
+        return replace(found, seconds=time.perf_counter() - begin)
+
+    def _first(self, problem: Problem, settings: Settings) -> Estimate:
         best: Estimate | None = None
         errors: list[ValueError] = []
         for method in self.methods:

@@ -9,7 +9,6 @@ for tasks that say their probabilities D_A(x) and their labels f_A(x) on finitel
 from __future__ import annotations
 
 import math
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -85,7 +84,6 @@ class TaskEnumeration:
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the gradient variance over tasks, exact up to rounding."""
-        begin = time.perf_counter()
         hypotheses, points = problem.hypotheses, problem.inputs.n_points
         assert isinstance(hypotheses, TabulatesTasks)
         assert points is not None
@@ -110,7 +108,6 @@ class TaskEnumeration:
             "enumeration",
             f"exact up to float64 rounding: all {len(c):,} tasks on all {points:,} inputs",
             n_evaluated=points,
-            seconds=time.perf_counter() - begin,
         )
 
 

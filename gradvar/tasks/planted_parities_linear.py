@@ -17,7 +17,6 @@ a sum of squares. For any loss at w = 0, where p = 0, grad F_A = b(0) E[y x], an
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 
@@ -58,7 +57,6 @@ class PlantedParitiesLinear(Theorem):
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return Var, exact up to rounding."""
-        begin = time.perf_counter()
         hypotheses, model = problem.hypotheses, problem.model
         assert isinstance(hypotheses, PlantedParities)
         assert isinstance(model, Linear)
@@ -73,7 +71,6 @@ class PlantedParitiesLinear(Theorem):
             Scaled(variance.mantissa, variance.error, 2 * exponent),
             "closed-form (moments of planted parities)",
             "exact up to float64 rounding: from the first two moments of the tasks, over all of them",
-            seconds=time.perf_counter() - begin,
         )
 
 

@@ -71,6 +71,7 @@ def test_the_cheaper_of_two_exact_methods_is_taken_whatever_their_order():
         assert choice.method is cheap
         assert choice.reason == "cheap: a plan; not dear: it takes about 1e+06 multiplications, more than 1e+03"
         assert choice.estimate(PROBLEM, SETTINGS).method == "cheap"
+        assert choice.estimate(PROBLEM, SETTINGS).seconds > 0
     assert sampler.asked == []
     assert dear.asked == cheap.asked == ["declines", "work"] * 2
 

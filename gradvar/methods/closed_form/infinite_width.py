@@ -34,7 +34,6 @@ interval.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +95,6 @@ class InfiniteWidth(Theorem):
         NotApplicableError
             Where 2^15 coefficients do not give the eigenvalue to 1e-6: degrees near d at d of several thousands.
         """
-        begin = time.perf_counter()
         model, hypotheses, scale = problem.model, problem.hypotheses, problem.loss.constant
         assert isinstance(model, InfiniteMLP)
         assert isinstance(hypotheses, (Parities, SparseParities))
@@ -122,7 +120,6 @@ class InfiniteWidth(Theorem):
             _METHOD,
             f"expected over random initialisation, exact up to float64 rounding{relative}: {known_by} of "
             f"{_kernel_in_words(model)}",
-            seconds=time.perf_counter() - begin,
         )
 
 

@@ -27,7 +27,6 @@ than 1e-6 of the variance (d under about 40, or weights on a grid) the theorem d
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -121,7 +120,6 @@ class TwoLayerParities(Theorem):
 
         Raises NotApplicableError where a kink leaves an error of more than 1e-6.
         """
-        begin = time.perf_counter()
         hypotheses, model, scale = problem.hypotheses, problem.model, signal_scale(problem)
         assert isinstance(hypotheses, SparseParities)
         assert type(model) is MLP
@@ -138,7 +136,6 @@ class TwoLayerParities(Theorem):
             total.times(scale**2).over(hypotheses.size),
             _METHOD,
             "exact up to the Fourier series of the activation and float64 rounding, both within the interval",
-            seconds=time.perf_counter() - begin,
         )
 
 

@@ -10,7 +10,6 @@ each degree is needed (`methods/cube.py`).
 from __future__ import annotations
 
 import math
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,7 +98,6 @@ class Enumeration:
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the gradient variance, exact up to rounding."""
-        begin = time.perf_counter()
         found = None
         if isinstance(problem.hypotheses, CubeParities):
             found = _by_levels(problem, problem.hypotheses, settings)
@@ -120,7 +118,6 @@ class Enumeration:
             "enumeration",
             f"exact up to float64 rounding: every one of {n_points(problem):,} inputs and every member",
             n_evaluated=n_points(problem),
-            seconds=time.perf_counter() - begin,
         )
 
     @staticmethod
