@@ -189,21 +189,6 @@ def _down_strips(x: Rows, width: int) -> None:
                 target[j] = source[j]
 
 
-@compiled
-def _stride_1(x: Rows) -> None:
-    """The lowest three bits."""
-    v = x.reshape(x.size // 8, 8)
-    for i in range(v.shape[0]):
-        a0, a1, a2, a3 = v[i, 0], v[i, 1], v[i, 2], v[i, 3]
-        a4, a5, a6, a7 = v[i, 4], v[i, 5], v[i, 6], v[i, 7]
-        b0, b1, b2, b3 = a0 + a1, a0 - a1, a2 + a3, a2 - a3
-        b4, b5, b6, b7 = a4 + a5, a4 - a5, a6 + a7, a6 - a7
-        c0, c1, c2, c3 = b0 + b2, b1 + b3, b0 - b2, b1 - b3
-        c4, c5, c6, c7 = b4 + b6, b5 + b7, b4 - b6, b5 - b7
-        v[i, 0], v[i, 1], v[i, 2], v[i, 3] = c0 + c4, c1 + c5, c2 + c6, c3 + c7
-        v[i, 4], v[i, 5], v[i, 6], v[i, 7] = c0 - c4, c1 - c5, c2 - c6, c3 - c7
-
-
 def _radix_8(stride: int) -> Callable[[Rows], None]:
     """Three bits, at a stride the compiler knows: else the streams might overlap and are not vectorised."""
     span = 8 * stride
@@ -226,7 +211,7 @@ def _radix_8(stride: int) -> Callable[[Rows], None]:
     return radix_8
 
 
-_stride_8, _stride_64, _stride_512 = _radix_8(8), _radix_8(64), _radix_8(512)
+_stride_1, _stride_8, _stride_64, _stride_512 = _radix_8(1), _radix_8(8), _radix_8(64), _radix_8(512)
 
 
 @compiled
