@@ -72,10 +72,7 @@ class SampledMembers(Sampler):
         if problem.weightless:
             return NotApplicableError(problem.weightless)
         if not isinstance(problem.hypotheses, Samples):
-            return NotApplicableError(
-                f"{problem.hypotheses!r} has neither `covariance(x, x2)` nor `sample(m, rng)` and "
-                "`evaluate(members, x)`"
-            )
+            return NotApplicableError(f"{problem.hypotheses!r} has no `sample(m, rng)` and `evaluate(members, x)`")
         if problem.moment is Moment.MEAN:
             return NotApplicableError("sampled members give the second moment and the variance, not the mean part")
         return None
