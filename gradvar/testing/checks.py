@@ -82,7 +82,7 @@ class Check:
         self._evidence()
 
     def run(self) -> CheckResult:
-        """Return what came of it; raises nothing."""
+        """Return the outcome; raises nothing."""
         try:
             status, message = "passed", self._evidence()
         except CheckFailed as failure:
@@ -103,7 +103,7 @@ class Check:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What came of one check.
+    """The outcome of one check.
 
     Attributes
     ----------

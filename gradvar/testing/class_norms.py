@@ -65,7 +65,7 @@ def _norm(probe: ClassProbe, centred: bool) -> str:
 
 
 def _gram(probe: ClassProbe, centred: bool) -> tuple[Array, str] | None:
-    """A matrix with the eigenvalues of the (centred) Gram matrix over |H|, and what it was computed from."""
+    """A matrix with the eigenvalues of the (centred) Gram matrix over |H|, and its source in words."""
     if probe.table is not None and min(probe.table[0].shape) <= MOST_EIGENVALUES:
         values, _, weights = probe.table
         scaled = (values - values.mean(axis=0) if centred else values) * np.sqrt(weights)

@@ -26,7 +26,7 @@ from .checks import CheckFailed, skip
 FALSE_ALARM = 1e-6
 """Probability at most which a correct object fails one statistical check."""
 ROUNDING = 1e-9
-"""What an exact formula may differ by, relative to the size of its terms. Float64 sums over the few thousand terms
+"""The rounding that an exact formula is allowed, relative to the size of its terms. Float64 sums over the few thousand terms
 that checks enumerate err by 1e-12; a wrong formula by far more."""
 STANDARD_ERRORS = 6.0
 """For means over blocks of pairs, which are close to normal: a one-sided false alarm of 1e-9."""
@@ -141,7 +141,7 @@ class Truth:
         return self.within
 
     def at_least(self, rounding: float) -> Truth:
-        """The same numbers with no tolerance below this."""
+        """These numbers with no tolerance below this one."""
         return Truth(self.value, np.maximum(self.tolerance, rounding))
 
     @property

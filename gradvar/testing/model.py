@@ -63,7 +63,7 @@ def pure(probe: ModelProbe) -> str:
 
 
 def _methods(probe: ModelProbe) -> Iterator[tuple[str, Array, Callable[[Array], Array]]]:
-    """The name of a method, what it gave at all inputs, and the method."""
+    """The name of a method, its values at all inputs, and the method."""
     yield "predict", probe.predictions, probe.predict_at
     yield "gradient", probe.gradient, probe.gradient_at
 

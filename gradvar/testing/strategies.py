@@ -139,7 +139,7 @@ _CLASSES: list[st.SearchStrategy[HypothesisClass]] = [
     biased_parities(),
     restrictions(),
 ]
-"""What `hypothesis_classes` draws from."""
+"""The strategies that `hypothesis_classes` draws from."""
 
 
 @st.composite
