@@ -26,8 +26,8 @@ from .checks import CheckFailed, skip
 FALSE_ALARM = 1e-6
 """Probability at most which a correct object fails one statistical check."""
 ROUNDING = 1e-9
-"""The rounding that an exact formula is allowed, relative to the size of its terms. Float64 sums over the few thousand terms
-that checks enumerate err by 1e-12; a wrong formula by far more."""
+"""The rounding that an exact formula is allowed, relative to the size of its terms. Float64 sums over the few thousand
+terms that checks enumerate err by 1e-12; a wrong formula by far more."""
 STANDARD_ERRORS = 6.0
 """For means over blocks of pairs, which are close to normal: a one-sided false alarm of 1e-9."""
 _FEWEST_DRAWS = 256
