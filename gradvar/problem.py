@@ -15,7 +15,7 @@ from .classes.inputs import Inputs
 from .core.arguments import Array, integer
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
-from .models.base import KnowsTangentFactors, Model, tangent_factors
+from .models.base import KnowsTangentFactors, Model, check_one_output, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
 
 Factors = list[tuple[Array, Array]]
@@ -165,10 +165,7 @@ class Problem:
     def loss_split(self, x: Array) -> tuple[Array, Array]:
         """Return a(p_w(x)) and b(p_w(x)), each of shape (n,); predictions are made sure to be finite."""
         p = _real("predict", self.predictor.predict(x))
-        if p.shape != (x.shape[0],):
-            raise ShapeError(
-                f"`model.predict` must return shape ({x.shape[0]},) for {x.shape[0]} inputs, got {p.shape}"
-            )
+        check_one_output("`model.predict`", p.shape, x.shape[0])
         _finite_rows("prediction", p[:, None], x)
         return self.loss.split(p)
 

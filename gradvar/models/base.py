@@ -15,7 +15,8 @@ c -> sum_n c_n g(x_n): a backward pass of the whole batch, where `gradient` woul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
@@ -93,13 +94,21 @@ def products(factors: list[tuple[Array, Array]]) -> Array:
     )
 
 
-def split_as(arrays: Sequence[Array], vector: Array) -> list[Array]:
-    """Return consecutive parts of a vector, in the shapes of these arrays."""
+def split_as(shapes: Iterable[tuple[int, ...]], vector: Array) -> list[Array]:
+    """Return consecutive parts of a vector in these shapes."""
     parts, start = [], 0
-    for array in arrays:
-        parts.append(vector[start : start + array.size].reshape(array.shape))
-        start += array.size
+    for shape in shapes:
+        stop = start + math.prod(shape)
+        parts.append(vector[start:stop].reshape(shape))
+        start = stop
     return parts
+
+
+def check_one_output(owner: str, shape: tuple[int, ...], n: int, *, column: bool = False, remedy: str = "") -> None:
+    """Raise a `ShapeError` unless predictions for n inputs are one number each: (n,), or (n, 1) where that will do."""
+    if shape != (n,) and not (column and shape == (n, 1)):
+        accepted = f"({n},) or ({n}, 1)" if column else f"({n},)"
+        raise ShapeError(f"{owner} must return shape {accepted} for {n} inputs, got {shape}{remedy}")
 
 
 def parameter_vector(parameters: npt.ArrayLike, n_parameters: int, owner: object) -> Array:

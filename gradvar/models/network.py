@@ -51,7 +51,7 @@ class Network(ABC):
         """Return this network with other parameters, given in the order of the gradient, shape (P,)."""
         flat = parameter_vector(parameters, self.n_parameters, self)
         flat.setflags(write=False)
-        parts = iter(split_as(self._arrays, flat))
+        parts = iter(split_as((array.shape for array in self._arrays), flat))
         values = [None if value is None else next(parts) for value in self._values()]
         start = len(values) - len(self._of_all)
         other = copy.copy(self)

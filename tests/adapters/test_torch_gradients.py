@@ -154,6 +154,29 @@ def test_parameters_can_be_read_and_replaced(x):
         model.with_parameters(w[:-1])
 
 
+def test_parameters_without_axes_are_parameters(x):
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.scale = plain(), nn.Parameter(torch.tensor(0.7))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.scale * self.net(x)
+
+    module = Scaled()
+    model, truth = gv.from_torch(module), Truth(module)
+    assert_allclose(model.gradient(x), truth.gradient(x), rtol=1e-12, atol=1e-15)
+    w = model.parameters
+    assert w.shape == (model.n_parameters,) == (plain_size() + 1,)
+    assert_array_equal(model.with_parameters(w).predict(x), model.predict(x))
+    w[[p.ndim == 0 for p in module.parameters()].index(True)] *= 2  # the first of all: parameters come before modules
+    assert_allclose(model.with_parameters(w).predict(x), 2 * model.predict(x), rtol=1e-14)
+
+
+def plain_size() -> int:
+    return sum(p.numel() for p in plain().parameters())
+
+
 def test_float32_is_the_module_s_own_arithmetic(x):
     module = plain()
     model = gv.from_torch(module, dtype=torch.float32)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
-from torch_modules import Encoder, plain
+from torch_modules import Encoder, Truth, plain
 
 import gradvar as gv
 from gradvar.testing.reference import cube
@@ -144,25 +146,93 @@ def test_a_tensor_kept_from_a_forward_pass_cannot_be_copied():
         gv.from_torch(module)
 
 
+class Routed(nn.Module):
+    """Inputs with x_0 < 0 skip the first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        chosen = x[:, 0] > 0
+        hidden = x.clone()
+        hidden[chosen] = self.first(x[chosen])
+        return self.second(hidden)
+
+
 def test_a_layer_that_is_not_given_one_row_for_each_input_says_so():
-    class Routed(nn.Module):
-        """Inputs with x_0 < 0 skip the first layer."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 1)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            chosen = x[:, 0] > 0
-            hidden = x.clone()
-            hidden[chosen] = self.first(x[chosen])
-            return self.second(hidden)
-
-    model = gv.from_torch(Routed())
-    right = model.gradient(X[:4])  # both kinds are seen at first: plain autograd
-    assert right.shape == (4, model.n_parameters)
-    model = gv.from_torch(Routed())
+    module = Routed()
+    model, truth = gv.from_torch(module), Truth(module)
+    assert_allclose(
+        model.gradient(X[:4]), truth.gradient(X[:4]), rtol=1e-12, atol=1e-15
+    )  # both kinds are seen at first
+    model = gv.from_torch(module)
     one_kind = X[X[:, 0] > 0]
     model.gradient(one_kind)
+    assert_allclose(model.gradient(-one_kind), truth.gradient(-one_kind), rtol=1e-12, atol=1e-15)
+    model.tangent_factors(one_kind)
     with pytest.raises(ValueError, match=r"must send all inputs the same way, but its layer 'first'"):
-        model.gradient(-one_kind)
+        model.tangent_factors(-one_kind)
+
+
+class Sorted(nn.Module):
+    """A network that sees its batch sorted by one coordinate; its output is put back in order."""
+
+    def __init__(self, key) -> None:
+        super().__init__()
+        self.net, self.key = plain(), key
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        order = torch.argsort(self.key(x), stable=True)
+        return self.net(x[order])[torch.argsort(order)]
+
+
+def test_a_module_that_sorts_its_batch_is_not_misread():
+    module = Sorted(lambda x: x[:, 2])
+    truth = Truth(module).gradient(X)
+    model = gv.from_torch(module)
+    assert_allclose(model.gradient(X), truth, rtol=1e-12, atol=1e-15)
+    factors = model.tangent_factors(X)
+    assert_allclose(sum((a @ a.T) * (b @ b.T) for a, b in factors), truth @ truth.T, rtol=1e-12, atol=1e-14)
+    assert model.description.endswith("by torch.func")
+
+
+def test_a_module_that_sorts_only_some_batches_is_refused():
+    # nothing to sort among the first inputs, all of which have x_0 = -1
+    module = Sorted(lambda x: torch.where(x[:, 0] > 0, x[:, 1], 0.0))
+    model, points = gv.from_torch(module), cube(6)
+    negative, positive = points[points[:, 0] < 0], points[points[:, 0] > 0]
+    model.tangent_factors(negative)
+    with pytest.raises(ValueError, match=r"must send all inputs the same way, but its layer 'net.0'"):
+        model.tangent_factors(positive)
+    assert_allclose(model.gradient(positive), Truth(module).gradient(positive), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("rows", [16, 1024])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_two_rows_in_each_other_s_place_are_seen(rows: int, dtype: torch.dtype):
+    class Swapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.swap = plain(), False
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            order = torch.arange(len(x))
+            if len(x) == rows:
+                order[[3, 7]] = order[[7, 3]]
+            return self.net(x[order])[order]
+
+    module = Swapped()
+    model = gv.from_torch(module, dtype=dtype)
+    x = np.random.default_rng(0).standard_normal((rows, 6))
+    model.tangent_factors(x[:8])
+    with pytest.raises(ValueError, match=r"must send all inputs the same way, but its layer 'net"):
+        model.tangent_factors(x)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_torchscript_is_refused():
+    with pytest.raises(TypeError, match=r"must not be TorchScript, .* pass the nn.Module that it was made of"):
+        gv.from_torch(torch.jit.script(plain()))
+    with pytest.raises(TypeError, match=r"must not be TorchScript"):
+        gv.from_torch(nn.Sequential(torch.jit.trace(nn.Linear(6, 3), torch.zeros(1, 6)), nn.Linear(3, 1)))

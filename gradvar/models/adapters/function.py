@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, integer
 from ...core.errors import ShapeError
+from ..base import check_one_output
 
 Function = Callable[[Array], npt.ArrayLike]
 
@@ -28,10 +29,7 @@ class FunctionModel:
         """Return p(x), shape (n,)."""
         array = np.asarray(x, dtype=np.float64)
         p = np.asarray(self._predict(array), dtype=np.float64)
-        if p.shape != array.shape[:1]:
-            raise ShapeError(
-                f"`predict` must return shape ({array.shape[0]},) for {array.shape[0]} inputs, got {p.shape}"
-            )
+        check_one_output("`predict`", p.shape, len(array))
         return p
 
     def gradient(self, x: npt.ArrayLike) -> Array:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, integer, real_array
+from ...core.arguments import Array, integer
 from ...core.errors import ShapeError
+from ..base import check_one_output, parameter_vector, split_as
 from .one_example import check_examples, distinct_rows
 
 if TYPE_CHECKING:
@@ -87,13 +88,10 @@ class JaxModel:
         """Return the same function with other parameters, given in the order of the gradient, shape (P,)."""
         import jax
 
-        flat = real_array("parameters", parameters, 1, f"({self.n_parameters},)")
-        if flat.size != self.n_parameters:
-            raise ShapeError(f"`parameters` must have shape ({self.n_parameters},) for {self!r}, got {flat.shape}")
+        flat = parameter_vector(parameters, self.n_parameters, self)
         leaves = list(self._leaves)
-        ends = np.cumsum([weights.size for weights in self._weights])[:-1]
-        for i, values in zip(self._free, np.split(flat, ends), strict=True):
-            leaves[i] = values.reshape(self._leaves[i].shape)
+        for i, values in zip(self._free, split_as([w.shape for w in self._weights], flat), strict=True):
+            leaves[i] = values
         return JaxModel(self._apply, jax.tree_util.tree_unflatten(self._structure, leaves), self._chunk)
 
     def predict(self, x: npt.ArrayLike) -> Array:
@@ -163,12 +161,9 @@ class JaxModel:
         n = x.shape[0]
         if not isinstance(p, jax.Array):
             raise TypeError(f"`apply` must return an array of shape (n,), got a {type(p).__name__}")
-        if p.shape != (n,):
-            column = p.ndim == 2 and p.shape[1] == 1
-            remedy = "; for its column pass lambda params, x: apply(params, x)[:, 0]" if column else ""
-            raise ShapeError(
-                f"`apply` must return one number for each input, shape ({n},) for {n} inputs, got {p.shape}{remedy}"
-            )
+        column = p.shape == (n, 1)
+        remedy = "; for its column pass lambda params, x: apply(params, x)[:, 0]" if column else ""
+        check_one_output("`apply`", p.shape, n, remedy=remedy)
         if not jax.numpy.issubdtype(p.dtype, jax.numpy.floating):
             raise TypeError(f"`apply` must return real numbers, got {p.dtype}")
         return p

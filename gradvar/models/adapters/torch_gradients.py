@@ -1,19 +1,20 @@
-r"""Gradients of single examples of a PyTorch module, in three ways.
+r"""Gradients of single examples of a PyTorch module, in three ways, each compared with plain autograd at every batch.
 
 - Layer by layer. A layer z_t = W a_t + b at positions t = 1..T has the gradient sum_t dp/dz_t a_t^T; hooks keep a_t,
-  and one backward pass for the whole batch gives dp/dz_t, since each prediction depends on its own example alone. At
-  T = 1 the gradient is said by its factors. At T > 1 it is written out by one matrix product: as a sum over pairs of
-  positions it would take T^2 (r + q) products for each pair of examples in place of r q.
+  and one backward pass for the whole batch gives dp/dz_t, if each prediction depends on its own example alone.
 - By torch.func: vmap of grad.
-- One backward pass for each example: slow, always right, and what the others are compared with.
+- One backward pass for each example: slow, always right.
+
+For fixed random c, autograd gives sum_n c_n dp_n/dw of a batch by one more backward pass. A way whose gradients g_n do
+not add up to it, sum_n c_n g_n, is left for the next: a formula that is wrong, a parameter that is also used elsewhere,
+or a row that belongs to another example.
 """
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -23,38 +24,30 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge, saved_tensors_hooks
 from torch.nn import functional
 
-_NUMBERS, _MOST_ROWS = 2**22, 1024
-"""Numbers that a chunk of examples keeps (32 MiB), and the most examples of one."""
+from ...core.arguments import Array
+from ..gradients import Block, LayerGradient
+
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-3}
 """Difference of two computations of one number that is rounding, relative to the largest term: far above rounding in
 any usual network, far below what a wrong formula gives."""
+_SUM_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
+"""The same of a sum over a batch, in which one row in the wrong place is a small part."""
+_LEAST = 1e-3
+"""Gradients that are smaller than this part of the largest are compared as if they were as large."""
 
 
-class Outer(NamedTuple):
-    """The gradient delta a^T of a weight, and delta of the bias where it is a parameter too."""
+class Ways(NamedTuple):
+    """Layers whose gradients are had by hooks, with their parameters, and whether torch.func serves for all others."""
 
-    names: tuple[str, ...]
-    inputs: Tensor
-    deltas: Tensor
-
-
-class Dense(NamedTuple):
-    """The gradient of one parameter, written out, (n, size)."""
-
-    name: str
-    gradient: Tensor
-
-
-Block = Outer | Dense
-
-
-class Plan(NamedTuple):
-    """Which parameters are differentiated in which way, and how many examples at once."""
-
-    layers: tuple[str, ...]
-    rest: tuple[str, ...]
+    layers: dict[str, tuple[str, ...]]
     vectorised: bool
-    chunk: int
+
+
+class Gradients(NamedTuple):
+    """The gradients of a batch by the names of their parameters, in order, and the ways by which they were had."""
+
+    blocks: dict[tuple[str, ...], Block]
+    ways: Ways
 
 
 class _Use(NamedTuple):
@@ -62,115 +55,125 @@ class _Use(NamedTuple):
     output: GradientEdge
 
 
-def blocks(module: nn.Module, x: Tensor, plan: Plan) -> list[Block]:
-    """The gradient of each prediction in the trainable parameters."""
-    found = layerwise(module, x, plan.layers) if plan.layers else []
-    owned = _recognised(module)
-    said = {name for block in found for name in (block.names if isinstance(block, Outer) else (block.name,))}
-    silent = [layer for layer in plan.layers if not said.issuperset(owned[layer])]
-    if silent:
-        raise ValueError(
-            f"`module` must send all inputs the same way, but its layer {silent[0].removeprefix('module.')!r} was "
-            f"given something other than one row for each of {x.shape[0]} inputs"
-        )
-    if plan.rest:
-        rest = vectorised(module, x, plan.rest) if plan.vectorised else one_by_one(module, x, plan.rest)
-        found.extend(Dense(name, gradient) for name, gradient in rest.items())
-    return found
-
-
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters w by name; a tied one by the first of its names."""
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
-def make_plan(module: nn.Module, redrawn: nn.Module, x: Tensor, tolerance: float) -> Plan:
-    """Find the way to each parameter that gives what plain autograd gives at x, with these weights and with others.
+def gradients_of(module: nn.Module, x: Tensor, ways: Ways) -> Gradients:
+    """Return the gradient of each prediction by these ways, and by a slower one where they do not give autograd's."""
+    weights = trainable(module)
+    with _recorded(module, ways.layers) as uses:
+        predictions: Tensor = module(x)
+    layers = _layerwise(module, predictions, uses, ways.layers)
+    # sum_n c_n dp_n/dw by plain autograd
+    c = np.random.default_rng(0).standard_normal(len(x))
+    weighted = predictions @ torch.from_numpy(c).to(predictions)
+    sums = torch.autograd.grad(weighted, list(weights.values()), allow_unused=True)
+    truth = {
+        name: np.zeros(weights[name].numel()) if of_batch is None else to_numpy(of_batch.flatten())
+        for name, of_batch in zip(weights, sums, strict=True)
+    }
+    check = _Check(c, truth, _SUM_TOLERANCE[predictions.dtype])
+    right = {layer: found for layer, found in layers.items() if check.agrees(found)}
+    blocks = {names: block for found in right.values() for names, block in found.items()}
+    by_layers = set(itertools.chain.from_iterable(blocks))
+    rest = [name for name in weights if name not in by_layers]
+    others = _vectorised(module, x, rest) if rest and ways.vectorised else {}
+    vectorised = ways.vectorised and (not rest or (bool(others) and check.agrees(others)))
+    blocks |= others if vectorised else _one_by_one(module, x, rest)
+    order = {name: i for i, name in enumerate(weights)}
+    in_order = dict(sorted(blocks.items(), key=lambda item: order[item[0][0]]))
+    return Gradients(in_order, Ways({layer: ways.layers[layer] for layer in right}, vectorised))
 
-    A layer also has to show a gradient that is not zero: where nothing flows, every formula looks right.
-    """
-    names = tuple(trainable(module))
-    layers = _recognised(module)
-    alive: set[str] = set()
-    trials, sizes = (module, redrawn), []
-    for at in trials:
-        found, size = layerwise(at, x, tuple(layers)), 0.0
-        # One example at a time: the gradients of a large network are kept once.
-        for i in range(x.shape[0]):
-            truth = one_by_one(at, x[i : i + 1], names)
-            size = max(size, *(_largest(gradient) for gradient in truth.values()))
-            agree, move = _layers_that_agree(layers, columns([_row(block, i) for block in found]), truth, tolerance)
-            layers = {layer: owned for layer, owned in layers.items() if layer in agree}
-            alive |= move
-        sizes.append(size)
-    kept = {layer: owned for layer, owned in layers.items() if layer in alive}
-    covered = {name for owned in kept.values() for name in owned}
-    rest = tuple(name for name in names if name not in covered)
-    applies = all(_torch_func_agrees(at, x, rest, tolerance * size) for at, size in zip(trials, sizes, strict=True))
-    row = _numbers_saved(module, x[:1]) + sum(trainable(module)[name].numel() for name in rest)
-    return Plan(tuple(kept), rest, applies, min(max(_NUMBERS // max(row, 1), 1), _MOST_ROWS))
+
+class _Check:
+    """Compares gradients g_n with autograd: sum_n c_n g_n with the sums over the batch that it gives."""
+
+    def __init__(self, c: Array, truth: dict[str, Array], tolerance: float) -> None:
+        self.c, self.truth, self.tolerance = c, truth, tolerance
+        self.largest = max(np.abs(values).max(initial=0.0) for values in truth.values())
+
+    def agrees(self, found: dict[tuple[str, ...], Block]) -> bool:
+        """Whether no sum is off by more than rounding; one that is not finite is not for this check to say."""
+        size, difference = _LEAST * self.largest, 0.0
+        with np.errstate(invalid="ignore", over="ignore"):
+            for names, block in found.items():
+                truth = np.concatenate([self.truth[name] for name in names])
+                off, terms = self._columns(block, truth) if isinstance(block, np.ndarray) else self._pair(block, truth)
+                size, difference = max(size, terms), max(difference, np.abs(off).max(initial=0.0))
+        return not difference > self.tolerance * size
+
+    def _columns(self, g: Array, truth: Array) -> tuple[Array, float]:
+        # |sum_n c_n g_n| <= |c| |g| in each column
+        norms = np.sqrt(np.einsum("nj,nj->j", g, g))
+        return self.c @ g - truth, float(np.linalg.norm(self.c) * norms.max(initial=0.0))
+
+    def _pair(self, layer: LayerGradient, truth: Array) -> tuple[Array, float]:
+        # sum_n c_n delta_n a_n^T u for one random u: where a matrix is wrong, so is its product, at far less cost
+        a, delta = layer.pair()
+        u = np.random.default_rng(1).standard_normal(a.shape[1])
+        projected = self.c * (a @ u)
+        matrix = truth[: delta.shape[1] * layer.inputs.shape[2]].reshape(delta.shape[1], -1)
+        right = np.column_stack([matrix, truth[matrix.size :]]) if layer.bias else matrix
+        norms = np.sqrt(np.einsum("nj,nj->j", delta, delta))
+        return projected @ delta - right @ u, float(np.linalg.norm(projected) * norms.max(initial=0.0))
 
 
-def one_by_one(module: nn.Module, x: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+def _one_by_one(module: nn.Module, x: Tensor, names: list[str]) -> dict[tuple[str, ...], Block]:
     """Gradients (n, size) of these parameters, by one backward pass for each example."""
     parameters = [trainable(module)[name] for name in names]
-    found = [x.new_zeros(x.shape[0], parameter.numel()) for parameter in parameters]
-    for i in range(x.shape[0]):
-        gradients = torch.autograd.grad(module(x[i : i + 1]).sum(), parameters, allow_unused=True)
-        for rows, gradient in zip(found, gradients, strict=True):
-            if gradient is not None:
-                rows[i] = gradient.flatten()
-    return dict(zip(names, found, strict=True))
+    found = [np.zeros((len(x), parameter.numel())) for parameter in parameters]
+    for i in range(len(x) if names else 0):
+        parts = torch.autograd.grad(module(x[i : i + 1]).sum(), parameters, allow_unused=True)
+        for rows, part in zip(found, parts, strict=True):
+            if part is not None:
+                rows[i] = to_numpy(part.flatten())
+    return {(name,): rows for name, rows in zip(names, found, strict=True)}
 
 
-def vectorised(module: nn.Module, x: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
-    """The same by torch.func."""
+def _vectorised(module: nn.Module, x: Tensor, names: list[str]) -> dict[tuple[str, ...], Block]:
+    """Gradients (n, size) of these parameters, by torch.func; none where it does not apply."""
 
     def prediction(parameters: dict[str, Tensor], example: Tensor) -> Tensor:
         value: Tensor = torch.func.functional_call(module, parameters, (example[None],))
         return value[0]
 
     parameters = {name: trainable(module)[name].detach() for name in names}
-    # Outside of grad nothing is recorded: the other parameters still require gradients.
-    with torch.no_grad():
-        gradients = torch.func.vmap(torch.func.grad(prediction), (None, 0))(parameters, x)
-    return {name: gradients[name].reshape(x.shape[0], -1) for name in names}
+    try:
+        # Outside of grad nothing is recorded: the other parameters still require gradients.
+        with torch.no_grad():
+            found = torch.func.vmap(torch.func.grad(prediction), (None, 0))(parameters, x)
+    except Exception:  # whatever torch.func cannot do, plain autograd can
+        return {}
+    return {(name,): to_numpy(found[name].reshape(len(x), -1)) for name in names}
 
 
-def layerwise(module: nn.Module, x: Tensor, layers: tuple[str, ...]) -> list[Block]:
-    """The same for the parameters of these layers, by one backward pass. Layers of an unexpected form are left out."""
-    with _recorded(module, layers) as uses:
-        predictions = module(x)
-    edges = [use.output for layer in layers for use in uses[layer]]
+def _layerwise(
+    module: nn.Module, predictions: Tensor, uses: dict[str, list[_Use]], owned: dict[str, tuple[str, ...]]
+) -> dict[str, dict[tuple[str, ...], Block]]:
+    """Gradients of the parameters of the recorded layers, by one backward pass; those of unexpected form left out."""
+    edges = [use.output for of_layer in uses.values() for use in of_layer]
     if not edges:
-        return []
-    deltas = iter(torch.autograd.grad(predictions.sum(), edges, allow_unused=True))
-    found: list[Block] = []
-    names = {id(parameter): name for name, parameter in trainable(module).items()}
-    for layer in layers:
-        submodule = module.get_submodule(layer)
-        pairs = [
-            (use.inputs, delta)
-            for use, delta in zip(uses[layer], itertools.islice(deltas, len(uses[layer])), strict=True)
-            if delta is not None
-        ]
-        if pairs and all(inputs.shape[0] == delta.shape[0] == x.shape[0] for inputs, delta in pairs):
-            sides = [_sides(submodule, inputs, delta) for inputs, delta in pairs]
-            left, right = (torch.cat(side, dim=1) for side in zip(*sides, strict=True))
-            found.extend(_blocks_of_layer(submodule, names, left, right))
+        return {}
+    # dp/dz of all examples at once: sum_m dp_m/dz_n has the one term m = n
+    deltas = iter(torch.autograd.grad(predictions.sum(), edges, allow_unused=True, retain_graph=True))
+    n, found = len(predictions), {}
+    for layer, of_layer in uses.items():
+        pairs = [(use.inputs, delta) for use in of_layer if (delta := next(deltas)) is not None]
+        if pairs and all(len(inputs) == len(delta) == n for inputs, delta in pairs):
+            sides = [_sides(module.get_submodule(layer), inputs, delta) for inputs, delta in pairs]
+            a, d = (to_numpy(torch.cat(side, dim=1) if len(side) > 1 else side[0]) for side in zip(*sides, strict=True))
+            found[layer] = _blocks_of_layer(owned[layer], a, d)
     return found
 
 
-def _blocks_of_layer(layer: nn.Module, names: dict[int, str], inputs: Tensor, deltas: Tensor) -> Iterator[Block]:
-    """Blocks of sum_t delta_t a_t^T, from inputs (n, T, r) and deltas (n, T, q)."""
-    weight, bias = (names.get(id(getattr(layer, name, None))) for name in ("weight", "bias"))
-    if weight is not None and inputs.shape[1] == 1:
-        yield Outer((weight,) if bias is None else (weight, bias), inputs[:, 0], deltas[:, 0])
-        return
-    if weight is not None:
-        yield Dense(weight, (deltas.transpose(1, 2) @ inputs).flatten(1))
-    if bias is not None:
-        yield Dense(bias, deltas.sum(dim=1))
+def _blocks_of_layer(names: tuple[str, ...], a: Array, delta: Array) -> dict[tuple[str, ...], Block]:
+    """A pair, or what it stands for where that is no longer."""
+    block = LayerGradient(a, delta, len(names) == 2)
+    if not names[0].endswith("weight"):
+        return {names: delta.sum(axis=1)}
+    return {names: block} if block.is_pair else {(name,): g for name, g in zip(names, block.columns(), strict=True)}
 
 
 def _sides(layer: nn.Module, inputs: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
@@ -194,10 +197,10 @@ def _patches(layer: nn.Conv1d | nn.Conv2d, inputs: Tensor) -> Tensor:
     dilations, kernel = tuple(layer.dilation), tuple(layer.kernel_size)
     before_after: list[tuple[int, int]]
     if isinstance(layer.padding, str):
-        total = [d * (k - 1) if layer.padding == "same" else 0 for d, k in zip(dilations, kernel, strict=True)]
-        before_after = [(both // 2, both - both // 2) for both in total]
+        both = [d * (k - 1) if layer.padding == "same" else 0 for d, k in zip(dilations, kernel, strict=True)]
+        before_after = [(sides // 2, sides - sides // 2) for sides in both]
     else:
-        before_after = [(both, both) for both in layer.padding]
+        before_after = [(side, side) for side in layer.padding]
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     padded = functional.pad(inputs, [side for pair in before_after[::-1] for side in pair], mode=mode)
     stride = tuple(layer.stride)
@@ -207,7 +210,7 @@ def _patches(layer: nn.Conv1d | nn.Conv2d, inputs: Tensor) -> Tensor:
 
 
 @contextmanager
-def _recorded(module: nn.Module, layers: tuple[str, ...]) -> Iterator[dict[str, list[_Use]]]:
+def _recorded(module: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, list[_Use]]]:
     """Keep the inputs of these layers, and the edges of the graph at which their outputs appear.
 
     An edge stays what it is when the output is overwritten, as by nn.ReLU(inplace=True).
@@ -230,7 +233,7 @@ def _recorded(module: nn.Module, layers: tuple[str, ...]) -> Iterator[dict[str, 
             handle.remove()
 
 
-def _recognised(module: nn.Module) -> dict[str, tuple[str, ...]]:
+def recognised(module: nn.Module) -> dict[str, tuple[str, ...]]:
     """Layers of a known form, each with the names of its trainable parameters, which no other module has."""
     names = {id(parameter): name for name, parameter in trainable(module).items()}
     owners = Counter(id(parameter) for part in module.modules() for parameter in part.parameters(recurse=False))
@@ -241,73 +244,13 @@ def _recognised(module: nn.Module) -> dict[str, tuple[str, ...]]:
         known |= type(part) in (nn.Conv1d, nn.Conv2d) and part.groups == 1
         known |= type(part) is nn.Embedding and part.max_norm is None and not part.scale_grad_by_freq
         owned = tuple(names[id(parameter)] for parameter in own.values() if id(parameter) in names)
-        if known and owned and own.keys() <= {"weight", "bias"} and all(owners[id(p)] == 1 for p in own.values()):
+        in_order = tuple(own) in (("weight",), ("weight", "bias"))
+        if known and owned and in_order and all(owners[id(p)] == 1 for p in own.values()):
             found[layer] = owned
     return found
 
 
-def _row(block: Block, i: int) -> Block:
-    if isinstance(block, Dense):
-        return Dense(block.name, block.gradient[i : i + 1])
-    return Outer(block.names, block.inputs[i : i + 1], block.deltas[i : i + 1])
-
-
-def columns(found: list[Block]) -> dict[str, Tensor]:
-    """The gradient of each parameter, written out."""
-    written: dict[str, Tensor] = {}
-    for block in found:
-        if isinstance(block, Dense):
-            written[block.name] = block.gradient
-        else:
-            written[block.names[0]] = (block.deltas[:, :, None] * block.inputs[:, None, :]).flatten(1)
-            written |= dict.fromkeys(block.names[1:], block.deltas)
-    return written
-
-
-def redrawn(module: nn.Module) -> nn.Module:
-    """A copy with Gaussian parameters of the same root mean squares, and of size 1/10 where they are zero."""
-    other = copy.deepcopy(module)
-    rng = np.random.default_rng(0)
-    with torch.no_grad():
-        for parameter in trainable(other).values():
-            size = float(parameter.square().mean().sqrt()) if parameter.numel() else 0.0
-            parameter.copy_(torch.from_numpy(rng.standard_normal(parameter.shape) * (size or 0.1)))
-    return other
-
-
-def _layers_that_agree(
-    layers: dict[str, tuple[str, ...]], found: dict[str, Tensor], truth: dict[str, Tensor], tolerance: float
-) -> tuple[set[str], set[str]]:
-    """Layers of whose parameters the right gradients were found, and those of which some gradient is not zero."""
-    sizes = {layer: max(_largest(truth[name]) for name in owned) for layer, owned in layers.items()}
-    agree = {
-        layer
-        for layer, owned in layers.items()
-        if all(name in found and _same(found[name], truth[name], tolerance * sizes[layer]) for name in owned)
-    }
-    return agree, {layer for layer, size in sizes.items() if size > 0}
-
-
-def _torch_func_agrees(module: nn.Module, x: Tensor, names: tuple[str, ...], tolerance: float) -> bool:
-    if not names:
-        return True
-    try:
-        found = vectorised(module, x, names)
-    except Exception:  # whatever torch.func cannot do, plain autograd can
-        return False
-    truth = one_by_one(module, x, names)
-    return all(_same(found[name], truth[name], tolerance) for name in names)
-
-
-def _same(found: Tensor, truth: Tensor, tolerance: float) -> bool:
-    return bool(found.shape == truth.shape and ((found - truth).abs() <= tolerance).all())
-
-
-def _largest(values: Tensor) -> float:
-    return float(values.abs().max()) if values.numel() else 0.0
-
-
-def _numbers_saved(module: nn.Module, x: Tensor) -> int:
+def numbers_saved(module: nn.Module, x: Tensor) -> int:
     """Numbers that autograd keeps for the backward pass at x, parameters aside."""
     known = {parameter.data_ptr() for parameter in module.parameters()}
     saved = 0
@@ -320,3 +263,8 @@ def _numbers_saved(module: nn.Module, x: Tensor) -> int:
     with saved_tensors_hooks(count, lambda tensor: tensor):
         module(x)
     return saved
+
+
+def to_numpy(values: Tensor) -> Array:
+    """The values as float64."""
+    return np.asarray(values.detach().cpu().numpy(), dtype=np.float64)

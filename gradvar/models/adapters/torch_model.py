@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ...core.arguments import Array, real_array
+from ...core.arguments import Array
 from ...core.errors import ShapeError
-from . import torch_gradients as gradients
+from ..base import check_one_output, parameter_vector, split_as
+from ..gradients import Block, LayerGradient, factors, written_out
 from .one_example import check_examples, distinct_rows
-from .torch_gradients import TOLERANCE, Dense, Outer, Plan
+from .torch_gradients import (
+    TOLERANCE,
+    Gradients,
+    Ways,
+    gradients_of,
+    numbers_saved,
+    recognised,
+    to_numpy,
+    trainable,
+)
 
 Transform = Callable[[Tensor], Tensor]
 
 _REMEDY = "call module.eval() first, or leave out what mixes or draws"
-_FORWARD_ROWS = 1024
+_NUMBERS, _MOST_ROWS = 2**22, 1024
+"""Numbers that a chunk of examples keeps (32 MiB), and the most examples of one."""
 
 
 class Predictor(nn.Module):
@@ -48,11 +60,8 @@ class Predictor(nn.Module):
             raise TypeError(f"`module` must return a tensor of shape (n,) or (n, 1), got a {type(p).__name__}")
         if not p.is_floating_point():
             raise TypeError(f"`module` must return real numbers, got {p.dtype}")
-        if tuple(p.shape) not in ((n,), (n, 1)) and not (n == 1 and p.ndim == 0):
-            raise ShapeError(
-                f"`module` must return one number for each input, shape ({n},) or ({n}, 1) for {n} inputs, "
-                f"got {tuple(p.shape)}"
-            )
+        if n != 1 or p.ndim:  # the prediction at one input may have no axis
+            check_one_output("`module`", tuple(p.shape), n, column=True, remedy=": one number for each input")
         return p.reshape(n)
 
 
@@ -60,18 +69,16 @@ class TorchModel:
     """A model given by a PyTorch module; see `from_torch`."""
 
     def __init__(self, predictor: Predictor, chunk: int | None) -> None:
-        self._predictor, self._chunk = predictor, chunk
-        weights = gradients.trainable(predictor)
+        self._predictor, self._given_chunk = predictor, chunk
+        weights = trainable(predictor)
         first = next(iter(weights.values()))
         self._dtype, self._device = first.dtype, first.device
-        sizes = {name: parameter.numel() for name, parameter in weights.items()}
-        self._names = tuple(sizes)
-        self.n_parameters: int = sum(sizes.values())
+        self.n_parameters: int = sum(parameter.numel() for parameter in weights.values())
         self.dim: int | None = _input_dimension(predictor)
-        self._plan: Plan | None = None
+        self._seen: _Seen | None = None
         self._lock, self._threads = threading.Lock(), threading.local()
         if self.dim is not None:
-            self._plan_at(np.random.default_rng(0).standard_normal((4, self.dim)))
+            self._look(np.random.default_rng(0).standard_normal((4, self.dim)))
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_threads")}
@@ -88,87 +95,70 @@ class TorchModel:
     def description(self) -> str:
         """The model in words, and by which way its gradients are had, once that is known."""
         words = f"{type(self._predictor.module).__name__} (PyTorch, {str(self._dtype).removeprefix('torch.')})"
-        if self._plan is None:
+        if self._seen is None:
             return words
-        slow = sum(gradients.trainable(self._predictor)[name].numel() for name in self._plan.rest)
-        way = "torch.func" if self._plan.vectorised else "one backward pass an example"
+        slow = _others(self._predictor, self._seen.ways)
         if not slow:
             return f"{words}, gradients layer by layer"
+        way = "torch.func" if self._seen.ways.vectorised else "one backward pass an example"
         of = "" if slow == self.n_parameters else f" of {slow:,} parameter{'' if slow == 1 else 's'}"
         return f"{words}, gradients{of} by {way}"
 
     @property
     def parameters(self) -> Array:
         """All parameters in the order of the gradient, shape (P,)."""
-        parts = [p.detach().flatten() for p in gradients.trainable(self._predictor).values()]
-        return _to_numpy(torch.cat(parts))
+        return np.concatenate([to_numpy(p.flatten()) for p in trainable(self._predictor).values()])
 
     def with_parameters(self, parameters: npt.ArrayLike) -> TorchModel:
         """Return the same module with other parameters, given in the order of the gradient, shape (P,)."""
-        flat = real_array("parameters", parameters, 1, f"({self.n_parameters},)")
-        if flat.size != self.n_parameters:
-            raise ShapeError(f"`parameters` must have shape ({self.n_parameters},) for {self!r}, got {flat.shape}")
+        flat = parameter_vector(parameters, self.n_parameters, self)
         other = copy.deepcopy(self._predictor)
-        own = gradients.trainable(other).values()
-        ends = np.cumsum([parameter.numel() for parameter in own])[:-1]
+        own = list(trainable(other).values())
         with torch.no_grad():
-            for parameter, values in zip(own, np.split(flat, ends), strict=True):
-                parameter.copy_(torch.from_numpy(values.reshape(parameter.shape)))
-        return TorchModel(other, self._chunk)
+            for parameter, values in zip(own, split_as([tuple(p.shape) for p in own], flat), strict=True):
+                parameter.copy_(torch.from_numpy(values))
+        return TorchModel(other, self._given_chunk)
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return p(x), shape (n,)."""
         array = self._inputs(x)
-        rows = self._plan_at(array).chunk
+        rows = self._look(array).chunk
         with _alone():
-            return np.concatenate([np.empty(0), *(self._predict(block) for block in _split(array, rows))])
+            return np.concatenate([np.empty(0), *(self._predict(part) for part in _split(array, rows))])
 
     def gradient(self, x: npt.ArrayLike) -> Array:
         """Return dp(x)/dw, shape (n, P), parameters in the order of `module.named_parameters()`."""
         array = self._inputs(x)
-        plan = self._plan_at(array)
-
-        def parts(block: Array) -> list[Tensor]:
-            found = gradients.columns(gradients.blocks(self._module(), self._tensor(block), plan))
-            return [torch.cat([found[name] for name in self._names], dim=1)]
-
-        return self._stacked(parts, array, plan.chunk)[0] if len(array) else np.empty((0, self.n_parameters))
+        seen = self._look(array)
+        whole = np.empty((len(array), self.n_parameters))
+        with _alone():
+            for part, rows in zip(_split(array, seen.chunk), _split(whole, seen.chunk), strict=True):
+                rows[:] = written_out(list(self._gradients(part, seen.ways).blocks.values()))
+        return whole
 
     def tangent_factors(self, x: npt.ArrayLike) -> list[tuple[Array, Array]]:
         """Return a pair for each layer that is used at one position, and one (g, 1) for all other parameters."""
         array = self._inputs(x)
         if not len(array):
             return [(np.empty((0, self.n_parameters)), np.empty((0, 1)))]
-        plan = self._plan_at(array)
-
-        def parts(block: Array) -> list[Tensor]:
-            found = gradients.blocks(self._module(), self._tensor(block), plan)
-            sides: list[Tensor] = []
-            for outer in (part for part in found if isinstance(part, Outer)):
-                ones = outer.inputs.new_ones(len(block), len(outer.names) - 1)
-                sides += [torch.cat([outer.inputs, ones], dim=1), outer.deltas]
-            dense = [part.gradient for part in found if isinstance(part, Dense)]
-            return [*sides, torch.cat(dense, dim=1), dense[0].new_ones(len(block), 1)] if dense else sides
-
-        sides = self._stacked(parts, array, plan.chunk)
-        return list(zip(sides[::2], sides[1::2], strict=True))
-
-    def _stacked(self, parts: Callable[[Array], list[Tensor]], x: Array, rows: int) -> list[Array]:
-        """The parts of all chunks, each in one array."""
+        seen = self._look(array)
         found: list[Array] = []
         with _alone():
-            start = 0
-            for block in _split(x, rows):
-                tensors = parts(block)
-                found = found or [np.empty((len(x), tensor.shape[1])) for tensor in tensors]
-                for whole, tensor in zip(found, tensors, strict=True):
-                    whole[start : start + len(block)] = tensor.detach().cpu().numpy()
-                start += len(block)
-        return found
+            for part, start in zip(_split(array, seen.chunk), itertools.count(0, seen.chunk), strict=False):
+                blocks = self._gradients(part, seen.ways).blocks
+                _refuse_another_form(blocks, seen)
+                sides = list(itertools.chain.from_iterable(factors(list(blocks.values()), len(part))))
+                found = found or [np.empty((len(array), side.shape[1])) for side in sides]
+                for whole, side in zip(found, sides, strict=True):
+                    whole[start : start + len(part)] = side
+        return list(zip(found[::2], found[1::2], strict=True))
 
     def _predict(self, x: Array) -> Array:
         with torch.no_grad():
-            return _to_numpy(self._module()(self._tensor(x)))
+            return to_numpy(self._module()(self._tensor(x)))
+
+    def _gradients(self, x: Array, ways: Ways) -> Gradients:
+        return gradients_of(self._module(), self._tensor(x), ways)
 
     def _inputs(self, x: npt.ArrayLike) -> Array:
         array = np.asarray(x, dtype=np.float64)
@@ -189,40 +179,74 @@ class TorchModel:
             self._threads.module = own
         return own
 
-    def _plan_at(self, x: Array) -> Plan:
-        """How gradients are had; made sure of at the first inputs, and kept once there were two that differ."""
-        if self._plan is not None:
-            return self._plan
+    def _look(self, x: Array) -> _Seen:
+        """What the first inputs show of the module; kept once there were two that differ."""
+        if self._seen is not None:
+            return self._seen
         rows = distinct_rows(x)
         if not len(rows):
-            return Plan((), self._names, False, _FORWARD_ROWS)
+            return _Seen(Ways({}, False), (), _MOST_ROWS)
         module = self._module()
-        tolerance = TOLERANCE[self._dtype]
         with _alone():
             if not module(self._tensor(rows)).requires_grad:
                 raise ValueError(
                     "the output of `module` must have a gradient in its parameters; it has none: `forward` detaches "
                     "it, or runs under torch.no_grad()"
                 )
-            size = self._size(rows)
-            check_examples(self._predict, rows, tolerance * size, "`module`", _REMEDY)
-            plan = gradients.make_plan(module, gradients.redrawn(self._predictor), self._tensor(rows), tolerance)
-        if self._chunk is not None:
-            plan = plan._replace(chunk=self._chunk)
+            check_examples(self._predict, rows, TOLERANCE[self._dtype] * self._size(rows), "`module`", _REMEDY)
+            # There and back: whatever a module sorts its examples by, they are out of order.
+            there_and_back = np.concatenate([rows, rows[::-1]])
+            blocks, ways = self._gradients(there_and_back, Ways(recognised(module), True))
+            chunk = self._given_chunk
+            if chunk is None:
+                row = numbers_saved(module, self._tensor(rows[:1])) + _others(module, ways)
+                chunk = min(max(_NUMBERS // max(row, 1), 1), _MOST_ROWS)
+        seen = _Seen(ways, _pairs(blocks), chunk)
         if len(rows) > 1:
             with self._lock:
-                self._plan = self._plan or plan
-        return self._plan or plan
+                self._seen = self._seen or seen
+        return self._seen or seen
 
     def _size(self, x: Array) -> float:
         """The largest |p| + sum_j |w_j dp/dw_j|: the size of the terms that a prediction sums."""
-        weights = gradients.trainable(self._predictor)
-        size = 0.0
+        module, size = self._module(), 0.0
+        weights = list(trainable(module).values())
         for i in range(len(x)):
-            found = gradients.one_by_one(self._module(), self._tensor(x[i : i + 1]), self._names)
-            terms = sum(float(found[name].abs()[0] @ weights[name].detach().flatten().abs()) for name in self._names)
-            size = float(np.nanmax([size, terms + abs(self._predict(x[i : i + 1])[0])]))
+            p = module(self._tensor(x[i : i + 1])).sum()
+            slopes = torch.autograd.grad(p, weights, allow_unused=True)
+            terms = [float((w * g).detach().abs().sum()) for w, g in zip(weights, slopes, strict=True) if g is not None]
+            size = float(np.nanmax([size, abs(p.item()) + sum(terms)]))
         return size
+
+
+class _Seen(NamedTuple):
+    """How gradients are had, the layers whose gradients are pairs, and how many examples are taken at once."""
+
+    ways: Ways
+    pairs: tuple[tuple[str, ...], ...]
+    chunk: int
+
+
+def _pairs(blocks: dict[tuple[str, ...], Block]) -> tuple[tuple[str, ...], ...]:
+    return tuple(names for names, block in blocks.items() if isinstance(block, LayerGradient))
+
+
+def _refuse_another_form(blocks: dict[tuple[str, ...], Block], seen: _Seen) -> None:
+    """Raise a `ValueError` unless the layers whose gradients are pairs are those of the first inputs."""
+    changed = sorted(set(_pairs(blocks)) ^ set(seen.pairs))
+    if changed:
+        layer = changed[0][0].removeprefix("module.").rpartition(".")[0]
+        raise ValueError(
+            f"`module` must send all inputs the same way, but its layer {layer!r} was given something other than one "
+            "row for each input, in their order, at some inputs and not at others, or is also used in another way; "
+            "pass gradients of your own to from_function instead"
+        )
+
+
+def _others(module: nn.Module, ways: Ways) -> int:
+    """The number of parameters that belong to none of the layers."""
+    by_layers = set(itertools.chain.from_iterable(ways.layers.values()))
+    return sum(parameter.numel() for name, parameter in trainable(module).items() if name not in by_layers)
 
 
 def copied(
@@ -241,6 +265,10 @@ def copied(
         raise ValueError(f"`dtype` must be torch.float64 or torch.float32, got {dtype!r}")
     if any(nn.parameter.is_lazy(parameter) for parameter in module.parameters()):
         raise ValueError("`module` has parameters without a shape yet (lazy layers); call it once on an input first")
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise TypeError(
+            "`module` must not be TorchScript, which hides its layers; pass the nn.Module that it was made of"
+        )
     if any(parameter.is_complex() for parameter in module.parameters()):
         raise TypeError("`module` must have real parameters, got complex ones")
     _refuse_mixing(module)
@@ -322,9 +350,5 @@ def _alone() -> Iterator[None]:
                 _before.close()
 
 
-def _split(x: Array, rows: int) -> Iterable[Array]:
+def _split(x: Array, rows: int) -> Iterator[Array]:
     return (x[start:stop] for start, stop in itertools.pairwise([*range(0, len(x), rows), len(x)]))
-
-
-def _to_numpy(values: Tensor) -> Array:
-    return np.asarray(values.detach().cpu().numpy(), dtype=np.float64)
