@@ -25,7 +25,7 @@ from .core.errors import NonFiniteError, ShapeError
 
 @runtime_checkable
 class Loss(Protocol):
-    """What a loss must say.
+    """The protocol of losses, by the derivative a(p) + h b(p) in p.
 
     Attributes
     ----------

@@ -61,7 +61,7 @@ class KnowsParameters(Model, Protocol):
         """The parameters w, shape (P,)."""
 
     def with_parameters(self, parameters: Array) -> Model:
-        """The same model at other parameters, shape (P,); this one stays as it is."""
+        """The model at other parameters, shape (P,); this one stays as it is."""
 
 
 @runtime_checkable

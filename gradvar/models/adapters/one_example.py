@@ -1,4 +1,4 @@
-"""Whether a function of a batch is a function of each example: what the adapters make sure of."""
+"""The check of the adapters that a function of a batch is a function of each example."""
 
 from __future__ import annotations
 

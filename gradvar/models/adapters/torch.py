@@ -32,8 +32,9 @@ def from_torch(
     of an example is kept. Other layers are written out, sum_t dp/dz_t a_t^T over the positions t: one gradient of
     that layer for each example. All other parameters (normalisations, tied weights, nn.MultiheadAttention, parameters
     of the user's own modules) are differentiated by torch.func; where it does not apply (nn.LSTM), by one backward
-    pass for each example. Which parameters go which way is found by comparing with plain autograd, at these and
-    at random weights, when the model first sees inputs; `description` says it.
+    pass for each example. At every chunk of examples the gradients g_n are compared with plain autograd, as
+    sum_n c_n g_n for fixed random c: about one more backward pass. What does not agree is differentiated in the next of
+    these ways, so that a module that sorts its batch is read right; `description` says the ways of the first inputs.
 
     Parameters
     ----------
@@ -60,9 +61,10 @@ def from_torch(
     ImportError
         PyTorch is not installed.
     TypeError, ValueError, ShapeError
-        Not a module; no parameter that requires a gradient; layers in training mode that mix examples or draw random
+        Not a module, or TorchScript; no parameter that requires a gradient; layers in training mode that mix examples or draw random
         numbers. Where the module does not begin with nn.Linear, what its output shows is raised by the first call
-        instead: another shape, no gradient, or a prediction that changes with the batch or from call to call.
+        instead: another shape, no gradient, or a prediction that changes with the batch or from call to call. From `tangent_factors`: a
+        layer is given one row for each input, in their order, at some inputs and not at others.
 
     Examples
     --------

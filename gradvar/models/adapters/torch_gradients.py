@@ -31,7 +31,7 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-3}
 """Difference of two computations of one number that is rounding, relative to the largest term: far above rounding in
 any usual network, far below what a wrong formula gives."""
 _SUM_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
-"""The same of a sum over a batch, in which one row in the wrong place is a small part."""
+"""The rounding of a sum over a batch, of which one row in the wrong place is a small part."""
 _LEAST = 1e-3
 """Gradients that are smaller than this part of the largest are compared as if they were as large."""
 
@@ -193,7 +193,7 @@ def _sides(layer: nn.Module, inputs: Tensor, delta: Tensor) -> tuple[Tensor, Ten
 
 
 def _patches(layer: nn.Conv1d | nn.Conv2d, inputs: Tensor) -> Tensor:
-    """What the kernel sees at each position, (n, positions, channels x kernel)."""
+    """The part of the input under the kernel at each position, (n, positions, channels x kernel)."""
     dilations, kernel = tuple(layer.dilation), tuple(layer.kernel_size)
     before_after: list[tuple[int, int]]
     if isinstance(layer.padding, str):
