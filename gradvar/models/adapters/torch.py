@@ -61,10 +61,10 @@ def from_torch(
     ImportError
         PyTorch is not installed.
     TypeError, ValueError, ShapeError
-        Not a module, or TorchScript; no parameter that requires a gradient; layers in training mode that mix examples or draw random
-        numbers. Where the module does not begin with nn.Linear, what its output shows is raised by the first call
-        instead: another shape, no gradient, or a prediction that changes with the batch or from call to call. From `tangent_factors`: a
-        layer is given one row for each input, in their order, at some inputs and not at others.
+        Not a module, or TorchScript; no parameter that requires a gradient; layers in training mode that mix examples
+        or draw random numbers. Where the module does not begin with nn.Linear, what its output shows is raised by the
+        first call instead: another shape, no gradient, or a prediction that changes with the batch or from call to
+        call. From `tangent_factors`: a layer gets one row for each input, in their order, at some inputs only.
 
     Examples
     --------

@@ -180,7 +180,7 @@ class TorchModel:
         return own
 
     def _look(self, x: Array) -> _Seen:
-        """Check the module at the first inputs and choose ways; they are kept once there were two inputs that differ."""
+        """Check the module at the first inputs and choose ways; kept once there were two inputs that differ."""
         if self._seen is not None:
             return self._seen
         rows = distinct_rows(x)
