@@ -210,10 +210,16 @@ class Problem:
         scale = self.signal_scale(x)[:, None]
         return [(left, right * scale) for left, right in self.tangent_factors(x)]
 
+    def signal(self, x: Array) -> tuple[Factors, Array]:
+        """Return the factors of the signal, and ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
+        scale, gradient = self.signal_scale(x), self.tangent_factors(x)
+        norm_sq = norms_sq(gradient)
+        factors = [(left, right * scale[:, None]) for left, right in gradient]
+        return factors, np.stack([norm_sq, scale**2 * norm_sq], axis=1)
+
     def norms(self, x: Array) -> Array:
         """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
-        gradient = norms_sq(self.tangent_factors(x))
-        return np.stack([gradient, self.signal_scale(x) ** 2 * gradient], axis=1)
+        return self.signal(x)[1]
 
 
 def norms_sq(factors: Factors) -> Array:

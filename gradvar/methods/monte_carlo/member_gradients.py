@@ -22,7 +22,7 @@ from ...core.arguments import Array, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.expectation import rows_per_tile
 from ...estimation.tiles import CachedPerProcess, single_threaded_blas
-from ...problem import Factors, Moment, Problem, norms_sq
+from ...problem import Factors, Moment, Problem
 from .member_tiles import Cell, MemberTile
 from .tile_cache import TileCache
 
@@ -188,11 +188,9 @@ class MemberGradients(CachedPerProcess):
         else:
             x = self.problem.inputs.sample(stop - start, stream(self.seed, self.key, _INPUTS, block, start))
             weights = np.full(stop - start, 1 / self.size)
-        gradient, scale = self.problem.tangent_factors(x), self.problem.signal_scale(x)
-        norm_sq = norms_sq(gradient)
-        sides = self._sides([(left, right * scale[:, None]) for left, right in gradient])
-        norms = np.stack([norm_sq, scale**2 * norm_sq], axis=1)
-        return MemberTile.of(self._values(x), weights, sides, norms, self.problem.moment is Moment.VARIANCE)
+        signal, norms = self.problem.signal(x)
+        centred = self.problem.moment is Moment.VARIANCE
+        return MemberTile.of(self._values(x), weights, self._sides(signal), norms, centred)
 
     def _sides(self, signal: Factors) -> Factors:
         """The narrower and the wider side of each factor; or ones and what is of rank one, or the projections."""

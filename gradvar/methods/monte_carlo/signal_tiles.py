@@ -57,10 +57,7 @@ class SignalTile:
     @classmethod
     def of(cls, problem: Problem, x: Array, removed: Removed | None) -> Self:
         """The signals at these inputs, less what is removed."""
-        size = x.shape[0]
-        scale = problem.signal_scale(x)[:, None]
-        gradient = problem.tangent_factors(x)
-        signal = [(left, right * scale) for left, right in gradient]
+        signal, norms = problem.signal(x)
         plain = [left * right for left, right in signal if left.shape[1] == 1 or right.shape[1] == 1]
         sides = [*plain], [*plain]
         if removed is not None:
@@ -68,10 +65,7 @@ class SignalTile:
             f, projected, gram = removed(signal)
             sides[0].extend([f, projected])
             sides[1].extend([f @ gram - projected, -f])
-        empty = np.empty((size, 0))
-        norm_sq = sum(
-            (np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b) for a, b in gradient), start=np.zeros(size)
-        )
+        empty = np.empty((x.shape[0], 0))
         others = [(a, b) for a, b in signal if a.shape[1] > 1 and b.shape[1] > 1]
         factors = [(_in_float32_if_exact(a), _in_float32_if_exact(b)) for a, b in others]
         return cls(
@@ -79,7 +73,7 @@ class SignalTile:
             _in_float32_if_exact(np.concatenate([empty, *sides[0]], axis=1)),
             _in_float32_if_exact(np.concatenate([empty, *sides[1]], axis=1)),
             factors,
-            np.stack([norm_sq, scale[:, 0] ** 2 * norm_sq], axis=1),
+            norms,
             bool(factors) and _are_points(factors[0][0], x),
         )
 
