@@ -15,11 +15,11 @@ from ..kernels.bits import pack
 from .formulas.biased_gram import log2_norm_of_all, log2_norm_of_degree
 from .inputs import Hypercube
 from .inputs.hypercube import cube_points
-from .members.coordinate_sets import CoordinateSets
+from .members.coordinate_sets import SetTargets
 from .parities import Parities, SparseParities
 
 
-class BiasedParities(CoordinateSets):
+class BiasedParities(SetTargets):
     r"""Parities on the cube {-1, +1}^dim whose coordinates are independent with E x_i = bias = mu.
 
     One member for each set S of coordinates, or each with |S| = degree. With sigma^2 = 1 - mu^2,

@@ -14,13 +14,13 @@ from ..core.arguments import Array, inputs_of, integer
 from ..core.errors import NotApplicableError
 from .formulas.sine_products import HALVES, SLOPES, Half, mean_square, separate
 from .inputs import Gaussian
-from .members.coordinate_sets import CoordinateSets
+from .members.coordinate_sets import SetTargets
 
 _LARGEST_DEGREE = 16
 _LISTED, _BLOCK = 2**15, 2**11
 
 
-class OrthogonalNetworks(CoordinateSets):
+class OrthogonalNetworks(SetTargets):
     r"""The C(dim, degree) networks of one hidden layer that are parities of k = degree coordinates, x ~ N(0, I).
 
     For a set S of k coordinates, with an activation phi, up to the constant that makes E f_S^2 = 1,

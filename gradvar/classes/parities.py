@@ -15,14 +15,14 @@ from ..core.errors import ShapeError
 from ..kernels.bits import pack
 from .inputs import Hypercube
 from .inputs.hypercube import cube_points
-from .members.coordinate_sets import CoordinateSets
+from .members.coordinate_sets import SetTargets
 
 _PROOF = "E chi_S chi_T = E chi_(S xor T) = [S = T] on the uniform cube"
 _IN_CACHE = 2**15
 """Words of bits that members and inputs are combined in at a time: 256 KiB."""
 
 
-class CubeParities(CoordinateSets, ABC):
+class CubeParities(SetTargets, ABC):
     """All parities whose degree is in a range of degrees: all of them, or those of one degree.
 
     Attributes

@@ -7,14 +7,14 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from ..classes.members.coordinate_sets import CoordinateSets
 from ..classes.parities import SparseParities
 from ..core.arguments import Array, SeedLike, generator, integer
-from ..core.errors import ShapeError
 from .planted_cube import PlantedCube, plant
 from .restriction import HasTasks
 
 
-class PlantedParities(HasTasks):
+class PlantedParities(CoordinateSets, HasTasks):
     r"""The parities of an odd number of bits, each with inputs of its own (Daniely and Malach, arXiv 2002.07400).
 
     A task is a set A of k = `degree` coordinates. Its inputs D_A are half uniform on the cube {-1, +1}^dim, half with
@@ -60,7 +60,8 @@ class PlantedParities(HasTasks):
 
     def __init__(self, dim: SupportsIndex, degree: SupportsIndex) -> None:
         self._parities = SparseParities(dim, degree)
-        self.dim, self.degree = self._parities.dim, self._parities.degree
+        self.dim = self._parities.dim
+        self.degree = self._set_size = self._parities.degree
         if self.degree % 2 == 0:
             raise ValueError(
                 f"`degree` must be odd, got {integer('degree', degree, 0)}: where an even number of bits are all "
@@ -79,19 +80,6 @@ class PlantedParities(HasTasks):
     def description(self) -> str:
         """The class in words."""
         return f"{self._parities.description}, each with planted inputs"
-
-    @property
-    def size(self) -> int:
-        """C(dim, degree)."""
-        return self._parities.size
-
-    def members(self) -> npt.NDArray[np.bool_]:
-        """Return all sets A as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
-        return self._parities.members()
-
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.bool_]:
-        """Return m sets A drawn independently, as rows v of shape (m, dim)."""
-        return self._parities.sample(integer("m", m, 0), rng)
 
     def draw(self, members: npt.ArrayLike, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
         """Return n independent examples of each task.
@@ -112,33 +100,18 @@ class PlantedParities(HasTasks):
         y : ndarray, shape (m, n)
             Labels in {-1, +1}. Costs m n dim.
         """
-        bits = self._sets(members)
+        bits = self._checked(np.asarray(members))
         x = plant(bits, integer("n", n, 0), generator(rng))
         negative = np.einsum("mi,mni->mn", bits.astype(np.float64), (x < 0).astype(np.float64))
         return x, 1.0 - 2.0 * np.mod(negative, 2.0)
 
     def targets(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return the labels prod_{i in A} x_i of inputs x (n, dim) for each set A, shape (m, n)."""
-        return self._parities.evaluate(self._sets(members), x)
+        return self._parities.evaluate(self._checked(np.asarray(members)), x)
 
     def probabilities(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return D_A(x) for inputs x (n, dim) and each set A, shape (m, n). Exact; costs m n dim."""
-        bits = self._sets(members).astype(np.float64)
+        bits = self._checked(np.asarray(members)).astype(np.float64)
         negative = bits @ (np.asarray(x, dtype=np.float64).T < 0)
         equal = (negative == 0) | (negative == self.degree)
         return np.where(equal, 0.5 + np.ldexp(1.0, self.degree - 2), 0.5) * 2.0**-self.dim
-
-    def _numbered(self, number: int) -> npt.NDArray[np.bool_]:
-        return self._parities._numbered(number)
-
-    def _checked(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-        return self._sets(rows)
-
-    def _sets(self, members: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        v = np.asarray(members)
-        if v.ndim != 2 or v.shape[1] != self.dim:
-            raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
-        bits = v.astype(np.bool_)
-        if not (bits == v).all() or not (bits.sum(axis=1) == self.degree).all():
-            raise ValueError(f"`members` must be rows of {self.dim} booleans, {self.degree} of them true, for {self!r}")
-        return bits

@@ -145,9 +145,9 @@ def test_bad_arguments():
     with pytest.raises(TypeError, match="`dim`"):
         gv.PlantedParities(2.5, 1)
     H = gv.PlantedParities(5, 3)
-    with pytest.raises(ShapeError, match=r"`members` must have shape \(m, 5\)"):
+    with pytest.raises(ShapeError, match=r"described by 5 booleans, .* got shape \(2,\)"):
         H.draw([[True, False]], 3)
-    with pytest.raises(ValueError, match="3 of them true"):
+    with pytest.raises(ValueError, match="has no member of degree 2"):
         H.draw([[True, True, False, False, False]], 3)
-    with pytest.raises(ValueError, match="3 of them true"):
+    with pytest.raises(ValueError, match="other values than 0 and 1"):
         H.targets([[1, 1, 2, 0, 0]], np.ones((1, 5)))

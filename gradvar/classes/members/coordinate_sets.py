@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ...core.arguments import SeedLike, generator, integer
 from ...core.errors import ShapeError, TooLargeError
+from .target import HasMembers
 from .target_class import TargetClass
 
 Sets = npt.NDArray[np.bool_]
@@ -20,7 +21,7 @@ _LISTED = 2**30
 """The most booleans that sets of one size are listed in."""
 
 
-class CoordinateSets(TargetClass):
+class CoordinateSets(HasMembers):
     """A mixin: members, their numbers, drawing and checking, where a member is a set S of coordinates.
 
     Members come in increasing order of sum_i v_i 2^i. Those of one size k have the number C(i_1, 1) + ... + C(i_k, k),
@@ -42,19 +43,6 @@ class CoordinateSets(TargetClass):
     def size(self) -> int:
         """|H|, exactly."""
         return 1 << self.dim if self._set_size is None else math.comb(self.dim, self._set_size)
-
-    def operator_norm(self, centred: bool = True) -> float:
-        """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact: 1/|H|, underflowing to 0.0.
-
-        A class with one member has nothing to vary: its centred norm is 0.
-        """
-        if centred and self.size == 1:
-            return 0.0
-        return 1 / self.size if self.size < 2**1074 else 0.0
-
-    def log2_operator_norm(self, centred: bool = True) -> float:
-        """Return its base-2 logarithm, -log2_size; -inf for one member, centred."""
-        return -math.inf if centred and self.size == 1 else -self.log2_size
 
     def members(self) -> Sets:
         """Return all members as rows v, shape (|H|, dim), in increasing order of sum_i v_i 2^i."""
@@ -132,6 +120,23 @@ class CoordinateSets(TargetClass):
                 f"got shape {rows.shape[1:]}"
             )
         return self._of_size(self._sets(rows))
+
+
+class SetTargets(CoordinateSets, TargetClass):
+    """A mixin: one target for each set of coordinates; the operator norm is that of an orthonormal class."""
+
+    def operator_norm(self, centred: bool = True) -> float:
+        """Return the largest eigenvalue of the (centred) Gram matrix over |H|. Exact: 1/|H|, underflowing to 0.0.
+
+        A class with one member has nothing to vary: its centred norm is 0.
+        """
+        if centred and self.size == 1:
+            return 0.0
+        return 1 / self.size if self.size < 2**1074 else 0.0
+
+    def log2_operator_norm(self, centred: bool = True) -> float:
+        """Return its base-2 logarithm, -log2_size; -inf for one member, centred."""
+        return -math.inf if centred and self.size == 1 else -self.log2_size
 
 
 def _bits(numbers: npt.NDArray[np.int64], dim: int) -> Sets:
