@@ -197,6 +197,7 @@ class LinearPeriodic(TargetClass):
         a, b = self.wave.coefficients
         total = np.zeros(products.shape)
         for n, m in self._pairs:
+            # E_v cos(n <v,x>) cos(m <v,x'>) = (J(rho |n x - m x'|) + J(rho |n x + m x'|))/2; for sines the difference.
             even, odd = a[n - 1] * a[m - 1], b[n - 1] * b[m - 1]
             plain = (n * n * squares)[:, None] + m * m * squares2
             for sign, weight in ((-1.0, 0.5 * (even + odd)), (1.0, 0.5 * (even - odd))):

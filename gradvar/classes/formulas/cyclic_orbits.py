@@ -112,6 +112,7 @@ class CyclicOrbit(KnownByGram, TargetClass):
 
         points, first = self.inputs.n_points, self.inputs.first
         values = functions_of(f, points, repr(self))
+        # E_x[h_c f] = 1/n_points sum_t phi(s + t) f(r^t), s = log_r c: a correlation, for all s by Fourier transforms.
         transform = fft.rfft(values[self._powers - first], axis=0, overwrite_x=True)
         np.conjugate(transform, out=transform)
         transform *= (self._transform / points)[:, None]
@@ -130,6 +131,7 @@ class CyclicOrbit(KnownByGram, TargetClass):
         Exact up to rounding; costs p log p.
         """
         n = self.size
+        # |phi^(k)|^2/n_points on the character k, and what Gram has along the constant vector at k = 0.
         half = np.square(np.abs(self._transform)) / self.inputs.n_points
         characters = np.arange(n)
         eigenvalues = half[np.minimum(characters, n - characters)]
