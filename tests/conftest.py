@@ -28,6 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
         threadpool_limits(1, user_api="blas")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every worker must collect the same tests, so no name may hold an address of its process."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid} is named by an address: give its parameters `ids=` without one")
+
+
 @dataclass(frozen=True)
 class SlowModel:
     """A model of the library beside the reference's predictions and Jacobian of the same function."""

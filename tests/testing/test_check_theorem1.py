@@ -17,7 +17,9 @@ MODEL = PlainNeuron(W)
 
 
 @pytest.mark.parametrize("loss", ["square", "correlation", "hinge", "logistic", "perceptron", PlainLoss()])
-@pytest.mark.parametrize("H", [gv.Parities(4), gv.SparseParities(4, 2), PlainParities(4)], ids=str)
+@pytest.mark.parametrize(
+    "H", [gv.Parities(4), gv.SparseParities(4, 2), PlainParities(4)], ids=lambda H: type(H).__name__
+)
 def test_it_holds_for_parities(H, loss):
     report = check_theorem1(H, MODEL, loss)
     report.raise_if_failed()
