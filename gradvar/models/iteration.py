@@ -51,17 +51,21 @@ class IteratedNetwork(WithReadout):
         self._freeze()
 
     def _drive(self, x: Array) -> tuple[Array, Array | None]:
-        """u for inputs (..., k), shape (..., m), and a bound on the sum of |terms| where the activation has a kink."""
+        """u for inputs (..., k), shape (..., m), and a bound on its rounding where the activation has a kink."""
         bias = 0.0 if self.bias is None else self.bias
         kinked = self.activation in KINKED
-        return x @ self.input_weights.T + bias, largest(x, self.input_weights, self.bias) if kinked else None
+        slack = largest(x, self.input_weights, self.bias, self._rounding) if kinked else None
+        return x @ self.input_weights.T + bias, slack
+
+    @property
+    def _rounding(self) -> float:
+        return rounding(self.state_weights.shape[1] + self.input_weights.shape[1])
 
     def _step(self, state: Array, u: Array, size: Array | None) -> tuple[Array, Array]:
         """The next state and the slope of the activation."""
         z = state @ self.state_weights.T + u
         if size is not None:
-            count = self.state_weights.shape[1] + self.input_weights.shape[1]
-            settle(z, rounding(count, largest(state, self.state_weights, None) + size))
+            settle(z, largest(state, self.state_weights, None, self._rounding) + size)
         return ACTIVATIONS[self.activation](z)
 
     def _run(self, u: Array, size: Array | None) -> tuple[Array, Array]:

@@ -152,20 +152,22 @@ def layer(inputs: Array, weights: Array, bias: Array | None, activation: str) ->
     if bias is not None:
         z += bias
     if activation in KINKED:
-        settle(z, rounding(weights.shape[1], largest(inputs, weights, bias)))
+        settle(z, largest(inputs, weights, bias, rounding(weights.shape[1])))
     return ACTIVATIONS[activation](z)
 
 
-def largest(inputs: Array, weights: Array, bias: Array | None) -> Array:
-    """|a| |W_i| + |b_i| >= sum_j |W_ij a_j| + |b_i| (Cauchy-Schwarz), shape (..., q): no second matrix product."""
+def largest(inputs: Array, weights: Array, bias: Array | None, scale: float) -> Array:
+    """Return |a| |W_i| + |b_i| >= sum_j |W_ij a_j| + |b_i| (Cauchy-Schwarz) times a scale, shape (..., q)."""
     norms, of_rows = (np.sqrt(np.einsum("...j,...j->...", a, a)) for a in (inputs, weights))
-    size = norms[..., None] * of_rows
-    return np.asarray(size if bias is None else size + np.abs(bias))
+    size = (scale * norms)[..., None] * of_rows
+    if bias is not None:
+        size += scale * np.abs(bias)
+    return np.asarray(size)
 
 
-def rounding(count: int, size: Array) -> Array:
-    """Bound on the rounding of a sum of `count` products and a bias, whose absolute values sum to `size`."""
-    return np.asarray((count + 2) * np.finfo(np.float64).eps * size)
+def rounding(count: int) -> float:
+    """Bound on the rounding of a sum of `count` products and a bias, relative to the sum of their absolute values."""
+    return (count + 2) * float(np.finfo(np.float64).eps)
 
 
 def layers_and_biases(
