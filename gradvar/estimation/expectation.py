@@ -150,15 +150,15 @@ def sampled_mean(values: Array, settings: Settings, name: str, method: str, seco
     # Two-pass; rounding keeps a constant column from claiming an interval of width zero.
     error = math.sqrt(math.fsum((values - mean) ** 2) / (n - 1) / n) + ROUNDING * mean
     half = settings.quantile * error
-    return Estimate.sampled(
-        mean,
-        (mean - half, mean + half),
-        method,
-        f"unbiased: {name} over {n * each:,} sampled inputs, normal interval",
+    return Estimate(
+        mantissa=mean,
+        mantissa_interval=(mean - half, mean + half),
+        method=method,
+        guarantee=f"unbiased: {name} over {n * each:,} sampled inputs, normal interval",
         # Zeros only: the samples never met what the expectation consists of, and nothing bounds it from above.
         resolved=bool(values.any()),
-        error=error,
-        upper=mean + settings.one_sided_quantile * error,
+        mantissa_error=error,
+        mantissa_upper=mean + settings.one_sided_quantile * error,
         confidence=settings.confidence,
         n_samples=n * each,
         seconds=seconds,

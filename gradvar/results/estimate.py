@@ -69,7 +69,7 @@ class Estimate(Plain):
     mantissa_error: float = 0.0
     mantissa_upper: float | None = None
     mantissa_resolution: float = 0.0
-    exact: bool
+    exact: bool = False
     method: str
     guarantee: str
     confidence: float | None = None
@@ -86,11 +86,10 @@ class Estimate(Plain):
         cls, number: Scaled, method: str, guarantee: str, *, seconds: float = 0.0, n_evaluated: int = 0
     ) -> Estimate:
         """A number >= 0 that is exact up to its stated error."""
-        low, high = number.mantissa - number.error, number.mantissa + number.error
         return cls(
             mantissa=number.mantissa,
             exponent=number.exponent,
-            mantissa_interval=(max(low, 0.0), high),
+            mantissa_interval=(max(number.mantissa - number.error, 0.0), number.mantissa + number.error),
             exact=True,
             method=method,
             guarantee=guarantee,
@@ -98,43 +97,11 @@ class Estimate(Plain):
             seconds=seconds,
         )
 
-    @classmethod
-    def sampled(
-        cls,
-        mantissa: float,
-        interval: tuple[float, float],
-        method: str,
-        guarantee: str,
-        *,
-        resolved: bool = True,
-        exponent: int = 0,
-        error: float,
-        upper: float,
-        resolution: float = 0.0,
-        confidence: float,
-        n_samples: int,
-        seconds: float,
-        zeta: tuple[float, float] | None = None,
-        norms: tuple[Estimate, ...] | None = None,
-    ) -> Estimate:
-        """An unbiased number from samples; where they resolve nothing, its interval is the whole line."""
-        return cls(
-            mantissa=mantissa,
-            exponent=exponent,
-            mantissa_interval=interval if resolved else (-math.inf, math.inf),
-            mantissa_error=error if resolved else math.inf,
-            mantissa_upper=upper if resolved else math.inf,
-            mantissa_resolution=resolution if resolved else math.inf,
-            exact=False,
-            method=method,
-            guarantee=guarantee,
-            confidence=confidence,
-            n_samples=n_samples,
-            seconds=seconds,
-            resolved=resolved,
-            zeta=zeta if resolved else None,
-            norms=norms,
-        )
+    def __post_init__(self) -> None:
+        """Where samples resolve nothing, the interval is the whole line."""
+        if not self.resolved:
+            vars(self).update(dict.fromkeys(("mantissa_error", "mantissa_upper", "mantissa_resolution"), math.inf))
+            vars(self).update(mantissa_interval=(-math.inf, math.inf), zeta=None)
 
     def scaled(self, exponent: int) -> Estimate:
         """Return the estimate times 2**exponent."""

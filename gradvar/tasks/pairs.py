@@ -175,15 +175,15 @@ def _estimate(done: list[_Batches], design: Design, settings: Settings, seconds:
     else:
         guarantee = f"these samples resolve nothing: too few of the pairs of {sampled}, carry a gradient"
     low, high = found.plain_interval(found.quantile(0.5 + settings.confidence / 2))
-    return Estimate.sampled(
-        found.value,
-        (low - rounding, high + rounding),
-        "monte-carlo (pairs of tasks)",
-        guarantee,
+    return Estimate(
+        mantissa=found.value,
+        mantissa_interval=(low - rounding, high + rounding),
+        method="monte-carlo (pairs of tasks)",
+        guarantee=guarantee,
         resolved=resolved,
-        error=math.sqrt(found.variance(found.n)) + rounding,
-        upper=found.plain_interval(found.quantile(settings.confidence))[1] + rounding,
-        resolution=resolution,
+        mantissa_error=math.sqrt(found.variance(found.n)) + rounding,
+        mantissa_upper=found.plain_interval(found.quantile(settings.confidence))[1] + rounding,
+        mantissa_resolution=resolution,
         confidence=settings.confidence,
         n_samples=m * size,
         seconds=seconds,

@@ -124,15 +124,15 @@ def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
         guarantee = (
             f"unbiased: U-statistic over {sampled}, score interval; a variance below {smallest} looks like zero to them"
         )
-    return Estimate.sampled(
-        moments.value,
-        (low - rounding, high + rounding),
-        "monte-carlo (U-statistic)",
-        guarantee,
+    return Estimate(
+        mantissa=moments.value,
+        mantissa_interval=(low - rounding, high + rounding),
+        method="monte-carlo (U-statistic)",
+        guarantee=guarantee,
         resolved=resolved,
-        error=math.sqrt(moments.variance(n)) + rounding,
-        upper=moments.interval(moments.quantile(settings.confidence))[1] + rounding,
-        resolution=resolution,
+        mantissa_error=math.sqrt(moments.variance(n)) + rounding,
+        mantissa_upper=moments.interval(moments.quantile(settings.confidence))[1] + rounding,
+        mantissa_resolution=resolution,
         confidence=settings.confidence,
         n_samples=n,
         seconds=seconds,

@@ -212,15 +212,15 @@ def _estimate(statistic: MemberStatistic, norms: Array, settings: Settings, seco
             # What the members' and the projections' randomness adds falls with the variance itself.
             resolution = settings.quantile * math.sqrt(blocks.noise)
             guarantee += f"; a variance below {format_number(resolution, digits=2)} looks like zero to them"
-    return Estimate.sampled(
-        statistic.value,
-        interval,
-        "monte-carlo (sampled members)",
-        guarantee,
+    return Estimate(
+        mantissa=statistic.value,
+        mantissa_interval=interval,
+        method="monte-carlo (sampled members)",
+        guarantee=guarantee,
         resolved=statistic.resolved,
-        error=math.sqrt(variance) + rounding,
-        upper=upper,
-        resolution=resolution,
+        mantissa_error=math.sqrt(variance) + rounding,
+        mantissa_upper=upper,
+        mantissa_resolution=resolution,
         confidence=settings.confidence,
         n_samples=0 if blocks is None else statistic.n,
         seconds=seconds,
