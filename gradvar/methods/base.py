@@ -15,6 +15,10 @@ from ..estimation.settings import Settings
 from ..problem import Problem
 from ..results.estimate import Estimate
 
+COMPILED_CODE = 2.0**28
+"""Multiplications that loading Numba and a kernel from its cache counts as: half of the half second that the first
+problem of a process waits for it, and no later one."""
+
 
 @runtime_checkable
 class Method(Protocol):
@@ -33,6 +37,8 @@ class Method(Protocol):
 
     def work(self, problem: Problem) -> float:
         """Return about how many multiplications it takes: about a nanosecond each, on one core.
+
+        A method that runs compiled code counts `COMPILED_CODE` too.
 
         Raises
         ------

@@ -114,6 +114,20 @@ def test_where_none_covers_the_problem_each_says_why():
         choose(methods[:1], PROBLEM)
 
 
+def test_of_tiny_problems_the_one_that_loads_no_compiled_code_is_taken():
+    ones = gv.MLP([np.ones((2, 6)), np.ones((1, 2))], None, "tanh")
+    for problem in (gv.Problem(gv.Parities(6), gv.Linear(np.ones(6))), gv.Problem(gv.SparseParities(6, 2), ones)):
+        choice = gv.Auto().select(problem)
+        assert choice.method.name == "closed-form"
+        assert "not enumeration: it takes about 2.7e+08 multiplications" in choice.reason
+    # Where both load it the work decides as before, and a table of values needs none.
+    both = gv.Problem(gv.SparseParities(8, 3), gv.MLP.random([8, 3, 1], rng=0))
+    assert gv.Auto().select(both).method.name == "enumeration"
+    assert gv.ClosedForm().work(both) > gv.Enumeration().work(both) > 2**28
+    table = gv.FiniteClass(np.eye(4), gv.inputs.Hypercube(2).points(0, 4))
+    assert gv.Enumeration().work(gv.Problem(table, gv.Linear(np.ones(2)))) < 2**28
+
+
 def test_auto_takes_the_cube_of_few_points_before_a_long_series():
     rng = np.random.default_rng(0)
     model = gv.MLP([1000 * rng.standard_normal((3, 5)), rng.standard_normal((1, 3))], None, "tanh")

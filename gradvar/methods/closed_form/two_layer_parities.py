@@ -44,6 +44,7 @@ from ...losses import LOSSES
 from ...models import MLP
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
+from ..base import COMPILED_CODE
 from .cube_units import equal_weights, unit_variance
 from .cube_units.ridge import EPS
 from .cube_units.unit_variance import Contribution, HiddenUnit
@@ -113,7 +114,8 @@ class TwoLayerParities(Theorem):
                 f"the polynomial products would take up to {series:.1e} steps, more than {_MAX_WORK:.1e}: the weights "
                 "are large, or the degree is"
             )
-        return _STEP * series + len(others) * _SERIES + (len(hidden) - len(others)) * _EQUAL
+        compiled = COMPILED_CODE if others else 0.0
+        return compiled + _STEP * series + len(others) * _SERIES + (len(hidden) - len(others)) * _EQUAL
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the moment, exact up to the series and rounding, with both in the interval.

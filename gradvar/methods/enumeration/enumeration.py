@@ -16,6 +16,7 @@ from functools import partial
 
 import numpy as np
 
+from ...classes import BiasedParities
 from ...classes.base import KnowsProjection
 from ...classes.gram.derived import ProjectsByTable, known_gram, projection
 from ...classes.parities import CubeParities, Parities
@@ -27,6 +28,7 @@ from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...problem import Factors, Moment, Problem, component_blocks, norms_sq
 from ...results.estimate import Estimate
+from ..base import COMPILED_CODE
 from . import cube
 from .points import n_points, over_points
 
@@ -89,7 +91,8 @@ class Enumeration:
 
     def work(self, problem: Problem) -> float:
         """Return the multiplications that transforming its numbers, and making them, takes."""
-        return _EACH * float(self._size(problem)[1])
+        is_compiled = isinstance(problem.hypotheses, (CubeParities, BiasedParities))
+        return COMPILED_CODE * is_compiled + _EACH * self._size(problem)[1]
 
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated, in how much memory."""
