@@ -41,8 +41,8 @@ def test_slow_references_that_the_page_names_are_there():
 def test_lists_that_the_recipes_name_are_read():
     assert {theorem.name for theorem in THEOREMS} == {"closed-form"}
     H = gv.LinearPeriodic(4, 1.0)
-    assert [bound(H).name for bound in CLASS_BOUNDS if bound(H) is not None] == ["theorem-2"]
-    assert all(bound(gv.Parities(4)) is None for bound in CLASS_BOUNDS)
+    assert [name for name, bound in CLASS_BOUNDS.items() if bound(H) is not None] == ["theorem-2"]
+    assert all(bound(gv.Parities(4)) is None for bound in CLASS_BOUNDS.values())
 
 
 def test_one_version():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
+from ..classes.inputs.base import nodes
 from ..core.arguments import Array, Stream, stream
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import exp2, format_number
@@ -18,7 +19,7 @@ from ..problem import Problem
 from ..results.estimate import Estimate
 from ..results.findings import Assumption
 
-_MEMBERS, _INPUTS = 32, 4096
+_MEMBERS, _INPUTS, _ENUMERATED = 32, 4096, 2**16
 
 
 def assumptions(problem: Problem, gradient: Estimate, settings: Settings) -> tuple[Assumption, ...]:
@@ -78,13 +79,7 @@ def _sampled_orthonormality(name: str, hypotheses: Samples[object], settings: Se
     """Look at the Gram matrix of members drawn from the class, on all inputs or on a sample of them."""
     rng = stream(settings.seed, Stream.ASSUMPTIONS)
     members = hypotheses.sample(_MEMBERS, rng)
-    inputs = hypotheses.inputs
-    enumerated = inputs.n_points is not None and inputs.n_points <= 2**16
-    if enumerated:
-        assert inputs.n_points is not None
-        x, weights = inputs.points(0, inputs.n_points), inputs.weights(0, inputs.n_points)
-    else:
-        x, weights = inputs.sample(_INPUTS, rng), np.full(_INPUTS, 1 / _INPUTS)
+    x, weights, enumerated = nodes(hypotheses.inputs, _ENUMERATED, _INPUTS, rng)
     values = np.asarray(hypotheses.evaluate(members, x), dtype=np.float64)
     gram = (values * weights) @ values.T
     off = np.abs(np.where(_different(members, values, hypotheses.log2_size), gram, 0.0))

@@ -26,7 +26,7 @@ from ..estimation.settings import Settings
 from ..problem import Problem
 from ..results.estimate import Estimate
 from ..results.findings import Assumption, Bound
-from .operator_norm import ClassBound, Constant, norm_constant
+from .operator_norm import Constant, norm_constant
 from .theorem2 import theorem_2
 
 FORMULAS = {
@@ -40,8 +40,8 @@ _INFINITE = {
     "operator-norm": "lambda_max(centred Gram kernel) E||s||^2",
     "operator-norm-uncentred": "lambda_max(Gram kernel) E||s||^2",
 }
-CLASS_BOUNDS: tuple[Callable[[HypothesisClass], ClassBound | None], ...] = (theorem_2,)
-"""Bounds that hold for one kind of class; each returns None for the others."""
+CLASS_BOUNDS: dict[str, Callable[[HypothesisClass], tuple[str, Constant] | None]] = {"theorem-2": theorem_2}
+"""Bounds that hold for one kind of class, by name: each returns its formula and constant, or None for the others."""
 
 
 def bounds(
@@ -60,7 +60,7 @@ def bounds(
     settings : Settings
         Confidence and randomness of an operator norm that can only be estimated.
     """
-    hypotheses, infinite = problem.hypotheses, problem.hypotheses.log2_size == math.inf
+    hypotheses = problem.hypotheses
     orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
     constants = _constants(hypotheses, orthonormal, settings)
     theorem = theorem_1(problem, gradient, known)
@@ -71,13 +71,13 @@ def bounds(
             theorem, log2_interval=(theorem.log2_interval[0], theorem.log2_interval[1] + excess)
         )
     found = {"theorem-1": theorem}
-    for name, (log2, why, ends) in constants.items():
-        formula = _INFINITE.get(name, FORMULAS[name]) if infinite else FORMULAS[name]
-        found[name] = norm_bound(name, formula, log2, signal, not math.isnan(log2), why, ends)
-    for bound in CLASS_BOUNDS:
+    formulas = FORMULAS | _INFINITE if hypotheses.log2_size == math.inf else FORMULAS
+    for name, constant in constants.items():
+        found[name] = norm_bound(name, formulas[name], constant, signal)
+    for name, bound in CLASS_BOUNDS.items():
         one = bound(hypotheses)
         if one is not None:
-            found[one.name] = norm_bound(one.name, one.formula, one.log2, signal, True, one.why)
+            found[name] = norm_bound(name, *one, signal)
     return found
 
 
@@ -89,32 +89,25 @@ def theorem_1(problem: Problem, gradient: Estimate, known: tuple[Assumption, ...
     formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
     share = math.nan if log2_size == math.inf else square - log2_size
     reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
-    return norm_bound("theorem-1", formula, share, gradient, not failed, reason)
+    return norm_bound("theorem-1", formula, Constant(share, reason), gradient, applicable=not failed)
 
 
-def norm_bound(
-    name: str,
-    formula: str,
-    log2_constant: float,
-    norm: Estimate,
-    applicable: bool,
-    reason: str,
-    ends: tuple[float, float] | None = None,
-) -> Bound:
-    """Return a norm times 2**log2_constant as a bound; `ends` are those of an interval for log2_constant."""
+def norm_bound(name: str, formula: str, constant: Constant, norm: Estimate, *, applicable: bool | None = None) -> Bound:
+    """Return a norm times a constant as a bound, which applies where the constant is known unless it is said here."""
+    log2, why, ends = constant
     low, high = (
-        constant + log2_end(end, norm.exponent)
-        for constant, end in zip(ends or (log2_constant, log2_constant), norm.mantissa_interval, strict=True)
+        end + log2_end(norm_end, norm.exponent)
+        for end, norm_end in zip(ends or (log2, log2), norm.mantissa_interval, strict=True)
     )
     return Bound(
         name=name,
         formula=formula,
-        log2_constant=log2_constant,
-        log2=log2_constant + norm.log2,
+        log2_constant=log2,
+        log2=log2 + norm.log2,
         log2_interval=(low, high),
         exact=norm.exact and ends is None,
-        applicable=applicable,
-        reason=reason,
+        applicable=not math.isnan(log2) if applicable is None else applicable,
+        reason=why,
     )
 
 

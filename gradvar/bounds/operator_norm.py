@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
@@ -35,50 +36,37 @@ def check_norm_signature(hypotheses: HypothesisClass) -> None:
 
 
 class Constant(NamedTuple):
-    """log2 of what multiplies the squared norm, why, and the ends of its interval where it is an estimate."""
+    """log2 of what multiplies a squared norm in a bound, why, and the ends of its interval where it is an estimate."""
 
     log2: float
     why: str
     ends: tuple[float, float] | None = None
 
 
-class ClassBound(NamedTuple):
-    """A bound that holds for one kind of class: its name, its formula, log2 of what multiplies E||s||^2, and why."""
-
-    name: str
-    formula: str
-    log2: float
-    why: str
-
-
 def norm_constant(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> Constant:
     """As the class says it, or derived from what it says on finitely many inputs, or estimated from sampled members."""
     unknown = "the class says neither its operator norm nor how to draw and evaluate members"
     if isinstance(hypotheses, KnowsOperatorNorm):
+        # The logarithm is offered where the norm may underflow.
+        log2: Callable[..., float] | None = getattr(hypotheses, "log2_operator_norm", None)
         try:
-            log2: Callable[..., float] | None = getattr(hypotheses, "log2_operator_norm", None)
-            if log2 is not None:  # where the norm may underflow
-                norm = float(log2(centred=centred))
-            else:
-                norm = log2_of(hypotheses.operator_norm(centred=centred), 0)
+            norm = log2(centred=centred) if log2 else log2_of(hypotheses.operator_norm(centred=centred), 0)
+            return Constant(float(norm), "operator norm as the class says it")
         except (NotApplicableError, TooLargeError) as error:
             unknown = str(error)
-        else:
-            return Constant(norm, "operator norm as the class says it")
-    try:
+    with suppress(NotApplicableError, TooLargeError):
         derived = operator_norm(hypotheses, centred)
-    except (NotApplicableError, TooLargeError):
-        derived = None
-    if derived is not None:
-        return Constant(log2_of(derived[0], 0), f"operator norm from {derived[1]}")
+        if derived is not None:
+            return Constant(log2_of(derived[0], 0), f"operator norm from {derived[1]}")
     if not isinstance(hypotheses, Samples):
         return Constant(math.nan, unknown)
     rng = stream(settings.seed, Stream.OPERATOR_NORM, int(centred))
-    found = sampled_spectrum(hypotheses, rng=rng, centred=centred, confidence=settings.confidence)
-    low, high = found.interval
-    inputs = "all inputs" if found.n_inputs is None else f"{found.n_inputs:,} sampled inputs"
-    why = (
-        f"estimated: Gram matrix of {found.n_members:,} sampled members on {inputs}, norm in "
-        f"[{max(low, 0.0):.3g}, {high:.3g}] at {percent(settings.confidence)}"
+    (low, high), eigenvalues, n_inputs = sampled_spectrum(
+        hypotheses, rng=rng, centred=centred, confidence=settings.confidence
     )
-    return Constant(log2_of(float(found.eigenvalues[0]), 0), why, (log2_of(max(low, 0.0), 0), log2_of(high, 0)))
+    inputs = "all inputs" if n_inputs is None else f"{n_inputs:,} sampled inputs"
+    why = (
+        f"estimated: Gram matrix of {eigenvalues.size:,} sampled members on {inputs}, norm in "
+        f"[{low:.3g}, {high:.3g}] at {percent(settings.confidence)}"
+    )
+    return Constant(log2_of(float(eigenvalues[0]), 0), why, (log2_of(low, 0), log2_of(high, 0)))

@@ -22,13 +22,13 @@ Directions that no sampled member has seen cannot be told from none: the upper e
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import SupportsFloat, SupportsIndex, TypeVar
+from typing import NamedTuple, SupportsFloat, SupportsIndex, TypeVar
 
 import numpy as np
 from scipy import special
 
 from ..classes.base import KnowsInnerProducts, Samples
+from ..classes.inputs.base import nodes
 from ..core.arguments import Array, SeedLike, generator, integer, number
 from ..core.errors import NotApplicableError
 from ..estimation.tiles import single_threaded_blas
@@ -39,8 +39,7 @@ _ENUMERATED = 2**14
 _NOTHING = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
-class GramSpectrum:
+class GramSpectrum(NamedTuple):
     """The eigenvalues of the (centred) Gram matrix over |H| of a sample of members, and an interval for the largest.
 
     Attributes
@@ -50,30 +49,13 @@ class GramSpectrum:
         a sample is biased upwards.
     eigenvalues : ndarray
         Those of the sample, descending, biased upwards at the top: estimates, not bounds.
-    confidence : float
-        Of the interval.
-    centred : bool
-        Whether the class mean is taken out.
-    n_members : int
-        Members drawn.
     n_inputs : int or None
         Inputs drawn; None where inner products are exact.
     """
 
     interval: tuple[float, float]
     eigenvalues: Array
-    confidence: float
-    centred: bool
-    n_members: int
     n_inputs: int | None
-
-    def __repr__(self) -> str:
-        inputs = "" if self.n_inputs is None else f", {self.n_inputs:,} inputs"
-        low, high = self.interval
-        return (
-            f"GramSpectrum(operator norm in [{low:.4g}, {high:.4g}] at {self.confidence:.0%}, "
-            f"{self.n_members:,} members{inputs})"
-        )
 
 
 @single_threaded_blas()
@@ -128,29 +110,16 @@ def sampled_spectrum(
         raise ValueError(f"`confidence` must be a number between 0 and 1, got {confidence!r}")
     z = float(special.ndtri(0.5 + 0.5 * level))
     source = generator(rng)
-    learners = hypotheses.sample(count - count // 2, source)
-    judges = hypotheses.sample(count // 2, source)
-    inputs = hypotheses.inputs
-    enumerated = inputs.n_points is not None and inputs.n_points <= _ENUMERATED
-    gram = _known_gram(hypotheses, learners, judges)
     split = count - count // 2
-    if gram is not None:
-        found = _from_gram(gram, split, centred, z)
-    else:
-        if enumerated:
-            assert inputs.n_points is not None
-            x, weights = inputs.points(0, inputs.n_points), inputs.weights(0, inputs.n_points)
-        else:
-            x = inputs.sample(drawn, source)
+    learners, judges = hypotheses.sample(split, source), hypotheses.sample(count // 2, source)
+    gram, exact = _known_gram(hypotheses, learners, judges), True
+    if gram is None:
+        x, weights, exact = nodes(hypotheses.inputs, _ENUMERATED, drawn, source)
         values = np.concatenate([np.asarray(hypotheses.evaluate(h, x), dtype=np.float64) for h in (learners, judges)])
-        found = (
-            _from_gram((values * weights) @ values.T, split, centred, z)
-            if enumerated
-            else _from_values(values, split, centred, z)
-        )
-    low, high, eigenvalues = found
-    exact = enumerated or gram is not None
-    return GramSpectrum((max(low, 0.0), high), eigenvalues, level, centred, count, None if exact else drawn)
+        gram = (values * weights) @ values.T if exact else None
+    ends = _from_values(values, split, centred, z) if gram is None else _from_gram(gram, split, centred, z)
+    low, high, eigenvalues = ends
+    return GramSpectrum((max(low, 0.0), high), eigenvalues, None if exact else drawn)
 
 
 def _known_gram(hypotheses: Samples[Members], learners: Members, judges: Members) -> Array | None:

@@ -22,13 +22,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import special
 
 from ..classes import LinearPeriodic
 from ..classes.base import HypothesisClass
 from ..classes.formulas.sphere import log_zonal
-from ..core.arguments import integer
+from ..core.arguments import integer, positive
 from ..core.numbers import exp2
-from .operator_norm import ClassBound
+from .operator_norm import Constant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,14 +88,7 @@ class Theorem2:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", integer("dim", self.dim, 1))
         for name in ("radius", "sigma"):
-            given = getattr(self, name)
-            try:
-                value = float(given)
-            except (TypeError, ValueError):
-                raise TypeError(f"`{name}` must be a positive number, got {given!r}") from None
-            if not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be a positive finite number, got {given!r}")
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
 
     @property
     def log2_sharp(self) -> float:
@@ -193,37 +187,29 @@ class Theorem2:
         return float(log_zonal(self.dim, degree, kappa)[0]) / math.log(2)
 
 
-def theorem_2(hypotheses: HypothesisClass) -> ClassBound | None:
-    """Return the explicit bound for cosine targets."""
+def theorem_2(hypotheses: HypothesisClass) -> tuple[str, Constant] | None:
+    """Return the formula and the constant of the explicit bound for cosine targets."""
     if not isinstance(hypotheses, LinearPeriodic) or hypotheses.wave.name != "cosine":
         return None
-    return ClassBound(
-        "theorem-2",
-        "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2",
-        Theorem2(hypotheses.dim, hypotheses.radius).log2_explicit,
-        "at least the uncentred operator norm",
-    )
+    explicit = Theorem2(hypotheses.dim, hypotheses.radius).log2_explicit
+    formula = "(e^(-rho^2/2) + (3/4)^((d-1)/2)/2) E||s||^2"
+    return formula, Constant(explicit, "at least the uncentred operator norm")
 
 
 def log_upper_gamma(a: float, x: float) -> float:
     """Return log Q(a, x) for a, x > 0, Q(a, x) = Gamma(a, x)/Gamma(a); finite however small Q is."""
-    from scipy.special import gammainc, gammaincc, gammaln
+    from scipy import integrate
 
-    q = float(gammaincc(a, x))
+    q = float(special.gammaincc(a, x))
     if q > 0.5:
-        return math.log1p(-float(gammainc(a, x)))
+        return math.log1p(-float(special.gammainc(a, x)))
     if q > 1e-250:
         return math.log(q)
-    # Legendre's continued fraction 1/(x + 1 - a - 1 (1 - a)/(x + 3 - a - ...)), evaluated by Lentz's method.
-    b = x + 1.0 - a
-    c, d = math.inf, 1.0 / b
-    fraction = d
-    for n in range(1, 10_000):
-        factor = -n * (n - a)
-        b += 2.0
-        d = 1.0 / (factor * d + b)
-        c = b + factor / c
-        fraction *= c * d
-        if abs(c * d - 1.0) < 1e-15:
-            break
-    return -x + a * math.log(x) - float(gammaln(a)) + math.log(fraction)
+    # Gamma(a, x) = x^a e^-x int_0^inf (1 + t)^(a-1) e^(-x t) dt, t of the order 1/(x - a + 1) as x is far above a
+    scale = 1 / (x - a + 1)
+
+    def integrand(u: float) -> float:
+        return math.exp((a - 1) * math.log1p(u * scale) - x * u * scale)
+
+    tail = float(integrate.quad(integrand, 0, math.inf, epsabs=0, epsrel=1e-13)[0])
+    return a * math.log(x) - x - float(special.gammaln(a)) + math.log(scale * tail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from enum import IntEnum
@@ -39,6 +40,14 @@ def number(name: str, value: SupportsFloat, accepted: str = "a real number") -> 
         return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"`{name}` must be {accepted}, got {value!r}") from None
+
+
+def positive(name: str, value: SupportsFloat) -> float:
+    """Return `value` as a float between 0 and infinity, or raise an error that names it."""
+    found = number(name, value, "a positive number")
+    if not 0 < found < math.inf:
+        raise ValueError(f"`{name}` must be a positive finite number, got {value!r}")
+    return found
 
 
 def sequence(name: str, value: Sequence[Item], accepted: str) -> list[Item]:

@@ -15,6 +15,7 @@ from typing import cast
 from ..bounds.assumptions import gradient_norm, known_labels, lipschitz_loss
 from ..bounds.bounds import FORMULAS, norm_bound, theorem_1
 from ..bounds.consequences import consequences
+from ..bounds.operator_norm import Constant
 from ..bounds.verdict import ratio
 from ..core.arguments import Array, Stream, stream
 from ..estimation.expectation import MAX_POINTS, expectation
@@ -59,10 +60,10 @@ def check_tasks(problem: Problem, variance: Estimate, settings: Settings) -> Bou
         bounds={
             "theorem-1": theorem,
             "operator-norm": norm_bound(
-                "operator-norm", FORMULAS["operator-norm"], math.nan, signal, False, _DENSITIES
+                "operator-norm", FORMULAS["operator-norm"], Constant(math.nan, _DENSITIES), signal
             ),
             # Var <= E||u||^2
-            "second-moment": norm_bound("second-moment", _SECOND_MOMENT, 0.0, example, True, "Jensen's inequality"),
+            "second-moment": norm_bound("second-moment", _SECOND_MOMENT, Constant(0.0, "Jensen's inequality"), example),
         },
         ratio=ratio(variance, theorem.log2),
         verdict="inconclusive",

@@ -37,3 +37,13 @@ class Inputs(Protocol):
 
     def weights(self, start: int, stop: int) -> Array:
         """Return their probabilities, shape (stop - start,)."""
+
+
+def nodes(inputs: Inputs, most: int, n: int, rng: np.random.Generator) -> tuple[Array, Array, bool]:
+    """Return all inputs with their probabilities where they are at most `most`, else n drawn ones with weights 1/n.
+
+    And whether they are all.
+    """
+    if inputs.n_points is not None and inputs.n_points <= most:
+        return inputs.points(0, inputs.n_points), inputs.weights(0, inputs.n_points), True
+    return inputs.sample(n, rng), np.full(n, 1 / n), False
