@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +89,9 @@ class Attention(WithReadout):
         self.key = array_of_shape("key", key, (m, m), why)
         self.value = array_of_shape("value", value, (m, m), why)
         self._set_output(output_weights, output_bias, m, why)
-        self.heads = _heads(heads, m)
+        self.heads = integer("heads", heads, 1)
+        if m % self.heads:
+            raise ValueError(f"`heads` must divide the width {m}, got {self.heads}")
         self.length: int = self.positions.shape[0]
         self.dim: int = self.length * k
         self._freeze()
@@ -127,7 +129,6 @@ class Attention(WithReadout):
         """
         dim, m = integer("dim", dim, 1), integer("width", width, 1)
         steps = steps_of(length, dim)
-        heads = _heads(heads, m)
         draw = gaussian(rng, scale)
         k = dim // steps
         return cls(
@@ -144,73 +145,46 @@ class Attention(WithReadout):
     def __repr__(self) -> str:
         return f"Attention(dim={self.dim}, length={self.length}, width={self.width}, heads={self.heads})"
 
-    @property
-    def _scale(self) -> float:
-        return 1 / math.sqrt(self.width // self.heads)
-
     def _row_size(self) -> int:
         return self.length * (3 * self.width + 4 * self.heads) + 4 * self.heads * self.width + self.n_parameters
 
     def _forward(self, x: Array) -> tuple[Array, Backward]:
-        tokens = x.reshape(x.shape[0], self.length, self.dim // self.length)
-        attended = self._attend(tokens)
-        return self._output(attended.output, lambda c: self._gradients_by_head(tokens, attended, c))
-
-    def _gradients_by_head(self, tokens: Array, f: _Attended, c: Array) -> list[Block]:
-        n, m = f.output.shape
-        weights = c[:, None, None]
-        v = self.output_weights.reshape(self.heads, -1)
-        wanted = np.einsum("hi,him->hm", v, self._by_head(self.value))  # V^T v = dp/d(sum_t alpha_t z_t), each head
-        # dp/dlogit_t = alpha_t (dp/dalpha_t - sum_s alpha_s dp/dalpha_s),  dp/dalpha_t = <V^T v, z_t>
-        gains = wanted @ f.z.transpose(0, 2, 1)
-        logits = f.alpha * (gains - np.sum(f.alpha * gains, axis=2, keepdims=True)) * (self._scale * weights)
-        # the logits are <Q z_T, K z_t>: dp/d(K^T Q z_T) = sum_t dp/dlogit_t z_t, and dp/d(Q z_T) is K times that
-        moved = logits @ f.z
-        asked = np.einsum("him,nhm->nhi", self._by_head(self.key), moved)
-        # dp/dz_t = dp/dlogit_t K^T Q z_T + alpha_t V^T v, and at t = T also Q^T dp/d(Q z_T)
-        embedded = logits.transpose(0, 2, 1) @ f.probe + (f.alpha * weights).transpose(0, 2, 1) @ wanted
-        embedded[:, -1] += asked.reshape(n, m) @ self.query
-        heads, back = range(self.heads), v * weights
-        return [
-            (embedded.transpose(0, 2, 1) @ tokens).reshape(n, self.embedding.size),
-            embedded.reshape(n, self.positions.size),
-            *(LayerGradient(f.z[:, -1:], asked[:, h : h + 1]) for h in heads),
-            *(LayerGradient(moved[:, h : h + 1], f.query[:, h : h + 1]) for h in heads),
-            *(LayerGradient(f.mean[:, h : h + 1], back[:, h : h + 1]) for h in heads),
-        ]
-
-    def _attend(self, tokens: Array) -> _Attended:
+        n, m = x.shape[0], self.width
+        scale = 1 / math.sqrt(m // self.heads)
+        # the rows of each head, (H, m/H, m)
+        keys, values = (weights.reshape(self.heads, -1, m) for weights in (self.key, self.value))
+        tokens = x.reshape(n, self.length, self.dim // self.length)
         z = tokens @ self.embedding.T + self.positions
-        n = z.shape[0]
-        query = (z[:, -1] @ self.query.T).reshape(n, self.heads, self.width // self.heads)
-        probe = np.einsum("nhi,him->nhm", query, self._by_head(self.key))
+        # by head: Q z_T (n, H, m/H) and K^T Q z_T (n, H, m)
+        query = (z[:, -1] @ self.query.T).reshape(n, self.heads, m // self.heads)
+        probe = np.einsum("nhi,him->nhm", query, keys)
         # alpha = softmax_t(<K^T Q z_T, z_t> / (m/H)^{1/2}),  o = V sum_t alpha_t z_t
-        logits = probe @ z.transpose(0, 2, 1) * self._scale
+        logits = probe @ z.transpose(0, 2, 1) * scale
         alpha = np.exp(logits - logits.max(axis=2, keepdims=True))
         alpha /= alpha.sum(axis=2, keepdims=True)
         mean = alpha @ z
-        output = np.einsum("him,nhm->nhi", self._by_head(self.value), mean).reshape(n, self.width)
-        return _Attended(z, query, probe, alpha, mean, output)
+        output = np.einsum("him,nhm->nhi", values, mean).reshape(n, m)
 
-    def _by_head(self, weights: Array) -> Array:
-        """The rows of each head, (H, m/H, m)."""
-        return weights.reshape(self.heads, -1, self.width)
+        def back(c: Array) -> list[Block]:
+            weights = c[:, None, None]
+            v = self.output_weights.reshape(self.heads, -1)
+            wanted = np.einsum("hi,him->hm", v, values)  # V^T v = dp/d(sum_t alpha_t z_t), each head
+            # dp/dlogit_t = alpha_t (dp/dalpha_t - sum_s alpha_s dp/dalpha_s),  dp/dalpha_t = <V^T v, z_t>
+            gains = wanted @ z.transpose(0, 2, 1)
+            of_logits = alpha * (gains - np.sum(alpha * gains, axis=2, keepdims=True)) * (scale * weights)
+            # the logits are <Q z_T, K z_t>: dp/d(K^T Q z_T) = sum_t dp/dlogit_t z_t, and dp/d(Q z_T) is K times that
+            moved = of_logits @ z
+            asked = np.einsum("him,nhm->nhi", keys, moved)
+            # dp/dz_t = dp/dlogit_t K^T Q z_T + alpha_t V^T v, and at t = T also Q^T dp/d(Q z_T)
+            embedded = of_logits.transpose(0, 2, 1) @ probe + (alpha * weights).transpose(0, 2, 1) @ wanted
+            embedded[:, -1] += asked.reshape(n, m) @ self.query
+            heads, onto = range(self.heads), v * weights
+            return [
+                (embedded.transpose(0, 2, 1) @ tokens).reshape(n, self.embedding.size),
+                embedded.reshape(n, self.positions.size),
+                *(LayerGradient(z[:, -1:], asked[:, h : h + 1]) for h in heads),
+                *(LayerGradient(moved[:, h : h + 1], query[:, h : h + 1]) for h in heads),
+                *(LayerGradient(mean[:, h : h + 1], onto[:, h : h + 1]) for h in heads),
+            ]
 
-
-class _Attended(NamedTuple):
-    """Embeddings z (n, T, m); by head: Q z_T (n, H, m/H), K^T Q z_T (n, H, m), attention (n, H, T), the attended
-    embedding sum_t alpha_t z_t (n, H, m); the heads' outputs (n, m)."""
-
-    z: Array
-    query: Array
-    probe: Array
-    alpha: Array
-    mean: Array
-    output: Array
-
-
-def _heads(heads: SupportsIndex, width: int) -> int:
-    count = integer("heads", heads, 1)
-    if width % count:
-        raise ValueError(f"`heads` must divide the width {width}, got {count}")
-    return count
+        return self._output(output, back)

@@ -86,14 +86,6 @@ def pullback(model: Model, x: Array) -> Pullback:
     return model.predict(x), lambda c: c @ model.gradient(x)
 
 
-def products(factors: list[tuple[Array, Array]]) -> Array:
-    """The gradient (n, P) that tangent factors stand for: all products A[:, i] B[:, j]."""
-    n = factors[0][0].shape[0]
-    return np.concatenate(
-        [(b[:, :, None] * a[:, None, :]).reshape(n, a.shape[1] * b.shape[1]) for a, b in factors], axis=1
-    )
-
-
 def split_as(shapes: Iterable[tuple[int, ...]], vector: Array) -> list[Array]:
     """Return consecutive parts of a vector in these shapes."""
     parts, start = [], 0

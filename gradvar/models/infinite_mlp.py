@@ -154,34 +154,20 @@ class InfiniteMLP:
         total : float
             Theta(r), the sum of all the coefficients.
         """
-        n = integer("count", count, 2)
+        value = np.zeros(integer("count", count, 2))
         input_dim, dual, square = self._input_dim(dim), DUALS[self.activation], self.scale**2
-        radius = self._radius()
-        value = np.zeros(n)
-        value[1] = radius
-        variance = 1.0
-        total = radius
-        layers: list[tuple[Array, float]] = [self._term(value, total, input_dim)]
-        slopes: list[tuple[Array, float]] = []
+        radius = value[1] = self._radius()
+        variance, series = np.ones(()), self._weight(input_dim) * value
+        series[0] += float(self.bias)
         for _ in range(self.depth):
-            before = np.array(square * variance)
+            # Theta_{l+1} = D_l Theta_l + m_l K_l + beta
+            before = square * variance
             value, slope = dual.series(float(before), square * value)
-            at_radius, slope_at_radius = dual.at(before, before, np.array(square * total))
-            variance, total = float(dual.at(before, before, before)[0]), float(at_radius)
-            slopes.append((square * slope, square * float(slope_at_radius)))
-            layers.append(self._term(value, total, self.width))
-        series, sum_of_all = layers[0]
-        for (slope, slope_sum), (layer, layer_sum) in zip(slopes, layers[1:], strict=True):
-            series = multiply(series, slope) + layer
-            sum_of_all = sum_of_all * slope_sum + layer_sum
-        return series, radius, sum_of_all
-
-    def _term(self, series: Array, total: float, fan_in: int | None) -> tuple[Array, float]:
-        """m K + beta as a series and its sum."""
-        m, beta = self._weight(fan_in), float(self.bias)
-        term = m * series
-        term[0] += beta
-        return term, m * total + beta
+            variance = dual.at(before, before, before)[0]
+            series = multiply(series, square * slope) + self._weight(self.width) * value
+            series[0] += float(self.bias)
+        one = np.ones(())
+        return series, radius, float(self._recursion(one, one, np.array(radius), input_dim))
 
     def _weight(self, fan_in: int | None) -> float:
         return self.scale**2 if self.width is None or fan_in is None else float(fan_in)
@@ -211,13 +197,12 @@ class InfiniteMLP:
             return 1.0
 
         def converges(radius: float) -> bool:
-            variance, value = 1.0, radius
+            variance, value = np.ones(()), np.array(radius)
             for _ in range(self.depth):
-                before = np.array(square * variance)
+                before = square * variance
                 if not square * value <= (1 - 1e-3) * dual.largest(float(before)):
                     return False
-                value = float(dual.at(before, before, np.array(square * value))[0])
-                variance = float(dual.at(before, before, before)[0])
+                value, variance = (dual.at(before, before, c)[0] for c in (square * value, before))
             return True
 
         for _ in range(20):

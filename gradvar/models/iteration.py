@@ -11,7 +11,8 @@ import numpy.typing as npt
 from ..core.activations import ACTIVATIONS, KINKED, settle
 from ..core.arguments import Array, real_array
 from ..core.errors import ShapeError
-from .network import WithReadout, activation_name, array_of_shape, largest, rounding
+from .gradients import Block, LayerGradient
+from .network import Backward, WithReadout, activation_name, array_of_shape, rounding
 
 Rows: TypeAlias = npt.NDArray[np.intp]
 
@@ -22,7 +23,7 @@ LONGEST = 5000
 
 
 class IteratedNetwork(WithReadout):
-    """A network p(x) = <v, h> + c of the last state h (n, m) of an iteration, and the derivatives of that state.
+    """A network p(x) = <v, h> + c of the last state h (n, m) of an iteration, and its derivatives.
 
     u = V x + b is what the inputs contribute to a step.
     """
@@ -48,34 +49,38 @@ class IteratedNetwork(WithReadout):
         self.state_weights = array_of_shape("state_weights", state_weights, (m, m), why)
         self.bias = None if bias is None else array_of_shape("bias", bias, (m,), why)
         self._set_output(output_weights, output_bias, m, why)
+        self._products = m + k  # that are summed in a unit
         self._freeze()
 
     def _drive(self, x: Array) -> tuple[Array, Array | None]:
         """u for inputs (..., k), shape (..., m), and a bound on its rounding where the activation has a kink."""
         bias = 0.0 if self.bias is None else self.bias
-        kinked = self.activation in KINKED
-        slack = largest(x, self.input_weights, self.bias, self._rounding) if kinked else None
+        slack = rounding(x, self.input_weights, self.bias, self._products) if self.activation in KINKED else None
         return x @ self.input_weights.T + bias, slack
 
-    @property
-    def _rounding(self) -> float:
-        return rounding(self.state_weights.shape[1] + self.input_weights.shape[1])
-
-    def _step(self, state: Array, u: Array, size: Array | None) -> tuple[Array, Array]:
+    def _step(self, state: Array, u: Array, slack: Array | None) -> tuple[Array, Array]:
         """The next state and the slope of the activation."""
         z = state @ self.state_weights.T + u
-        if size is not None:
-            settle(z, largest(state, self.state_weights, None, self._rounding) + size)
+        if slack is not None:
+            settle(z, rounding(state, self.state_weights, None, self._products) + slack)
         return ACTIVATIONS[self.activation](z)
 
-    def _run(self, u: Array, size: Array | None) -> tuple[Array, Array]:
-        """All states h_1, ..., h_T from h_0 = 0 and the slopes, for u of shape (n, T, m); both of that shape."""
+    def _after_steps(self, x: Array, u: Array, slack: Array | None) -> tuple[Array, Backward]:
+        """p for contributions u (n, T, m) of inputs x (n, T, k), or (n, 1, k) where all steps see the same."""
         states, slopes = np.empty(u.shape), np.empty(u.shape)
         state = np.zeros((u.shape[0], u.shape[2]))
         for t in range(u.shape[1]):
-            state, slopes[:, t] = self._step(state, u[:, t], None if size is None else size[:, t])
+            state, slopes[:, t] = self._step(state, u[:, t], None if slack is None else slack[:, t])
             states[:, t] = state
-        return states, slopes
+
+        def back(c: Array) -> list[Block]:
+            deltas = self._deltas(slopes, c[:, None] * self.output_weights)
+            # dp/dW = sum_t delta_t h_{t-1}^T, where h_0 = 0 has no part;  dp/dV = sum_t delta_t x_t^T
+            of_inputs = deltas if x.shape[1] == deltas.shape[1] else deltas.sum(axis=1, keepdims=True)
+            state_gradient = LayerGradient(states[:, :-1], deltas[:, 1:])
+            return [state_gradient, LayerGradient(x, of_inputs, self.bias is not None)]
+
+        return self._output(states[:, -1], back)
 
     def _deltas(self, slopes: Array, output: Array) -> Array:
         """d<output, h_T>/dz_t, shape (n, T, m)."""
@@ -86,21 +91,29 @@ class IteratedNetwork(WithReadout):
             deltas[:, t] = (deltas[:, t + 1] @ self.state_weights) * slopes[:, t]
         return deltas
 
-    def _equilibrium(self, u: Array, size: Array | None) -> Array:
-        """The limit of the states from h = 0 with the same u (n, m) at every step."""
+    def _equilibrium(self, x: Array) -> tuple[Array, Backward]:
+        """p at the limit h of the states from h = 0 with the same input x (n, k) at every step."""
+        u, slack = self._drive(x)
 
-        def following(state: Array, rows: Rows) -> Array:
-            return self._step(state, u[rows], None if size is None else size[rows])[0]
+        def next_state(state: Array, rows: Rows) -> Array:
+            return self._step(state, u[rows], None if slack is None else slack[rows])[0]
 
-        return _limit(following, u.shape, "the state h = sigma(W_z h + W_x x + b)")
+        h = _limit(next_state, u.shape, "the state h = sigma(W_z h + W_x x + b)")
+        slopes = self._step(h, u, slack)[1]
 
-    def _delta_at_equilibrium(self, slopes: Array, output: Array) -> Array:
-        """The solution of delta = D (v + W^T delta), D the slopes at the equilibrium; shape (n, m)."""
+        def back(c: Array) -> list[Block]:
+            output = c[:, None] * self.output_weights
 
-        def following(delta: Array, rows: Rows) -> Array:
-            return np.asarray((delta @ self.state_weights + output[rows]) * slopes[rows])
+            def next_delta(delta: Array, rows: Rows) -> Array:
+                # delta = D (v + W^T delta), D the slopes at the equilibrium
+                return np.asarray((delta @ self.state_weights + output[rows]) * slopes[rows])
 
-        return _limit(following, slopes.shape, "the gradient's equation delta = sigma'(z) (v + W_z^T delta)")
+            equation = "the gradient's equation delta = sigma'(z) (v + W_z^T delta)"
+            delta = _limit(next_delta, slopes.shape, equation)[:, None]
+            # dp/dW = delta h^T,  dp/dV = delta x^T
+            return [LayerGradient(h[:, None], delta), LayerGradient(x[:, None], delta, self.bias is not None)]
+
+        return self._output(h, back)
 
 
 def _limit(following: Callable[[Array, Rows], Array], shape: tuple[int, ...], what: str) -> Array:
@@ -109,19 +122,15 @@ def _limit(following: Callable[[Array, Rows], Array], shape: tuple[int, ...], wh
     rows = np.arange(shape[0])
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(LONGEST):
-            if rows.size == 0:
-                return state
-            old = state[rows]
-            new = following(old, rows)
-            change = np.abs(new - old).max(axis=1)
-            size = np.abs(new).max(axis=1)
+            new = following(state[rows], rows)
+            change = np.abs(new - state[rows]).max(axis=1)
             state[rows] = new
             if not np.isfinite(change).all():
                 break
-            moving = change > TOLERANCE * size
-            rows, change, size = rows[moving], change[moving], size[moving]
-    if rows.size == 0:
-        return state
+            moving = change > TOLERANCE * np.abs(new).max(axis=1)
+            rows, change = rows[moving], change[moving]
+            if rows.size == 0:
+                return state
     raise ValueError(
         f"{what} does not reach an equilibrium: after {LONGEST} steps it still moves by {change.max():.2g} at "
         f"{rows.size} of {shape[0]} inputs; use `state_weights` that contract (spectral norm times the activation's "

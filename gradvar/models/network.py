@@ -152,22 +152,19 @@ def layer(inputs: Array, weights: Array, bias: Array | None, activation: str) ->
     if bias is not None:
         z += bias
     if activation in KINKED:
-        settle(z, largest(inputs, weights, bias, rounding(weights.shape[1])))
+        settle(z, rounding(inputs, weights, bias, weights.shape[1]))
     return ACTIVATIONS[activation](z)
 
 
-def largest(inputs: Array, weights: Array, bias: Array | None, scale: float) -> Array:
-    """Return |a| |W_i| + |b_i| >= sum_j |W_ij a_j| + |b_i| (Cauchy-Schwarz) times a scale, shape (..., q)."""
+def rounding(inputs: Array, weights: Array, bias: Array | None, count: int) -> Array:
+    """Return a bound on the rounding of sum_j W_ij a_j + b_i where `count` products are summed, shape (..., q)."""
+    # (count + 2) eps (|a| |W_i| + |b_i|), and |a| |W_i| >= sum_j |W_ij a_j| by Cauchy and Schwarz
+    scale = (count + 2) * float(np.finfo(np.float64).eps)
     norms, of_rows = (np.sqrt(np.einsum("...j,...j->...", a, a)) for a in (inputs, weights))
     size = (scale * norms)[..., None] * of_rows
     if bias is not None:
         size += scale * np.abs(bias)
     return np.asarray(size)
-
-
-def rounding(count: int) -> float:
-    """Bound on the rounding of a sum of `count` products and a bias, relative to the sum of their absolute values."""
-    return (count + 2) * float(np.finfo(np.float64).eps)
 
 
 def layers_and_biases(

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, integer
-from .gradients import Block, LayerGradient
 from .iteration import IteratedNetwork
 from .network import Backward, gaussian
 
@@ -121,15 +120,7 @@ class Recurrent(IteratedNetwork):
 
     def _forward(self, x: Array) -> tuple[Array, Backward]:
         steps = x.reshape(x.shape[0], self.length, self.dim // self.length)
-        states, slopes = self._run(*self._drive(steps))
-
-        def back(c: Array) -> list[Block]:
-            deltas = self._deltas(slopes, c[:, None] * self.output_weights)
-            # dp/dW_h = sum_t delta_t h_{t-1}^T, where h_0 = 0 has no part;  dp/dW_x = sum_t delta_t x_t^T
-            state_gradient = LayerGradient(states[:, :-1], deltas[:, 1:])
-            return [state_gradient, LayerGradient(steps, deltas, self.bias is not None)]
-
-        return self._output(states[:, -1], back)
+        return self._after_steps(steps, *self._drive(steps))
 
 
 def steps_of(length: SupportsIndex | None, dim: int) -> int:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, integer
-from .gradients import Block, LayerGradient
 from .iteration import IteratedNetwork
 from .mlp import MLP
 from .network import Backward, gaussian
@@ -178,26 +177,9 @@ class WeightTied(IteratedNetwork):
         return 3 * (self.steps or 3) * self.width + self.n_parameters
 
     def _forward(self, x: Array) -> tuple[Array, Backward]:
-        u, size = self._drive(x)
-        bias = self.bias is not None
         if self.steps is None:
-            h = self._equilibrium(u, size)
-            slopes = self._step(h, u, size)[1]
-
-            def back(c: Array) -> list[Block]:
-                delta = self._delta_at_equilibrium(slopes, c[:, None] * self.output_weights)
-                # dp/dW_z = delta h^T,  dp/dW_x = delta x^T
-                return [LayerGradient(h[:, None], delta[:, None]), LayerGradient(x[:, None], delta[:, None], bias)]
-
-            return self._output(h, back)
+            return self._equilibrium(x)
         shape = (x.shape[0], self.steps, self.width)
-        same = np.broadcast_to(u[:, None], shape), None if size is None else np.broadcast_to(size[:, None], shape)
-        states, slopes = self._run(*same)
-
-        def back_through_steps(c: Array) -> list[Block]:
-            deltas = self._deltas(slopes, c[:, None] * self.output_weights)
-            # dp/dW_z = sum_t delta_t h_{t-1}^T, where h_0 = 0 has no part;  dp/dW_x = (sum_t delta_t) x^T
-            state_gradient = LayerGradient(states[:, :-1], deltas[:, 1:])
-            return [state_gradient, LayerGradient(x[:, None], deltas.sum(axis=1, keepdims=True), bias)]
-
-        return self._output(states[:, -1], back_through_steps)
+        u, slack = self._drive(x)
+        same_slack = None if slack is None else np.broadcast_to(slack[:, None], shape)
+        return self._after_steps(x[:, None], np.broadcast_to(u[:, None], shape), same_slack)

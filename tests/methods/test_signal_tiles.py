@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose
 import gradvar as gv
 from gradvar.methods.monte_carlo import pair_sums
 from gradvar.methods.monte_carlo.signal_tiles import SignalTile
-from gradvar.models.base import products
 
 MLP = gv.MLP.random([12, 5, 4, 1], rng=0)
 
@@ -22,7 +21,9 @@ def tiles(model: gv.Model, scale: float = 1.0) -> tuple[SignalTile, SignalTile]:
 
 def signals(tile: SignalTile, model: gv.Model) -> np.ndarray:
     problem = gv.Problem(gv.SparseParities(12, 2), model)
-    return products(problem.signal_factors(tile.x))
+    n = len(tile.x)
+    # the products A[:, i] B[:, j] of each pair of factors
+    return np.concatenate([np.einsum("nj,ni->nji", b, a).reshape(n, -1) for a, b in problem.signal_factors(tile.x)], 1)
 
 
 @pytest.mark.parametrize("model", [MLP, gv.Linear(np.ones(12)), gv.Cosine(np.full(12, 0.3))], ids=repr)
