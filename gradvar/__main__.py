@@ -1,4 +1,25 @@
-"""The command line: `python -m gradvar`."""
+"""The command line: `python -m gradvar`.
+
+The gradient variance over a hypothesis class: how much the gradient of a model's loss knows about
+which target of the class it is being trained on, next to the bound of Theorem 1 of "Failures of
+Gradient-Based Deep Learning" (arXiv 1703.07950): at most G^2/|H| for an orthonormal class.
+
+Without a command: the main job on a default problem, all 2^20 parities and a small network.
+
+examples:
+  python -m gradvar
+  python -m gradvar check parities --dim 20 --widths 128 --loss logistic
+  python -m gradvar check parities --dim 20 --degree 3 --activation relu
+  python -m gradvar check parities --dim 40 --degree 2 --rtol 0.05 --progress
+  python -m gradvar check parities --dim 10000 --model linear --json
+  python -m gradvar sweep parities --dim 5 10 15 --loss square hinge --seed 0 1 2 --path parities.jsonl
+
+`check parities` takes all 2^dim parities, or with --degree those of that degree. The variance is
+exact where a theorem or an enumeration of the inputs gives it, and otherwise an unbiased estimate
+with an interval; the report says which. `sweep` takes several values of --dim, --degree, --model,
+--loss and --seed and checks all combinations; with --path each is appended to a file as soon as it
+is finished, and the same command goes on where it ended, however it did.
+"""
 
 from __future__ import annotations
 
@@ -20,29 +41,9 @@ from .losses import LOSSES
 from .models.base import Model
 from .verbs.auto import METHODS
 
-_DESCRIPTION = """\
-The gradient variance over a hypothesis class: how much the gradient of a model's loss knows about
-which target of the class it is being trained on, next to the bound of Theorem 1 of "Failures of
-Gradient-Based Deep Learning" (arXiv 1703.07950): at most G^2/|H| for an orthonormal class.
-
-Without a command: the main job on a default problem, all 2^20 parities and a small network.
-"""
-
-_EXAMPLES = """\
-examples:
-  python -m gradvar
-  python -m gradvar check parities --dim 20 --widths 128 --loss logistic
-  python -m gradvar check parities --dim 20 --degree 3 --activation relu
-  python -m gradvar check parities --dim 40 --degree 2 --rtol 0.05 --progress
-  python -m gradvar check parities --dim 10000 --model linear --json
-  python -m gradvar sweep parities --dim 5 10 15 --loss square hinge --seed 0 1 2 --path parities.jsonl
-
-`check parities` takes all 2^dim parities, or with --degree those of that degree. The variance is
-exact where a theorem or an enumeration of the inputs gives it, and otherwise an unbiased estimate
-with an interval; the report says which. `sweep` takes several values of --dim, --degree, --model,
---loss and --seed and checks all combinations; with --path each is appended to a file as soon as it
-is finished, and the same command goes on where it ended, however it did.
-"""
+_DESCRIPTION, _, _EXAMPLES = (__doc__ or "").partition("examples:\n")
+"""This page is the help: what stands before the examples, and what stands after."""
+_SETTINGS = "method", "rtol", "confidence", "max_samples"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,12 +75,9 @@ def _check(options: argparse.Namespace) -> int:
         H,
         _model(options, options.model, H, options.seed),
         options.loss,
-        method=options.method,
-        rtol=options.rtol,
-        confidence=options.confidence,
-        max_samples=options.max_samples,
         rng=options.seed,
         progress=options.progress,
+        **{name: getattr(options, name) for name in _SETTINGS},
     )
     print(json.dumps(check.to_dict(), indent=2, allow_nan=False) if options.json else check, flush=True)
     return 0
@@ -91,10 +89,7 @@ def _sweep(options: argparse.Namespace) -> int:
         model={kind: functools.partial(_model, options, kind) for kind in options.model},
         loss=options.loss,
         seed=options.seed,
-        method=options.method,
-        rtol=options.rtol,
-        confidence=options.confidence,
-        max_samples=options.max_samples,
+        **{name: getattr(options, name) for name in _SETTINGS},
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* problems failed")  # the table says it, and the exit code
@@ -125,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(sweep)
     sweep.add_argument("--path", help="append each result to this file, and skip what it has (default: no file)")
     for one in (parser, check, sweep):
-        one.epilog, one.formatter_class = _EXAMPLES, argparse.RawDescriptionHelpFormatter
+        one.epilog, one.formatter_class = f"examples:\n{_EXAMPLES}", argparse.RawDescriptionHelpFormatter
     return parser
 
 
