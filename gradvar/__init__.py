@@ -18,7 +18,7 @@ lists every name, and `help(gradvar.bound_check)` explains one.
 
 import lazy_loader
 
-__version__ = "0.1.0"
+from .core.version import __version__ as __version__
 
 # The names stand in __init__.pyi. Without `__all__`, `help(gradvar)` is this page, not the help of every name.
 __getattr__, __dir__, _ = lazy_loader.attach_stub(__name__, __file__)

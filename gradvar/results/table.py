@@ -15,8 +15,8 @@ Scalar: TypeAlias = str | int | float | bool | None
 class Table(ABC):
     """Rows of plain values that a computation returns; iterating yields them."""
 
-    number_columns: ClassVar[tuple[str, ...]] = ()
-    """The columns of real numbers."""
+    column_types: ClassVar[Mapping[str, type]] = {}
+    """Columns of numbers that every row has, and their types: a data frame without rows has these."""
 
     @abstractmethod
     def to_dicts(self) -> list[dict[str, Scalar]]:
@@ -37,8 +37,9 @@ class Table(ABC):
             import pandas as pd
         except ImportError as error:
             raise ImportError("`to_pandas` needs pandas: pip install 'gradient-variance[pandas]'") from error
-        frame = pd.DataFrame.from_records(self.to_dicts())
-        return frame.astype({name: float for name in self.number_columns if name in frame})
+        rows = self.to_dicts()
+        frame = pd.DataFrame.from_records(rows, columns=None if rows else list(self.column_types))
+        return frame.astype({name: kind for name, kind in self.column_types.items() if name in frame})
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -1,16 +1,18 @@
 """Tables of rows: which columns there are, which tell rows apart, as text and as a data frame."""
 
 import sys
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 
 import gradvar as gv
+from gradvar.experiments.training.results import Descent
 from gradvar.results.table import Table, aligned, columns, distinguishing_columns
 
 
 class Rows(Table):
-    number_columns = ("loss", "absent")
+    column_types = MappingProxyType({"loss": float, "absent": float})
 
     def __init__(self, *rows):
         self.rows = rows
@@ -47,6 +49,23 @@ def test_a_data_frame_has_nan_for_none_and_floats_in_the_columns_of_numbers():
     assert frame["note"].dtype != np.float64
     assert list(Rows({"loss": None}).to_pandas()["loss"].isna()) == [True]
     assert list(table) == table.to_dicts()
+
+
+def test_a_data_frame_without_rows_has_the_columns_of_numbers():
+    frame = Rows().to_pandas()
+    assert frame.columns.tolist() == ["loss", "absent"]
+    assert len(frame) == 0
+    model = gv.Linear([1.0] * 5)
+    descent = Descent(
+        model=model,
+        n_steps=0,
+        steps=np.array([], dtype=np.int64),
+        losses=np.array([]),
+        accuracies=np.array([]),
+        snapshots=(),
+        seconds=0.0,
+    )
+    assert descent.to_pandas().dtypes.to_dict() == {"step": np.int64, "loss": np.float64, "accuracy": np.float64}
 
 
 def test_a_descent_and_checkpoints_are_tables_too(monkeypatch):

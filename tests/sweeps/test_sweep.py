@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from slow import SlowLinear, lines, problems, timeless
 
 import gradvar as gv
 from gradvar.experiments.sweep import run
-from gradvar.experiments.sweep.records import Record
+from gradvar.experiments.sweep.records import Record, versions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -195,6 +196,16 @@ def test_models_are_made_when_their_turn_comes_and_once_to_compare(tmp_path):
     assert made == [0, 1, 2]
     swept(items, path=tmp_path / "f")
     assert made == [0, 1, 2, 0, 3]
+
+
+def test_a_checkout_that_is_not_installed_knows_its_version(monkeypatch):
+    def installed(name):
+        if name == "gradient-variance":
+            raise metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(metadata, "version", installed)
+    assert versions.__wrapped__()["gradvar"] == gv.__version__
 
 
 def test_records_of_another_version_are_kept_and_told(tmp_path):

@@ -8,8 +8,10 @@ import math
 import platform
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
+from types import MappingProxyType
 
 from ...core.numbers import JSON, exp2, format_log2, json_number, log2_end, log2_of
+from ...core.version import __version__
 from ...results.bound_check import BoundCheck
 from ...results.estimate import Estimate
 from ...results.table import Scalar
@@ -23,7 +25,7 @@ BEGINNING = b'{"gradvar_sweep": %d, "parameters": {' % FORMAT
 def versions() -> dict[str, str]:
     """Return the versions of what a number is computed with."""
     packages = {name: metadata.version(name) for name in ("numpy", "scipy", "numba")}
-    return {"gradvar": metadata.version("gradient-variance"), **packages, "python": platform.python_version()}
+    return {"gradvar": __version__, **packages, "python": platform.python_version()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,46 +91,29 @@ class Record:
     @classmethod
     def of_estimate(cls, parameters: dict[str, Scalar], seed: int, estimate: Estimate, seconds: float) -> Record:
         """Return the record of an estimate that Ctrl-C has ended."""
-        low, high = estimate.interval
-        log2_low, log2_high = (log2_end(end, estimate.exponent) for end in estimate.mantissa_interval)
-        return cls(
-            parameters=parameters,
-            seed=seed,
-            status="interrupted",
-            value=json_number(estimate.value) if estimate.resolved else None,
-            log2=json_number(estimate.log2) if estimate.resolved else None,
-            low=json_number(low),
-            high=json_number(high),
-            log2_low=json_number(log2_low),
-            log2_high=json_number(log2_high),
-            standard_error=json_number(estimate.standard_error),
-            exact=estimate.exact,
-            confidence=estimate.confidence,
-            method=estimate.method,
-            n_samples=estimate.n_samples,
-            seconds=seconds,
-        )
+        record = cls(parameters=parameters, seed=seed, status="interrupted", seconds=seconds)
+        found, (low, high) = estimate.to_dict(), estimate.interval
+        vars(record).update({name: found[name] for name in _OF_ESTIMATE})
+        log2_low, log2_high = (json_number(log2_end(end, estimate.exponent)) for end in estimate.mantissa_interval)
+        return replace(record, low=json_number(low), high=json_number(high), log2_low=log2_low, log2_high=log2_high)
 
     @classmethod
     def of_check(
         cls, parameters: dict[str, Scalar], seed: int, model: object, check: BoundCheck, seconds: float
     ) -> Record:
         """Return the record of a check of the bounds of this model."""
-        variance, log2_bound = check.variance, check.log2_bound
-        ratio_low, ratio_high = (_quotient(end, variance.exponent, log2_bound) for end in variance.mantissa_interval)
-        n_parameters: int | None = getattr(model, "n_parameters", None)
+        record = cls.of_estimate(parameters, seed, check.variance, seconds)
+        found, n_parameters = check.to_dict(), getattr(model, "n_parameters", None)
+        vars(record).update({name: found[name] for name in _OF_CHECK})
+        ratio_low, ratio_high = (
+            _quotient(end, check.variance.exponent, check.log2_bound) for end in check.variance.mantissa_interval
+        )
         return replace(
-            cls.of_estimate(parameters, seed, variance, seconds),
+            record,
             status="done",
-            bound=json_number(check.bound),
-            log2_bound=json_number(log2_bound),
-            bound_name=check.bound_name,
-            ratio=json_number(check.ratio),
             ratio_low=ratio_low,
             ratio_high=ratio_high,
-            verdict=check.verdict,
             gradient_norm_sq=json_number(check.gradient_norm_sq.value),
-            log2_size=json_number(check.log2_size),
             n_parameters=None if n_parameters is None else int(n_parameters),
         )
 
@@ -171,8 +156,11 @@ class Record:
         return f"{self.value:.6g}" if half <= 1e-6 * abs(self.value) else f"{self.value:.4g} ± {half:.2g}"
 
 
+_OF_ESTIMATE = ("value", "log2", "standard_error", "exact", "confidence", "method", "n_samples")
+_OF_CHECK = ("bound", "log2_bound", "bound_name", "ratio", "verdict", "log2_size")
+"""The columns that are what an estimate and a check of the bounds say by the same names."""
 _NESTED = ("parameters", "versions", "fingerprint")
-NUMBERS = tuple(f.name for f in fields(Record) if "float" in str(f.type))
+NUMBERS = MappingProxyType({f.name: float for f in fields(Record) if "float" in str(f.type)})
 COLUMNS = frozenset({f.name for f in fields(Record)} - {"parameters", "fingerprint"})
 """The columns of the results beside the parameters, and those of them that are real numbers."""
 

@@ -22,7 +22,7 @@ class RecordTable(Table):
     """A table with a row for each of its `records`: the parameters, then the fields of `Record`."""
 
     records: Sequence[Record]
-    number_columns = NUMBERS
+    column_types = NUMBERS
 
     def __len__(self) -> int:
         return len(self.records)

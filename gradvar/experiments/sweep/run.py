@@ -6,17 +6,19 @@ import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
+from ...estimation.progress import Reporter
 from ...problem import Problem
+from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
+from ...verbs.check import check_bounds
 from .bar import Bar
-from .fingerprints import check_fingerprints
+from .fingerprints import check_fingerprints, fingerprint, model_fingerprint
 from .journal import Journal
 from .problems import NamedProblem, as_named
-from .recording import computed, computed_by_one_thread, failed, interrupted
 from .records import Record
 from .results import SweepResults
 
@@ -118,11 +120,11 @@ class _Run:
             begin = time.perf_counter()
             record = None
             try:
-                record = computed(item, progress=self.bar.reporter(item))
+                record = _computed(item, progress=self.bar.reporter(item))
                 self._keep(record)
             except KeyboardInterrupt as interrupt:
                 seconds = time.perf_counter() - begin
-                self._keep(record or interrupted(item, getattr(interrupt, "estimate", None), seconds))
+                self._keep(record or _interrupted(item, getattr(interrupt, "estimate", None), seconds))
                 raise
 
     def on(self, executor: Executor) -> None:
@@ -134,7 +136,7 @@ class _Run:
                 try:
                     record = future.result()
                 except Exception as error:  # a worker that died, or something that does not pickle
-                    record = failed(pending[future], error, 0.0)
+                    record = _failed(pending[future], error, 0.0)
                 self._keep(record)
                 del pending[future]
 
@@ -143,9 +145,9 @@ class _Run:
                 self.bar.begin(item)
                 try:
                     made = replace(item, model=item.build().model)
-                    pending[executor.submit(computed_by_one_thread, made)] = item
+                    pending[executor.submit(_computed_by_one_thread, made)] = item
                 except Exception as error:
-                    self._keep(failed(item, error, 0.0))
+                    self._keep(_failed(item, error, 0.0))
                 if len(pending) >= _IN_FLIGHT:
                     collect()
             while pending:
@@ -178,3 +180,42 @@ class _Run:
     def _keep(self, record: Record) -> None:
         self.records[record.key] = record if self.journal is None else self.journal.append(record)
         self.bar.end(record)
+
+
+def _computed(item: NamedProblem, executor: Executor | None = None, progress: Reporter = False) -> Record:
+    """Compute one problem and return its record; an error is one as well."""
+    begin = time.perf_counter()
+    try:
+        problem = item.build()
+        settings = replace(item.settings, executor=executor, progress=progress)
+        check = check_bounds(problem, item.method, settings)
+        record = Record.of_check(item.parameters, item.seed, problem.model, check, time.perf_counter() - begin)
+        return replace(record, fingerprint={**fingerprint(item), "model": model_fingerprint(problem)})
+    except Exception as error:
+        return _failed(item, error, time.perf_counter() - begin)
+
+
+def _computed_by_one_thread(item: NamedProblem) -> Record:
+    """Compute one problem by a worker among others: with one thread, or they would be in each other's way.
+
+    A worker may have Ctrl-C as well, and lives on.
+    """
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(1) as own:
+        try:
+            return _computed(item, own)
+        except KeyboardInterrupt as interrupt:
+            return _interrupted(item, getattr(interrupt, "estimate", None), time.perf_counter() - begin)
+
+
+def _interrupted(item: NamedProblem, estimate: Estimate | None, seconds: float) -> Record:
+    """Return the record of a problem that Ctrl-C has ended, with the estimate so far where there is one."""
+    if estimate is not None:
+        return Record.of_estimate(item.parameters, item.seed, estimate, seconds)
+    return Record(parameters=item.parameters, seed=item.seed, status="interrupted", seconds=seconds)
+
+
+def _failed(item: NamedProblem, error: BaseException, seconds: float) -> Record:
+    """Return the record of a problem that has raised an error."""
+    text = f"{type(error).__name__}: {error}"
+    return Record(parameters=item.parameters, seed=item.seed, status="failed", error=text, seconds=seconds)

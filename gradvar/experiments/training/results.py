@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -46,7 +47,7 @@ class Descent(Table, Generic[Trained_co]):
         What was trained on what, in words: "target", "model", "loss", "optimizer".
     """
 
-    number_columns = ("loss", "accuracy")
+    column_types = MappingProxyType({"step": int, "loss": float, "accuracy": float})
 
     model: Trained_co
     n_steps: int
