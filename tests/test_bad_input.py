@@ -187,7 +187,10 @@ def test_class_without_covariance_or_projection_is_declined_with_both_reasons():
         inputs = gv.Hypercube(4)
         log2_size = 2.0
 
-    with pytest.raises(gv.NotApplicableError, match=r"no method `project\(f\)`.*neither `covariance\(x, x2\)` nor"):
+    lacking = (
+        r"no method `project\(f\)`.*no method `covariance\(x, x2\)`.*no `sample\(m, rng\)` and `evaluate\(members, x\)`"
+    )
+    with pytest.raises(gv.NotApplicableError, match=lacking):
         gv.gradient_variance(Bare(), MODEL)
 
 

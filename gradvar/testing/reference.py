@@ -62,7 +62,7 @@ def parity_table(dim: int, degree: int | None = None) -> Array:
     [[1.0, -1.0, -1.0, 1.0]]
     """
     points = cube(dim)
-    return np.array([[math.prod(float(x[i]) for i in S) for x in points] for S in _sets(dim, degree)], dtype=float)
+    return np.array([points[:, S].prod(axis=1) for S in _sets(dim, degree)], dtype=float)
 
 
 def krawtchouk(dim: int, degree: int, distance: int) -> int:
