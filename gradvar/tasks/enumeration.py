@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class TaskEnumeration:
         hypotheses, points = problem.hypotheses, problem.inputs.n_points
         assert isinstance(hypotheses, TabulatesTasks)
         assert points is not None
-        tile = _Tile(problem, hypotheses, np.asarray(hypotheses.members()))
+        tile = partial(_terms, problem, hypotheses, np.asarray(hypotheses.members()))
         rows = rows_per_tile(problem.row_size, _ROWS)
         blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
         c, sizes = np.zeros((1, 1)), np.zeros(1)
@@ -111,29 +112,24 @@ class TaskEnumeration:
         )
 
 
-@dataclass(frozen=True)
-class _Tile:
-    """A block of inputs: its terms of c_A (m, P) and of E_{D_A}[(|a| + |b|)^2 ||g||^2] (m,), for all tasks A."""
-
-    problem: Problem
-    hypotheses: TabulatesTasks[Array]
-    members: Array
-
-    def __call__(self, block: tuple[int, int]) -> tuple[Array, Array]:
-        x = self.problem.inputs.points(*block)
-        a, b = self.problem.loss_split(x)
-        factors = self.problem.tangent_factors(x)
-        m, together = len(self.members), max(1, _BLOCK // len(x))
-        c, sizes = np.empty((m, sum(left.shape[1] * right.shape[1] for left, right in factors))), np.empty(m)
-        with np.errstate(over="ignore", invalid="ignore"):
-            size = (np.abs(a) + np.abs(b)) ** 2 * norms_sq(factors)
-            for start in range(0, m, together):
-                rows = slice(start, start + together)
-                probabilities = np.asarray(self.hypotheses.probabilities(self.members[rows], x), dtype=np.float64)
-                # D_A(x) (a + f_A(x) b)
-                slopes = probabilities * (a + b * self.hypotheses.targets(self.members[rows], x))
-                sizes[rows], done = probabilities @ size, 0
-                for one, some in component_blocks(factors, together):
-                    c[rows, done : done + some.shape[1]] = slopes @ (one[:, None] * some)
-                    done += some.shape[1]
-        return c, sizes
+def _terms(
+    problem: Problem, hypotheses: TabulatesTasks[Array], members: Array, block: tuple[int, int]
+) -> tuple[Array, Array]:
+    """The terms that a block of inputs has of c_A (m, P) and of E_{D_A}[(|a| + |b|)^2 ||g||^2] (m,), for all tasks."""
+    x = problem.inputs.points(*block)
+    a, b = problem.loss_split(x)
+    factors = problem.tangent_factors(x)
+    m, together = len(members), max(1, _BLOCK // len(x))
+    c, sizes = np.empty((m, sum(left.shape[1] * right.shape[1] for left, right in factors))), np.empty(m)
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = (np.abs(a) + np.abs(b)) ** 2 * norms_sq(factors)
+        for start in range(0, m, together):
+            rows = slice(start, start + together)
+            probabilities = np.asarray(hypotheses.probabilities(members[rows], x), dtype=np.float64)
+            # D_A(x) (a + f_A(x) b)
+            slopes = probabilities * (a + b * hypotheses.targets(members[rows], x))
+            sizes[rows], done = probabilities @ size, 0
+            for one, some in component_blocks(factors, together):
+                c[rows, done : done + some.shape[1]] = slopes @ (one[:, None] * some)
+                done += some.shape[1]
+    return c, sizes

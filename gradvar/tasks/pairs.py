@@ -24,7 +24,7 @@ import math
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 
@@ -47,6 +47,10 @@ from .sample_sizes import Design, planned
 _FEWEST_BATCHES, _FEWEST_PAIRS = 32, 10
 """No interval is drawn from fewer batches, or from a smaller effective number of pairs, (sum h^2)^2 / sum h^4."""
 _MOST_PARAMETERS, _ROWS = 2**23, 1024
+
+Batches: TypeAlias = tuple[Array, Array, Array]
+"""Means over the examples of each of m batches of tasks: of W_A (m,); of u (m, P), which is that of ubar_A; and of
+||g||^2, ||s||^2 and ||u||^2 (m, 3)."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class TaskPairs(Sampler):
             On Ctrl-C, or where the executor's workers die, with the estimate from the tasks that were finished.
         """
         begin = time.perf_counter()
-        done: list[_Batches] = []
+        done: list[Batches] = []
 
         def so_far() -> Estimate:
             return _estimate(done, design, settings, time.perf_counter() - begin)
@@ -107,24 +111,6 @@ class TaskPairs(Sampler):
         return so_far()
 
 
-class _Batches(NamedTuple):
-    """Means over the examples of each of some batches of tasks.
-
-    Attributes
-    ----------
-    within : ndarray, shape (batches,)
-        Of W_A.
-    gradients : ndarray, shape (batches, P)
-        Of u, which is that of ubar_A.
-    norms : ndarray, shape (batches, 3)
-        Of ||g||^2, ||s||^2 and ||u||^2.
-    """
-
-    within: Array
-    gradients: Array
-    norms: Array
-
-
 @dataclass(frozen=True)
 class _Tile:
     """Several small batches of tasks, or one large one: a pure function of the tile's number."""
@@ -133,7 +119,7 @@ class _Tile:
     seed: np.random.SeedSequence
     design: Design
 
-    def __call__(self, number: int) -> _Batches:
+    def __call__(self, number: int) -> Batches:
         rng, n, tasks = stream(self.seed, Stream.TASKS, number), self.design.examples, self.design.tasks
         batches = min(self.batches, self.design.batches - number * self.batches)
         within, gradients, norms = np.zeros(batches), np.zeros((batches, 1)), np.zeros((batches, 3))
@@ -147,7 +133,7 @@ class _Tile:
             within += pairs.reshape(batches, -1).sum(axis=1)
             gradients = gradients + total_gradients(factors, batches)
             norms += example_norms.reshape(batches, -1, 3).sum(axis=1)
-        return _Batches(within / (tasks * n * (n - 1)), gradients / (tasks * n), norms / (tasks * n))
+        return within / (tasks * n * (n - 1)), gradients / (tasks * n), norms / (tasks * n)
 
     @property
     def rows(self) -> int:
@@ -160,7 +146,7 @@ class _Tile:
         return max(1, self.rows // (self.design.examples * self.design.tasks))
 
 
-def _estimate(done: list[_Batches], design: Design, settings: Settings, seconds: float) -> Estimate:
+def _estimate(done: list[Batches], design: Design, settings: Settings, seconds: float) -> Estimate:
     within, gradients, norms = (np.concatenate(parts) for parts in zip(*done, strict=True))
     m, size = within.size, design.tasks * design.examples
     found, effective, rounding = _statistics(within, gradients)

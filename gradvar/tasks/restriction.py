@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import SupportsIndex, cast
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +55,7 @@ class HasTasks(HasMembers):
         >>> gv.bound_check(H.restrict(H.sample(16, rng=0)), gv.Linear([0.0] * 50), max_samples=4096, rng=0).log2_size
         4.0
         """
-        tabulated = isinstance(self, TabulatesTasks)
-        return TabulatedTaskRestriction(self, members) if tabulated else TaskRestriction(self, members)
+        return TaskRestriction(self, members)
 
     def _labels(self, members: Members, x: npt.ArrayLike) -> Array:
         if isinstance(self, TabulatesTasks):
@@ -96,26 +95,11 @@ class TaskRestriction(Selection[HasTasks], HasTasks):
     def __init__(self, parent: HasTasks, members: npt.ArrayLike | Iterable[Target]) -> None:
         super().__init__(parent, members)
         self.inputs: Inputs = Mixture(self, parent.inputs.dim)
-
-    def __repr__(self) -> str:
-        return f"TaskRestriction({self.parent!r}, {self.size} members)"
+        if isinstance(self.parent, TabulatesTasks):
+            # D_A(x) and the labels f_A(x) are as the parent says them; where it does not, neither does this class.
+            self.inputs = Mixture(self, parent.inputs.dim, self.parent.inputs)
+            self.probabilities, self.targets = self.parent.probabilities, self.parent.targets
 
     def draw(self, members: Members, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
         """Return n independent examples of each of m tasks, as the parent draws them: x (m, n, dim) and y (m, n)."""
         return self.parent.draw(members, n, rng)
-
-
-class TabulatedTaskRestriction(TaskRestriction):
-    """Some tasks of a class that says their probabilities and labels on finitely many inputs."""
-
-    def __init__(self, parent: HasTasks, members: npt.ArrayLike | Iterable[Target]) -> None:
-        super().__init__(parent, members)
-        self.inputs = Mixture(self, self.parent.inputs.dim, self.parent.inputs)
-
-    def probabilities(self, members: Members, x: Array) -> Array:
-        """Return D_A(x), the probability of each input under each task, shape (m, n), as the parent says it."""
-        return cast(TabulatesTasks[Members], self.parent).probabilities(members, x)
-
-    def targets(self, members: Members, x: Array) -> Array:
-        """Return the label of each input under each task, shape (m, n), as the parent says it."""
-        return cast(TabulatesTasks[Members], self.parent).targets(members, x)
