@@ -17,7 +17,7 @@ removes. With 0 among the inputs, where every member has the value u(0), Gram is
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, partial
 from typing import SupportsIndex
 
 import numpy as np
@@ -216,8 +216,8 @@ class OrbitGram(Gram):
     """The Gram matrix of an orbit: every row is a permutation of the first; its eigenvalues are a Fourier transform."""
 
     def __init__(self, orbit: CyclicOrbit) -> None:
-        self._orbit = orbit
-        self.size = orbit.size
+        members = orbit.members()
+        super().__init__(orbit.size, partial(orbit.inner_products, members, members))
         self._row = orbit.gram_row()
         self._eigenvalues = orbit.gram_eigenvalues()
         # 16 log2(2n) eps (lambda_max E h^2)^1/2: a transform of n numbers errs by O(eps log n) of its largest entry,
@@ -226,23 +226,19 @@ class OrbitGram(Gram):
         size = math.sqrt(float(self._eigenvalues.max()) * float(self._row[0]))
         self.rounding = 16 * math.log2(2 * self.size) * _EPS * size
 
+    @property
     def matrix(self) -> Array:
-        """Return E_x[h h'], shape (p - 1, p - 1); `TooLargeError` beyond 4096 members."""
+        """E_x[h h'], shape (p - 1, p - 1); `TooLargeError` beyond 4096 members."""
         if self.size > _MOST_IN_GRAM:
             raise TooLargeError(
                 f"the Gram matrix of {self.size:,} members needs {8 * self.size**2 / 2**30:.2g} GiB; "
                 "see gram_row() and gram_eigenvalues()"
             )
-        members = self._orbit.members()
-        return self._orbit.inner_products(members, members)
+        return super().matrix
 
     def rows(self) -> Array:
         """Return the first row."""
         return self._row[None]
-
-    def largest_second_moment(self) -> float:
-        """Return E h^2, one and the same for all members."""
-        return float(self._row[0])
 
     def norm(self, centred: bool) -> float:
         """Return the largest eigenvalue over |H|; centring removes that of the constant character, number 0."""

@@ -77,32 +77,21 @@ class DerivedProjection(ProjectsByTable):
         return kept(EvaluatedTable(hypotheses.evaluate, hypotheses.members(), hypotheses.inputs), hypotheses.inputs)
 
 
-class _GivenGram(Gram):
-    """The Gram matrix of a class of the user's, as its method `gram()` returns it."""
-
-    def __init__(self, hypotheses: KnowsGram) -> None:
-        self._hypotheses = hypotheses
-
-    @cached_property
-    def _matrix(self) -> Array:
-        matrix = np.asarray(self._hypotheses.gram(), dtype=np.float64)
-        self.size = matrix.shape[0]
-        return matrix
-
-    def matrix(self) -> Array:
-        """Return the matrix."""
-        return self._matrix
-
-
 def known_gram(hypotheses: HypothesisClass) -> Gram | None:
-    """Return the Gram matrix that a class says, with what follows from it; None where it says none."""
+    """Return the Gram matrix that a class says, with what follows from it; None where it says none.
+
+    Raises as the class's own `gram()`.
+    """
     if isinstance(hypotheses, KnownByGram):
         return hypotheses.gram_matrix
     if isinstance(hypotheses, DerivedProjection):
         return TableGram(hypotheses.table)
     status = getattr(hypotheses, "orthonormality", ("claimed", ""))[0]
     proved = status == "proved" and bool(getattr(hypotheses, "is_orthonormal", False))
-    return _GivenGram(hypotheses) if isinstance(hypotheses, KnowsGram) and not proved else None
+    if proved or not isinstance(hypotheses, KnowsGram):
+        return None
+    matrix = np.asarray(hypotheses.gram(), dtype=np.float64)
+    return Gram(matrix.shape[0], matrix.view)
 
 
 def gram_norms(hypotheses: HypothesisClass, orthonormal: bool) -> GramNorms:

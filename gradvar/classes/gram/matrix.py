@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -62,57 +62,63 @@ class GramNorms:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Extremes of the entries of a Gram matrix, and sums over them in units of a power of two."""
+    """Extremes of the diagonal and the other entries of a Gram matrix, its largest row sum and its Frobenius norms."""
 
     most: float
     least: float
     largest_off: float
-    unit: float
     row_sum: float
-    squares: float
-    squares_off: float
+    frobenius: float
+    frobenius_off: float
 
 
-class Gram(ABC):
+class Gram:
     """The Gram matrix of a class of m members: its entries, and what follows from them.
 
-    Attributes
+    Parameters
     ----------
     size : int
         m.
+    entries : callable
+        Returns E_x[h_i h_j], shape (m, m); called once.
     rounding : float
         What an entry may be off by.
     """
 
-    size: int
-    rounding = 64 * _EPS
+    def __init__(self, size: int, entries: Callable[[], npt.ArrayLike], rounding: float = 64 * _EPS) -> None:
+        self.size, self.entries, self.rounding = size, entries, rounding
+        self._norms: dict[bool, float] = {}
 
-    @abstractmethod
+    @cached_property
     def matrix(self) -> Array:
-        """Return E_x[h_i h_j], shape (m, m)."""
+        """E_x[h_i h_j], shape (m, m), read-only; `TooLargeError` where it takes more than 2 GiB."""
+        check_size(self.size)
+        matrix = np.asarray(self.entries(), dtype=np.float64).view()
+        matrix.setflags(write=False)
+        return matrix
 
     def rows(self) -> Array:
         """Return the first rows, of which the others are permutations with the same diagonal entries."""
-        return self.matrix()
+        return self.matrix
 
     def largest_second_moment(self) -> float:
         """Return max_h E h^2."""
-        return float(np.diagonal(self.matrix()).max())
+        return float(np.diagonal(self.rows()).max())
 
     def norm(self, centred: bool) -> float:
         """Return the largest eigenvalue of the (centred) matrix over m."""
-        return self._centred_norm if centred else self._uncentred_norm
+        if centred not in self._norms:
+            self._norms[centred] = top_eigenvalue(self.same_spectrum(centred)) / self.size
+        return self._norms[centred]
 
-    @cached_property
-    def _centred_norm(self) -> float:
+    def same_spectrum(self, centred: bool) -> Array:
+        """Return a matrix with the nonzero eigenvalues of the (centred) matrix."""
+        if not centred:
+            return self.matrix
         # J Gram J: the columns' and the rows' means are subtracted.
-        centred = self.matrix() - self.matrix().mean(axis=0)
-        centred -= centred.mean(axis=1)[:, None]
-        return top_eigenvalue(centred) / len(centred)
-
-    @cached_property
-    def _uncentred_norm(self) -> float:
-        return top_eigenvalue(self.matrix()) / len(self.matrix())
+        found = np.asarray(self.matrix - self.matrix.mean(axis=0))
+        found -= found.mean(axis=1)[:, None]
+        return found
 
     def norms(self, centred: float, uncentred: float) -> GramNorms:
         """Return the norms that bounds are made of; the operator norms are given, as the class says them."""
@@ -120,9 +126,9 @@ class Gram(ABC):
         return GramNorms(
             centred=log2_of(centred, 0),
             uncentred=log2_of(uncentred, 0),
-            gershgorin=log2_of(sums.unit * sums.row_sum / m, 0),
-            boas_bellman=log2_of((sums.most + sums.unit * math.sqrt(sums.squares_off)) / m, 0),
-            frobenius=log2_of(sums.unit * math.sqrt(sums.squares) / m, 0),
+            gershgorin=log2_of(sums.row_sum / m, 0),
+            boas_bellman=log2_of((sums.most + sums.frobenius_off) / m, 0),
+            frobenius=log2_of(sums.frobenius / m, 0),
             evidence=self._evidence,
         )
 
@@ -148,10 +154,9 @@ class Gram(ABC):
             most=float(diagonal.max()),
             least=float(diagonal.min()),
             largest_off=unit * largest_off,
-            unit=unit,
-            row_sum=max(sums),
-            squares=copies * math.fsum(squares),
-            squares_off=copies * math.fsum(squares_off),
+            row_sum=unit * max(sums),
+            frobenius=unit * math.sqrt(copies * math.fsum(squares)),
+            frobenius_off=unit * math.sqrt(copies * math.fsum(squares_off)),
         )
 
     @property
@@ -178,56 +183,24 @@ class Gram(ABC):
         return f"{self._evidence}: max |E h h'| = {largest_off:.2g}, max E h^2 = {most:.6g}"
 
 
-class FormulaGram(Gram):
-    """A Gram matrix whose entries come from a closed form: `entries()` of shape (m, m)."""
-
-    def __init__(self, size: int, entries: Callable[[], npt.ArrayLike]) -> None:
-        self.size = size
-        self._entries = entries
-
-    def matrix(self) -> Array:
-        """Return the entries."""
-        return self._matrix
-
-    @cached_property
-    def _matrix(self) -> Array:
-        check_size(self.size)
-        return _frozen(np.array(self._entries(), dtype=np.float64))
-
-
 class TableGram(Gram):
     """The Gram matrix of a table of values, summed over its points."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.size, points = table.shape
+        size, points = table.shape
         # Error of an inner product of n terms whose absolute values sum to at most 1, with room of 4.
-        self.rounding = 4 * points * _EPS
-
-    def matrix(self) -> Array:
-        """Return E_x[h_i h_j], shape (m, m). Costs m^2 n/2."""
-        return self._matrix
+        super().__init__(size, partial(gram, table), rounding=4 * points * _EPS)
 
     def largest_second_moment(self) -> float:
         """Return max_h E h^2. Costs m n."""
         return float(second_moments(self.table).max())
 
-    @cached_property
-    def _matrix(self) -> Array:
-        check_size(self.size)
-        return _frozen(gram(self.table))
-
-    @cached_property
-    def _centred_norm(self) -> float:
-        # From centred values, on the smaller side of the table. Costs m n min(m, n).
-        check_size(min(self.table.shape))
-        return top_eigenvalue(smaller_gram(self.table, centred=True)) / self.size
-
-    @cached_property
-    def _uncentred_norm(self) -> float:
+    def same_spectrum(self, centred: bool) -> Array:
+        """Return a matrix on the smaller side of the table; centred, from centred values. Costs m n min(m, n)."""
         m, n = self.table.shape
         check_size(min(m, n))
-        return top_eigenvalue(self._matrix if m <= n else smaller_gram(self.table, centred=False)) / m
+        return self.matrix if m <= n and not centred else smaller_gram(self.table, centred)
 
 
 class OrthonormalGram(Gram):
@@ -242,15 +215,9 @@ class OrthonormalGram(Gram):
     """
 
     def __init__(self, labels: npt.NDArray[np.intp], proof: str) -> None:
-        self.size = labels.size
-        self._labels = labels
+        super().__init__(labels.size, partial(np.equal, labels[:, None], labels))
         self._proof = proof
         self._counts = np.unique_counts(labels).counts
-
-    def matrix(self) -> Array:
-        """Return [h_i = h_j], shape (m, m)."""
-        check_size(self.size)
-        return np.asarray(self._labels[:, None] == self._labels, dtype=np.float64)
 
     def largest_second_moment(self) -> float:
         """Return 1."""
@@ -282,7 +249,7 @@ class OrthonormalGram(Gram):
         # c members that are equal fill a block of c^2 ones.
         ones = float(np.sum(np.square(self._counts.astype(np.float64))))
         most = float(self._counts.max())
-        return _Sums(1.0, 1.0, float(most > 1), 1.0, row_sum=most, squares=ones, squares_off=ones - self.size)
+        return _Sums(1.0, 1.0, float(most > 1), most, math.sqrt(ones), math.sqrt(ones - self.size))
 
     @property
     def is_identity(self) -> bool:
@@ -312,10 +279,10 @@ class UnknownGram(Gram):
     """
 
     def __init__(self, size: int, claimed: bool, reason: str) -> None:
-        self.size, self._claimed, self._reason = size, claimed, reason
+        super().__init__(size, self._unknown)
+        self._claimed, self._reason = claimed, reason
 
-    def matrix(self) -> Array:
-        """Raise `NotApplicableError`."""
+    def _unknown(self) -> Array:
         raise NotApplicableError(self._reason)
 
     @property
@@ -347,7 +314,7 @@ class KnownByGram(ABC):
         NotApplicableError
             The inner products are not known.
         """
-        return self.gram_matrix.matrix()
+        return self.gram_matrix.matrix
 
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram matrix over |H|, exact up to rounding.
@@ -375,8 +342,3 @@ def check_size(rows: int) -> None:
             f"a Gram matrix of {rows:,} rows needs {8 * rows**2 / 2**30:.3g} GiB, more than 2 GiB; take at most "
             f"{_LARGEST:,} members (or points, for the operator norm alone)"
         )
-
-
-def _frozen(matrix: Array) -> Array:
-    matrix.setflags(write=False)
-    return matrix

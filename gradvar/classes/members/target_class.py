@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ...core.arguments import Array, SeedLike, inputs_of
 from ...core.errors import NotApplicableError
 from ..gram.derived import ProjectsByTable
-from ..gram.matrix import FormulaGram, Gram, KnownByGram, OrthonormalGram, TableGram, UnknownGram
+from ..gram.matrix import Gram, KnownByGram, OrthonormalGram, TableGram, UnknownGram
 from ..gram.table import EvaluatedTable, Table, kept
 from .selection import Selection, key
 from .target import HasMembers, Members, Target
@@ -172,7 +172,7 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
             except NotApplicableError:
                 inner_products = None
         if inner_products is not None:
-            return FormulaGram(size, partial(inner_products, self._members, self._members))
+            return Gram(size, partial(inner_products, self._members, self._members))
         points = self.inputs.n_points
         if points is not None and points <= _ENUMERATED:
             return TableGram(self.table)

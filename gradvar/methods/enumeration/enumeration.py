@@ -198,8 +198,8 @@ def _by_projection(problem: Problem, settings: Settings) -> _Moments:
 
 def _largest_second_moment(hypotheses: KnowsProjection) -> float:
     """max_h E h^2; of a class that does not say it, the 1 that Theorem 1 assumes."""
-    gram = known_gram(hypotheses)
     try:
+        gram = known_gram(hypotheses)
         return 1.0 if gram is None else gram.largest_second_moment()
     except (NotApplicableError, TooLargeError):
         return 1.0
