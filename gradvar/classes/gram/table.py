@@ -9,6 +9,7 @@ Centred sums are of centred values.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
@@ -26,22 +27,27 @@ _ROWS = 2**12
 KEPT_BYTES = 2**26
 
 
-class Table(Protocol):
-    """The values of m functions at n points with probabilities."""
+class Table(ABC):
+    """The values of m functions at the n points of `inputs`."""
+
+    inputs: Inputs
 
     @property
+    @abstractmethod
     def shape(self) -> tuple[int, int]:
         """(m, n)."""
 
+    @abstractmethod
     def block(self, rows: slice, columns: slice) -> Array:
         """Return the values of these members at these points: a new array of float64."""
 
     def weights(self, columns: slice) -> Array:
         """Return the probabilities of these points."""
+        return self.inputs.weights(columns.start, columns.stop)
 
 
 @dataclass(frozen=True, eq=False)
-class StoredTable:
+class StoredTable(Table):
     """A table in memory, as `compact` returns it, of functions on the points of `inputs`."""
 
     values: npt.NDArray[np.generic]
@@ -57,10 +63,6 @@ class StoredTable:
         """Return the values of these members at these points."""
         return np.array(self.values[rows, columns], dtype=np.float64)
 
-    def weights(self, columns: slice) -> Array:
-        """Return the probabilities of these points."""
-        return self.inputs.weights(columns.start, columns.stop)
-
 
 @runtime_checkable
 class Rows(Protocol):
@@ -75,7 +77,7 @@ Described = TypeVar("Described", bound=Rows)
 
 
 @dataclass(frozen=True, eq=False)
-class EvaluatedTable(Generic[Described]):
+class EvaluatedTable(Table, Generic[Described]):
     """A table that is evaluated anew whenever a block of it is met."""
 
     evaluate: Callable[[Described, Array], npt.ArrayLike]
@@ -101,10 +103,6 @@ class EvaluatedTable(Generic[Described]):
             )
         finite("H.evaluate(members, x)", values)
         return values
-
-    def weights(self, columns: slice) -> Array:
-        """Return the probabilities of these points."""
-        return self.inputs.weights(columns.start, columns.stop)
 
 
 def kept(table: Table, inputs: Inputs) -> Table:
