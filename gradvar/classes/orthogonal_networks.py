@@ -15,9 +15,10 @@ from ..core.errors import NotApplicableError
 from .formulas.sine_products import HALVES, SLOPES, Half, mean_square, separate
 from .inputs import Gaussian
 from .members.coordinate_sets import SetTargets
+from .members.target_class import Restriction
 
 _LARGEST_DEGREE = 16
-_LISTED, _BLOCK = 2**15, 2**11
+_LISTED = 2**15
 
 
 class OrthogonalNetworks(SetTargets):
@@ -161,10 +162,8 @@ class OrthogonalNetworks(SetTargets):
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean E_S f_S(x), shape (n,). Accuracy, cost and Raises as `covariance`."""
         array = inputs_of(x, self.dim, repr(self))
-        if self._members is not None:
-            blocks = range(0, self.size, _BLOCK)
-            total = sum((self.evaluate(self._members[i : i + _BLOCK], array).sum(axis=0) for i in blocks), np.zeros(()))
-            return np.asarray(total / self.size)
+        if self._listed is not None:
+            return self._listed.mean(array)
         features, c = self._features(array)
         e = np.zeros((self.degree + 1, *features.shape[:2]))
         e[0] = 1.0
@@ -193,26 +192,22 @@ class OrthogonalNetworks(SetTargets):
             one.
         """
         first, second = inputs_of(x, self.dim, repr(self)), inputs_of(x2, self.dim, repr(self))
-        if self._members is not None:
-            total = np.zeros((first.shape[0], second.shape[0]))
-            for start in range(0, self.size, _BLOCK):
-                some = self._members[start : start + _BLOCK]
-                total += self.evaluate(some, first).T @ self.evaluate(some, second)
-        else:
-            from ..kernels.symmetric_polynomials import summed_pairs
+        if self._listed is not None:
+            return self._listed.covariance(first, second)
+        from ..kernels.symmetric_polynomials import summed_pairs
 
-            (features, c), (features2, _) = self._features(first), self._features(second)
-            columns = np.ascontiguousarray(features2.transpose(1, 2, 0))
-            total = summed_pairs(features, columns, c, self.degree)
+        (features, c), (features2, _) = self._features(first), self._features(second)
+        columns = np.ascontiguousarray(features2.transpose(1, 2, 0))
+        total = summed_pairs(features, columns, c, self.degree)
         total /= self.size
         total -= self.mean(first)[:, None] * self.mean(second)
         return total
 
     @cached_property
-    def _members(self) -> npt.NDArray[np.bool_] | None:
-        """All members where the covariance is the mean over them."""
+    def _listed(self) -> Restriction | None:
+        """The class by the list of its members, where the covariance is the mean over them."""
         if self.size <= _LISTED:
-            return self.members()
+            return self.restrict(self.members())
         if self._separated is not None:
             return None
         raise NotApplicableError(
