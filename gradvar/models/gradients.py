@@ -71,6 +71,14 @@ def total(blocks: Sequence[Block]) -> Array:
     return np.concatenate([part for of_block in sums for part in of_block])
 
 
+def stacked(parts: Sequence[list[tuple[Array, Array]]]) -> list[tuple[Array, Array]]:
+    """The factors of all inputs, from those of one batch after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    pairs = zip(*parts, strict=True)
+    return [(np.concatenate([a for a, _ in pair]), np.concatenate([b for _, b in pair])) for pair in pairs]
+
+
 def factors(blocks: Sequence[Block], n: int) -> list[tuple[Array, Array]]:
     """A pair for each layer that is used at one position, and one pair (g, 1) for all other columns."""
     pairs = [block.pair() for block in blocks if isinstance(block, LayerGradient) and block.is_pair]

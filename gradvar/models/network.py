@@ -16,7 +16,7 @@ from ..core.activations import ACTIVATIONS, KINKED, settle
 from ..core.arguments import Array, SeedLike, generator, inputs_of, number, real_array, sequence
 from ..core.errors import NonFiniteError, ShapeError
 from .base import Pullback, parameter_vector, split_as
-from .gradients import Block, LayerGradient, factors, total, written_out
+from .gradients import Block, LayerGradient, factors, stacked, total, written_out
 
 _NUMBERS = 2**22
 """Numbers that are kept at a time: 32 MiB. Inputs are taken in blocks of that size."""
@@ -71,11 +71,7 @@ class Network(ABC):
 
     def tangent_factors(self, x: npt.ArrayLike) -> list[tuple[Array, Array]]:
         """Return a pair for each matrix that is used once, and one of the form (g, 1) for all other parameters."""
-        found = [factors(self._gradients(rows), rows.shape[0]) for rows in self._in_blocks(x)]
-        if len(found) == 1:
-            return found[0]
-        pairs = zip(*found, strict=True)
-        return [(np.concatenate([a for a, _ in pair]), np.concatenate([b for _, b in pair])) for pair in pairs]
+        return stacked([factors(self._gradients(rows), rows.shape[0]) for rows in self._in_blocks(x)])
 
     def pullback(self, x: npt.ArrayLike) -> Pullback:
         """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw, by one backward pass: no gradient is kept.

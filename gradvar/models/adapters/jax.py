@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, SupportsIndex
 
@@ -43,12 +42,6 @@ class JaxModel:
         fitting = min(max(_NUMBERS // self.n_parameters, 1), _MOST_ROWS)
         self._chunk = 1 << (fitting.bit_length() - 1) if chunk is None else chunk
         self._seen = False
-        self._compile()
-
-    def _compile(self) -> None:
-        import jax
-
-        self._lock = threading.Lock()
 
         def predict(weights: list[jax.Array], x: jax.Array) -> jax.Array:
             leaves = list(self._leaves)
@@ -63,13 +56,10 @@ class JaxModel:
 
         self._compiled_predict, self._compiled_gradient = jax.jit(predict), jax.jit(gradient)
 
-    def __getstate__(self) -> dict[str, object]:
-        left_out = ("_lock", "_compiled_predict", "_compiled_gradient")
-        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+    def __reduce__(self) -> tuple[type[JaxModel], tuple[Apply, object, int]]:
+        import jax
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._compile()
+        return JaxModel, (self._apply, jax.tree_util.tree_unflatten(self._structure, self._leaves), self._chunk)
 
     def __repr__(self) -> str:
         return f"from_jax({self._name}, n_parameters={self.n_parameters})"
@@ -102,11 +92,7 @@ class JaxModel:
     def gradient(self, x: npt.ArrayLike) -> Array:
         """Return dp(x)/dw, shape (n, P), parameters in the order of the leaves of the pytree, each row-major."""
         array = self._inputs(x)
-        found, start = np.empty((len(array), self.n_parameters)), 0
-        for part in self._in_chunks(self._compiled_gradient, array):
-            found[start : start + len(part)] = part
-            start += len(part)
-        return found
+        return np.concatenate([np.empty((0, self.n_parameters)), *self._in_chunks(self._compiled_gradient, array)])
 
     @property
     def _name(self) -> str:
@@ -123,9 +109,8 @@ class JaxModel:
             raise ShapeError(f"`x` must have shape (n, dim) for {self!r}, got {array.shape}")
         rows = array[:0] if self._seen else distinct_rows(array)
         if len(rows):
-            with self._lock:
-                self._check(rows)
-                self._seen = self._seen or len(rows) > 1
+            self._check(rows)
+            self._seen = self._seen or len(rows) > 1
         return array
 
     def _check(self, x: Array) -> None:

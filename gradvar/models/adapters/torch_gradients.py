@@ -110,14 +110,16 @@ class _Check:
         return self.c @ g - truth, float(np.linalg.norm(self.c) * norms.max(initial=0.0))
 
     def _pair(self, layer: LayerGradient, truth: Array) -> tuple[Array, float]:
-        # sum_n c_n delta_n a_n^T u for one random u: where a matrix is wrong, so is its product, at far less cost
-        a, delta = layer.pair()
-        u = np.random.default_rng(1).standard_normal(a.shape[1])
-        projected = self.c * (a @ u)
-        matrix = truth[: delta.shape[1] * layer.inputs.shape[2]].reshape(delta.shape[1], -1)
-        right = np.column_stack([matrix, truth[matrix.size :]]) if layer.bias else matrix
+        # sum_n c_n delta_n [a, 1]_n^T u for one random u: where a matrix is wrong, so is its product, at far less cost
+        a, delta = layer.inputs[:, 0], layer.deltas[:, 0]
+        r, q = a.shape[1], delta.shape[1]
+        u = np.random.default_rng(1).standard_normal(r + 1)
+        projected, right = a @ u[:r], truth[: q * r].reshape(q, r) @ u[:r]
+        if layer.bias:
+            projected, right = projected + u[r], right + truth[q * r :] * u[r]
+        projected *= self.c
         norms = np.sqrt(np.einsum("nj,nj->j", delta, delta))
-        return projected @ delta - right @ u, float(np.linalg.norm(projected) * norms.max(initial=0.0))
+        return projected @ delta - right, float(np.linalg.norm(projected) * norms.max(initial=0.0))
 
 
 def _one_by_one(module: nn.Module, x: Tensor, names: list[str]) -> dict[tuple[str, ...], Block]:
@@ -194,19 +196,12 @@ def _sides(layer: nn.Module, inputs: Tensor, delta: Tensor) -> tuple[Tensor, Ten
 
 def _patches(layer: nn.Conv1d | nn.Conv2d, inputs: Tensor) -> Tensor:
     """The part of the input under the kernel at each position, (n, positions, channels x kernel)."""
-    dilations, kernel = tuple(layer.dilation), tuple(layer.kernel_size)
-    before_after: list[tuple[int, int]]
-    if isinstance(layer.padding, str):
-        both = [d * (k - 1) if layer.padding == "same" else 0 for d, k in zip(dilations, kernel, strict=True)]
-        before_after = [(sides // 2, sides - sides // 2) for sides in both]
-    else:
-        before_after = [(side, side) for side in layer.padding]
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    padded = functional.pad(inputs, [side for pair in before_after[::-1] for side in pair], mode=mode)
-    stride = tuple(layer.stride)
-    if len(kernel) == 1:
-        padded, kernel, dilations, stride = padded[:, :, None], (1, *kernel), (1, *dilations), (1, *stride)
-    return functional.unfold(padded, kernel, dilation=dilations, stride=stride).transpose(1, 2)
+    padded = functional.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
+    form = tuple(layer.kernel_size), tuple(layer.dilation), (0,) * len(layer.kernel_size), tuple(layer.stride)
+    if isinstance(layer, nn.Conv1d):
+        padded, form = padded[:, :, None], ((1, *form[0]), (1, *form[1]), (0, 0), (1, *form[3]))
+    return functional.unfold(padded, *form).transpose(1, 2)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from ...core.arguments import Array
 from ...core.errors import ShapeError
 from ..base import check_one_output, parameter_vector, split_as
-from ..gradients import Block, LayerGradient, factors, written_out
+from ..gradients import Block, LayerGradient, factors, stacked, written_out
 from .one_example import check_examples, distinct_rows
 from .torch_gradients import (
     TOLERANCE,
@@ -142,16 +142,13 @@ class TorchModel:
         if not len(array):
             return [(np.empty((0, self.n_parameters)), np.empty((0, 1)))]
         seen = self._look(array)
-        found: list[Array] = []
+        found = []
         with _alone():
-            for part, start in zip(_split(array, seen.chunk), itertools.count(0, seen.chunk), strict=False):
+            for part in _split(array, seen.chunk):
                 blocks = self._gradients(part, seen.ways).blocks
                 _refuse_another_form(blocks, seen)
-                sides = list(itertools.chain.from_iterable(factors(list(blocks.values()), len(part))))
-                found = found or [np.empty((len(array), side.shape[1])) for side in sides]
-                for whole, side in zip(found, sides, strict=True):
-                    whole[start : start + len(part)] = side
-        return list(zip(found[::2], found[1::2], strict=True))
+                found.append(factors(list(blocks.values()), len(part)))
+        return stacked(found)
 
     def _predict(self, x: Array) -> Array:
         with torch.no_grad():
