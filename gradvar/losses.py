@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from .core.arguments import Array
 from .core.errors import NonFiniteError, ShapeError
@@ -171,31 +173,25 @@ class MarginLoss(_Margin):
         super().__init__(derivative, float(lipschitz), str(name), None, evidence)
 
 
-def _hinge(margin: Array) -> Array:
-    return -np.heaviside(1 - margin, 0.5)
+# Named functions, not lambdas: a problem travels to other processes.
+def _ramp(kink: float, margin: Array) -> Array:
+    """max(0, kink - m)."""
+    return np.maximum(0.0, kink - margin)
 
 
-def _perceptron(margin: Array) -> Array:
-    return -np.heaviside(-margin, 0.5)
+def _ramp_slope(kink: float, margin: Array) -> Array:
+    """The derivative of max(0, kink - m)."""
+    return -np.heaviside(kink - margin, 0.5)
 
 
 def _logistic(margin: Array) -> Array:
-    from scipy.special import expit
-
-    return np.asarray(-expit(-margin), dtype=np.float64)
-
-
-# Named functions, not lambdas: a problem travels to other processes.
-def _hinge_value(margin: Array) -> Array:
-    return np.maximum(0.0, 1 - margin)
-
-
-def _logistic_value(margin: Array) -> Array:
+    """log(1 + e^-m)."""
     return np.logaddexp(0.0, -margin)
 
 
-def _perceptron_value(margin: Array) -> Array:
-    return np.maximum(0.0, -margin)
+def _logistic_slope(margin: Array) -> Array:
+    """The derivative of log(1 + e^-m)."""
+    return np.asarray(-expit(-margin), dtype=np.float64)
 
 
 _PROVED = ("proved", "r is 1-Lipschitz, so |b| <= 1")
@@ -203,9 +199,11 @@ _PROVED = ("proved", "r is 1-Lipschitz, so |b| <= 1")
 LOSSES: dict[str, Loss] = {
     "square": AffineLoss("square, 1/2 (p - y)^2", 1.0),
     "correlation": AffineLoss("correlation, -y p", 0.0),
-    "hinge": _Margin(_hinge, 1.0, "hinge, max(0, 1 - y p)", None, _PROVED, _hinge_value),
-    "logistic": _Margin(_logistic, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED, _logistic_value),
-    "perceptron": _Margin(_perceptron, 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED, _perceptron_value),
+    "hinge": _Margin(partial(_ramp_slope, 1.0), 1.0, "hinge, max(0, 1 - y p)", None, _PROVED, partial(_ramp, 1.0)),
+    "logistic": _Margin(_logistic_slope, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED, _logistic),
+    "perceptron": _Margin(
+        partial(_ramp_slope, 0.0), 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED, partial(_ramp, 0.0)
+    ),
 }
 
 

@@ -213,6 +213,15 @@ def mlp_gradient(weights: Sequence[Array], biases: Sequence[Array] | None, name:
 # --- losses and the gradients of the risks ----------------------------------------------------------------
 
 
+_SLOPES: dict[str, Callable[[float], float]] = {
+    "correlation": lambda m: -1.0,
+    "hinge": lambda m: -1.0 if m < 1 else 0.0 if m > 1 else -0.5,
+    "logistic": lambda m: -_sigmoid(-m),
+    "perceptron": lambda m: -1.0 if m < 0 else 0.0 if m > 0 else -0.5,
+}
+"""r'(m) of the losses r(m) of the margin m = y p, by name."""
+
+
 def loss_derivative(loss: Loss, p: float, y: float) -> float:
     """dl/dp at prediction p and label y, straight from the loss; the midpoint of the two slopes at a kink.
 
@@ -224,17 +233,10 @@ def loss_derivative(loss: Loss, p: float, y: float) -> float:
     """
     if loss == "square":
         return p - y
-    if loss == "correlation":
-        return -y
-    if loss == "hinge":
-        return -y if y * p < 1 else 0.0 if y * p > 1 else -y / 2
-    if loss == "logistic":
-        return -y * _sigmoid(-y * p)
-    if loss == "perceptron":
-        return -y if y * p < 0 else 0.0 if y * p > 0 else -y / 2
-    if callable(loss):
-        return y * loss(y * p)
-    raise ValueError(f"`loss` {loss!r} is not a loss of the reference")
+    slope = loss if callable(loss) else _SLOPES.get(loss)
+    if slope is None:
+        raise ValueError(f"`loss` {loss!r} is not a loss of the reference")
+    return y * slope(y * p)
 
 
 def gradients(table: Array, weights: Array, predictions: Array, jacobian: Array, loss: Loss) -> Array:
