@@ -13,7 +13,18 @@ import numpy as np
 from ..core.arguments import Array
 from .checks import CheckFailed, answered_by, offered, skip
 from .class_probe import INPUTS, MEMBERS, ClassProbe, row_of
-from .comparison import FALSE_ALARM, ROUNDING, agree, at_inputs, chi_square_tail, first, identical, real, short
+from .comparison import (
+    FALSE_ALARM,
+    ROUNDING,
+    agree,
+    at_inputs,
+    chi_square_tail,
+    first,
+    identical,
+    real,
+    rounding_of,
+    short,
+)
 
 _SEED = 20
 _MOST_CATEGORIES = 512
@@ -107,7 +118,7 @@ def evaluate_batch(probe: ClassProbe) -> str:
         agree(
             found,
             values,
-            ROUNDING * (1 + float(np.abs(values).max())),
+            rounding_of(values),
             lambda at: f"h(x) must not depend on the other {others}: member {at[0]} at x = {short(x[at[1]])} {how}",
             f"among {among} {others} it",
         )

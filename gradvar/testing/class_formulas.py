@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
 from .class_probe import MEMBERS, ClassProbe, scale_of
-from .comparison import ROUNDING, Truth, agree, at_inputs, identical, moments, real, short, status_of
+from .comparison import ROUNDING, Truth, agree, at_inputs, identical, moments, real, rounding_of, short, status_of
 
 MOST_EIGENVALUES = 1024
 """Rows of a matrix of which all eigenvalues, or all entries, are looked at."""
@@ -57,7 +57,7 @@ def covariance_batch(probe: ClassProbe) -> str:
         left, right = x[rows], x[columns]
         where = at_inputs(f"`covariance` among {len(left)} x {len(right)} inputs", left, right)
         part = covariance_of(probe, left, right)
-        agree(part, whole[rows, columns], _rounding(whole), where, f"among {len(x)} x {len(x)} inputs it")
+        agree(part, whole[rows, columns], rounding_of(whole), where, f"among {len(x)} x {len(x)} inputs it")
     return f"shapes (n, n2), blocks agree with the whole of {whole.shape}"
 
 
@@ -66,7 +66,7 @@ def covariance_symmetric(probe: ClassProbe) -> str:
     x, x2 = probe.x, probe.draw_inputs(12, 8)
     there, back = covariance_of(probe, x, x2), covariance_of(probe, x2, x).T
     where = at_inputs("`covariance` must be symmetric: its value", x, x2)
-    agree(there, back, _rounding(there), where, "the other way round it")
+    agree(there, back, rounding_of(there), where, "the other way round it")
     return f"symmetric at {there.size:,} pairs of inputs"
 
 
@@ -77,7 +77,7 @@ def covariance_positive(probe: ClassProbe) -> str:
     matrix = covariance_of(probe, x, x)
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     # The eigenvalues of an error matrix are at most its entries times its rows.
-    tolerance = x.shape[0] * _rounding(matrix)
+    tolerance = x.shape[0] * rounding_of(matrix)
     if values[0] < -tolerance:
         i, j = np.argsort(-np.abs(vectors[:, 0]))[:2]
         raise CheckFailed(
@@ -97,7 +97,7 @@ def null_functions(probe: ClassProbe) -> str:
     agree(
         real("`null_functions(x)` of fewer inputs", _null_functions_at(probe, x[:8]), f[:8].shape),
         f[:8],
-        _rounding(f[:8]),
+        rounding_of(f[:8]),
         lambda at: f"`null_functions` must be functions of x alone: number {at[1]} at x = {short(x[at[0]])} among 8",
         "among more inputs it",
     )
@@ -203,10 +203,6 @@ def covariance_of(probe: ClassProbe, x: Array, x2: Array) -> Array:
     """The class covariance, made sure of."""
     what = f"`covariance` of {x.shape[0]} and {x2.shape[0]} inputs"
     return real(what, offered(probe.H, "covariance")(x.copy(), x2.copy()), (x.shape[0], x2.shape[0]))
-
-
-def _rounding(values: Array) -> float:
-    return ROUNDING * (1 + float(np.abs(values).max()))
 
 
 def _same(members: object, values: Array) -> npt.NDArray[np.bool_]:

@@ -113,6 +113,11 @@ def agree(found: Array, truth: Array, tolerance: Array | float, where: Callable[
         raise CheckFailed(f"{where(at)} is {said}, but {what} is {true} +- {off:.2g}")
 
 
+def rounding_of(values: Array) -> float:
+    """The rounding error that numbers of this size may have."""
+    return ROUNDING * (1 + float(np.abs(values).max(initial=0.0)))
+
+
 def identical(claim: str, before: Array, after: Array) -> None:
     """Raise with the first row in which two arrays differ: what was to be left alone, or to come out the same again."""
     if not np.array_equal(before, after):
