@@ -158,5 +158,5 @@ def degree_spectrum(
             f"the spectrum of {model!r} needs the whole cube: {str(declined).split(';')[0]}; for one degree k, "
             "gradient_variance(SparseParities(dim, k), model) has other methods"
         )
-    weights = level_spectrum(problem, Settings.checked(0.0, 0.95, 4, 0, executor, False)).weights
+    weights, _ = level_spectrum(problem, Settings.checked(0.0, 0.95, 4, 0, executor, False))
     return np.asarray(weights / [math.comb(known, k) for k in range(known + 1)])

@@ -9,10 +9,9 @@ from .all_parities import AllParities
 from .infinite_width import InfiniteWidth
 from .linear_periodic import LinearPeriodicTargets
 from .one_member import OneMember
-from .theorem import Theorem
 from .two_layer_parities import TwoLayerParities
 
-THEOREMS: tuple[Theorem, ...] = (
+THEOREMS: tuple[Method, ...] = (
     OneMember(),
     AllParities(),
     TwoLayerParities(),

@@ -119,7 +119,7 @@ class InfiniteWidth(Theorem):
             value,
             _METHOD,
             f"expected over random initialisation, exact up to float64 rounding{relative}: {known_by} of "
-            f"{_kernel_in_words(model)}",
+            f"the tangent kernel of {model!r}",
         )
 
 
@@ -130,8 +130,8 @@ def norms(problem: Problem) -> tuple[Estimate, Estimate]:
     assert scale is not None
     top = _trace(model, problem.inputs.dim)
     how = (
-        f"expected over random initialisation, exact up to float64 rounding: {_kernel_in_words(model)} at x = x', the "
-        "same at every x"
+        f"expected over random initialisation, exact up to float64 rounding: the tangent kernel of {model!r} at x = "
+        "x', the same at every x"
     )
     gradient, signal = (
         Estimate.exactly(norm, "closed-form (kernel at x = x')", how) for norm in (top, top.times(scale**2))
@@ -236,7 +236,3 @@ def _rounding(model: InfiniteMLP) -> float:
 def _coefficient_rounding(model: InfiniteMLP, m: NDArray[np.int64]) -> Array:
     """Relative error of the coefficients number m: a rounding of a layer's covariance counts m times."""
     return np.asarray(2 * _EPS * model.depth * (m + 8.0))
-
-
-def _kernel_in_words(model: InfiniteMLP) -> str:
-    return f"the tangent kernel of {model!r}"

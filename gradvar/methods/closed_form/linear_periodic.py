@@ -54,7 +54,6 @@ RTOL = 1e-6
 _MOST_HARMONICS = 64
 _SHARE = -46.0
 _WORST_SHARE = -30.0
-_BLOCK = 4
 _EXTREME = 1e100
 _ANGLES, _NODE = 500, 20
 """Angles of a unit, and multiplications that one of them, or one node of its quadrature, counts as."""
@@ -118,8 +117,7 @@ class LinearPeriodicTargets(Theorem):
         assert scale is not None
         method = f"closed-form (linear-periodic, {'cosine' if isinstance(model, Cosine) else 'two-layer'})"
         sphere, units = _sphere_of(hypotheses), ridges(model)
-        blocks = [tuple(units[i : i + _BLOCK]) for i in range(0, len(units), _BLOCK)]
-        with closing(ordered_map(partial(_variance_of, sphere), blocks, settings.executor)) as results:
+        with closing(ordered_map(partial(ridge_variance, sphere=sphere), units, settings.executor)) as results:
             found = Scaled.total(results).times(scale**2)
         # Var^(1/2) is off by Var_r^(1/2) at most, r the harmonics that were left out
         left_out = _left_out(hypotheses, sphere, units, scale, found.exponent)
@@ -142,11 +140,8 @@ class LinearPeriodicTargets(Theorem):
 def ridges(model: Cosine | Linear | MLP) -> list[Ridge]:
     """Return the blocks of the model's gradient. (The output bias has gradient 1: nothing varies.)"""
     if isinstance(model, Cosine):
-        return [
-            Ridge(
-                GaussianUnit("cos", True, math.hypot(*model.weights.tolist()), 0.0), 1.0, moments=True, constant=False
-            )
-        ]
+        wave = GaussianUnit("cos", True, math.hypot(*model.weights.tolist()), 0.0)
+        return [Ridge(wave, 1.0, moments=True, constant=False)]
     if isinstance(model, Linear) or len(model.weights) == 1:
         return [Ridge(GaussianUnit("identity", True, 0.0, 0.0), 1.0, moments=True, constant=False)]
     first, last = model.weights
@@ -184,10 +179,6 @@ def _sphere_of(hypotheses: LinearPeriodic) -> Sphere:
     last = hypotheses.last_harmonic(_SHARE, _MOST_HARMONICS)
     harmonics = tuple((n + 1, float(a[n]), float(b[n])) for n in range(last) if a[n] or b[n])
     return Sphere(hypotheses.dim, hypotheses.radius, harmonics)
-
-
-def _variance_of(sphere: Sphere, block: tuple[Ridge, ...]) -> Scaled:
-    return Scaled.total(ridge_variance(ridge, sphere) for ridge in block)
 
 
 def _left_out(hypotheses: LinearPeriodic, sphere: Sphere, ridges: list[Ridge], scale: float, exponent: int) -> float:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from ...core.errors import NotApplicableError
-from ...estimation.settings import Settings
 from ...problem import Problem
-from ...results.estimate import Estimate
 
 
 class Theorem(ABC):
-    """A method that rests on one theorem, stated by `plan`."""
+    """The part of a `Method` that all theorems share: `plan` states the theorem, `uncovered` says where it holds."""
 
     name = "closed-form"
     statement: str
@@ -19,14 +17,6 @@ class Theorem(ABC):
     @abstractmethod
     def uncovered(self, problem: Problem) -> str | None:
         """Return None when the theorem covers the problem, else why not, by what is cheap to see."""
-
-    @abstractmethod
-    def work(self, problem: Problem) -> float:
-        """Return about how many multiplications it takes."""
-
-    @abstractmethod
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
-        """Return the moment of a problem that the theorem covers."""
 
     def declines(self, problem: Problem) -> ValueError | None:
         """Return None when the theorem covers the problem, else the error that says why not."""

@@ -60,7 +60,6 @@ _DOUBLING = 1e-11
 """Relative error from which on sums are taken again in doubled precision."""
 _MAX_WORK = 2.0**38
 _MAX_DOUBLED_WORK = 2.0**33
-_TOGETHER = 4
 _STEP, _SERIES, _EQUAL = 1 / 6, 2.0**20, 2.0**17
 """Multiplications that a step of a polynomial product counts as, preparing a series, and a unit of equal weights."""
 
@@ -225,7 +224,7 @@ def _check_cut(
         raise NotApplicableError(f"the Fourier series of the {activation} leaves {left} at d = {hypotheses.dim}")
 
 
-def _contribution(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -> Contribution:
+def _contribution(degree: int, moment: Moment, doubled: bool, unit: HiddenUnit) -> Contribution:
     if equal_weights.declines(unit, degree):
         return unit_variance.contribution(unit, degree, moment, doubled)
     exact = equal_weights.contribution(unit, degree, moment)
@@ -236,13 +235,8 @@ def _contribution(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) 
     return series if series.number.error_at(exact.number.exponent) < exact.number.error else exact
 
 
-def _block(degree: int, moment: Moment, doubled: bool, block: Sequence[HiddenUnit]) -> list[Contribution]:
-    return [_contribution(unit, degree, moment, doubled) for unit in block]
-
-
 def _contributions(
     hidden: Sequence[HiddenUnit], degree: int, moment: Moment, doubled: bool, settings: Settings
 ) -> list[Contribution]:
-    blocks = (hidden[start : start + _TOGETHER] for start in range(0, len(hidden), _TOGETHER))
-    with closing(ordered_map(partial(_block, degree, moment, doubled), blocks, settings.executor)) as results:
-        return [part for block in results for part in block]
+    with closing(ordered_map(partial(_contribution, degree, moment, doubled), hidden, settings.executor)) as results:
+        return list(results)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from operator import call
 
 import numpy as np
 
@@ -35,22 +36,6 @@ _BLOCK = 2**17
 Mean = Callable[[Array], Array]
 Part = tuple[Array, float]
 """Weight at each degree, and the squared norm of E_x[m s], of some components of the signal."""
-
-
-@dataclass(frozen=True)
-class LevelSpectrum:
-    """Second moments of the signal against the parities.
-
-    Attributes
-    ----------
-    weights : ndarray, shape (d + 1,)
-        sum_{|S|=k} ||E_x[chi_S s]||^2.
-    mean_norm_sq : float
-        ||E_x[m s]||^2 for the weight function m that was asked for.
-    """
-
-    weights: Array
-    mean_norm_sq: float
 
 
 def memory_needed(problem: Problem) -> int:
@@ -85,8 +70,8 @@ def _widths(problem: Problem) -> list[tuple[int, int]]:
     ]
 
 
-def level_spectrum(problem: Problem, settings: Settings, mean: Mean | None = None) -> LevelSpectrum:
-    """Return the weight of the signal at every degree 0..d, and ||E_x[m s]||^2 for m = `mean`, over the whole cube.
+def level_spectrum(problem: Problem, settings: Settings, mean: Mean | None = None) -> Part:
+    """Return sum_{|S|=k} ||E_x[chi_S s]||^2 for k = 0..d, and ||E_x[m s]||^2 for m = `mean`, over the whole cube.
 
     Exact up to rounding: see `Enumeration`. Costs 2 transforms of 2^d for each hidden unit of a network with one
     hidden layer, and one for each product of tangent factors beyond the first layer otherwise.
@@ -95,14 +80,13 @@ def level_spectrum(problem: Problem, settings: Settings, mean: Mean | None = Non
     weights = np.zeros(problem.inputs.dim + 1)
     mean_norm_sq = 0.0
     workers = _workers(1 << problem.inputs.dim)
-    parts = tasks(problem, settings, mean)
-    with closing(ordered_map(_run, parts, settings.executor, workers)) as results:
+    with closing(ordered_map(call, tasks(problem, settings, mean), settings.executor, workers)) as results:
         for part, part_mean in results:
             weights += part
             mean_norm_sq += part_mean
     if not np.isfinite(weights).all():
         raise NonFiniteError(f"the signal of {problem.model!r} overflows float64 on the cube")
-    return LevelSpectrum(weights, mean_norm_sq)
+    return weights, mean_norm_sq
 
 
 def first_layer_shift(weights: Array) -> Array:
@@ -113,10 +97,6 @@ def first_layer_shift(weights: Array) -> Array:
     shifted[:-1] += k[1:] * weights[1:]
     shifted[1:] += (dim - k[:-1]) * weights[:-1]
     return shifted
-
-
-def _run(task: Callable[[], Part]) -> Part:
-    return task()
 
 
 def _one_hidden_layer(model: object) -> bool:

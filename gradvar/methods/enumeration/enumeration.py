@@ -164,14 +164,10 @@ class _Moments:
 def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings) -> _Moments:
     """Var = sum_k W_k(s)/|H| - ||E[m s]||^2 over the degrees of the class."""
     mean = None if problem.moment is Moment.SECOND else hypotheses.mean
-    spectrum = cube.level_spectrum(problem, settings, mean)
-    second = math.fsum(spectrum.weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
-    return _Moments(
-        second - spectrum.mean_norm_sq,
-        second,
-        spectrum.mean_norm_sq,
-        _parity_rounding(hypotheses) * math.sqrt(math.fsum(spectrum.weights)),
-    )
+    weights, mean_part = cube.level_spectrum(problem, settings, mean)
+    second = math.fsum(weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
+    rounding = _parity_rounding(hypotheses) * math.sqrt(math.fsum(weights))
+    return _Moments(second - mean_part, second, mean_part, rounding)
 
 
 def _parity_rounding(hypotheses: CubeParities) -> float:

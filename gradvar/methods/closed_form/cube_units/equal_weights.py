@@ -57,7 +57,7 @@ def contribution(unit: HiddenUnit, degree: int, moment: Moment) -> Contribution:
     below, above = delta.amplitude(k - 1), delta.amplitude(k + 1)
     for number, sign in ((m - negative, 1), (negative, -1), (dim - m, 0)):
         if number:
-            part, off = _input_weight(dim, m, negative, k, sign, moment).at(below, above)
+            part, off = _quadratic_form(_input_weight(dim, m, negative, k, sign, moment), below, above)
             terms.append((number * part, number * off))
     value, error = (math.fsum(column) for column in zip(*terms, strict=True))
     return Contribution(Scaled(max(value, 0.0), error))
@@ -99,28 +99,27 @@ def _on_hamming_weights(unit: HiddenUnit, active: Array) -> tuple[_OnHammingWeig
     )
 
 
-@dataclass(frozen=True)
-class _QuadraticForm:
-    """p f^2 + q g^2 - 2 r (p q)^(1/2) f g, f and g the amplitudes of delta at the degrees k - 1 and k + 1."""
-
-    p: Fraction
-    q: Fraction
-    r: float
-
-    def at(self, below: tuple[float, float], above: tuple[float, float]) -> tuple[float, float]:
-        """The form and its error at two amplitudes with theirs."""
-        (f, df), (g, dg) = below, above
-        a, b, r = math.sqrt(self.p), math.sqrt(self.q), self.r
-        off = a * df + b * dg + 4 * EPS * (a * abs(f) + b * abs(g))
-        if abs(r) == 1:
-            root = a * f - r * b * g
-            return root**2, 2 * abs(root) * off + off**2
-        terms = ((a * f) ** 2, (b * g) ** 2, -2 * r * (a * f) * (b * g))
-        return math.fsum(terms), 2 * (a * abs(f) + b * abs(g)) * off + off**2
+def _quadratic_form(
+    coefficients: tuple[Fraction, Fraction, float], below: tuple[float, float], above: tuple[float, float]
+) -> tuple[float, float]:
+    """p f^2 + q g^2 - 2 r (p q)^(1/2) f g and its error, for p, q, r and two amplitudes f, g with theirs."""
+    (p, q, r), (f, df), (g, dg) = coefficients, below, above
+    a, b = math.sqrt(p), math.sqrt(q)
+    off = a * df + b * dg + 4 * EPS * (a * abs(f) + b * abs(g))
+    if abs(r) == 1:
+        root = a * f - r * b * g
+        return root**2, 2 * abs(root) * off + off**2
+    terms = ((a * f) ** 2, (b * g) ** 2, -2 * r * (a * f) * (b * g))
+    return math.fsum(terms), 2 * (a * abs(f) + b * abs(g)) * off + off**2
 
 
-def _input_weight(dim: int, m: int, negative: int, k: int, sign: int, moment: Moment) -> _QuadraticForm:
-    """The moment of the component of one input weight of this sign, summed over S, in rational coefficients."""
+def _input_weight(
+    dim: int, m: int, negative: int, k: int, sign: int, moment: Moment
+) -> tuple[Fraction, Fraction, float]:
+    """The moment of the component of one input weight of this sign, summed over S: p, q, r of `_quadratic_form`.
+
+    f and g are the amplitudes of delta at the degrees k - 1 and k + 1.
+    """
     size = math.comb(dim, k)
     below, above = math.comb(m, k - 1) if k >= 1 else 0, math.comb(m, k + 1)
     # How many S hold i, and how many do not; and the sums of their signs prod_S eps eps_i.
@@ -140,7 +139,7 @@ def _input_weight(dim: int, m: int, negative: int, k: int, sign: int, moment: Mo
     variance = tuple(a - b for a, b in zip(second, mean, strict=True))
     p, q, mixed = {Moment.VARIANCE: variance, Moment.SECOND: second, Moment.MEAN: mean}[moment]
     r = math.copysign(math.sqrt(mixed**2 / (p * q)), mixed) if p and q and mixed else 0.0
-    return _QuadraticForm(p / below if below else Fraction(0), q / above if above else Fraction(0), r)
+    return p / below if below else Fraction(0), q / above if above else Fraction(0), r
 
 
 def _signed(m: int, negative: int, k: int) -> int:
