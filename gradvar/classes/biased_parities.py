@@ -10,16 +10,13 @@ import numpy.typing as npt
 from scipy.special import xlogy
 
 from ..core.arguments import Array, integer, number
-from ..core.errors import ShapeError
 from ..kernels.bits import pack
 from .formulas.biased_gram import log2_norm_of_all, log2_norm_of_degree
 from .inputs import Hypercube
-from .inputs.hypercube import cube_points
-from .members.coordinate_sets import SetTargets
-from .parities import Parities, SparseParities
+from .parities import SetsOnCube
 
 
-class BiasedParities(SetTargets):
+class BiasedParities(SetsOnCube):
     r"""Parities on the cube {-1, +1}^dim whose coordinates are independent with E x_i = bias = mu.
 
     One member for each set S of coordinates, or each with |S| = degree. With sigma^2 = 1 - mu^2,
@@ -73,14 +70,12 @@ class BiasedParities(SetTargets):
         degree: SupportsIndex | None = None,
         normalised: bool = True,
     ) -> None:
-        self.inputs: Hypercube = Hypercube(integer("dim", dim, 1), number("bias", bias))
+        self.inputs = Hypercube(integer("dim", dim, 1), number("bias", bias))
         self.dim, self.bias = self.inputs.dim, self.inputs.bias
         self.degree = self._set_size = None if degree is None else integer("degree", degree, 0, self.dim)
         if not isinstance(normalised, (bool, np.bool_)):
             raise TypeError(f"`normalised` must be True or False, got {normalised!r}")
         self.normalised = bool(normalised)
-        # The same sets of coordinates; without normalisation also the same functions, with another distribution of x.
-        self._uniform = Parities(self.dim) if self.degree is None else SparseParities(self.dim, self.degree)
         self._are_signs = self.bias == 0 or not self.normalised
         self._plus = 1.0 if self._are_signs else math.sqrt((1 - self.bias) / (1 + self.bias))
         """The value of one coordinate at +1; at -1 it is minus the reciprocal."""
@@ -97,7 +92,7 @@ class BiasedParities(SetTargets):
     def description(self) -> str:
         """The class in words."""
         kind = "normalised" if self.normalised else "not normalised"
-        return f"{self._uniform.description}, {kind}, of coordinates of mean {self.bias:g}"
+        return f"{super().description}, {kind}, of coordinates of mean {self.bias:g}"
 
     @property
     def labels(self) -> str:
@@ -121,7 +116,7 @@ class BiasedParities(SetTargets):
             return "failed", f"E h_S h_T = mu^|S xor T| at mu = {self.bias:g}: the coordinates have a mean"
         if self.normalised:
             return "proved", "(x_i - mu)/sigma are independent with mean 0 and variance 1, so E h_S h_T = [S = T]"
-        return self._uniform.orthonormality if self.bias == 0 else ("proved", "one member, with E h^2 = 1")
+        return super().orthonormality if self.bias == 0 else ("proved", "one member, with E h^2 = 1")
 
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram matrix over |H|, underflowing to 0.0.
@@ -180,7 +175,7 @@ class BiasedParities(SetTargets):
         """Return the class mean E_h h(x), shape (n,). Exact up to rounding, as `covariance`."""
         array = self._signs(x)
         if self._are_signs:
-            return self._uniform.mean(array)
+            return super().mean(array)
         counts, index = np.unique(np.count_nonzero(array < 0, axis=1), return_inverse=True)
         if self.degree is None:
             means = self._mean_of_all(counts)
@@ -204,27 +199,12 @@ class BiasedParities(SetTargets):
         """
         a, b = self._signs(x), self._signs(x2)
         if self._are_signs:
-            return self._uniform.covariance(a, b)
+            return super().covariance(a, b)
         if self.size == 1:
             return np.zeros((len(a), len(b)))
         covariance = self._second_moment(a, b)
         covariance -= self.mean(a)[:, None] * self.mean(b)
         return covariance
-
-    def null_functions(self, x: npt.ArrayLike) -> Array:
-        """Return functions with the same E_x[h(x) f(x)] for every member, shape (n, q); none where S is any set.
-
-        For one degree the class mean and 1; where normalised the coordinates as well, unless they are the members.
-        """
-        signs = self._signs(x)
-        if self.degree is None:
-            return np.empty((signs.shape[0], 0))
-        found = [self.mean(signs)[:, None]]
-        if self.degree != 1 and self.is_orthonormal:
-            found.insert(0, signs)
-        if self.degree != 0:
-            found.insert(0, np.ones((signs.shape[0], 1)))
-        return np.concatenate(found, axis=1)
 
     def project(self, f: npt.ArrayLike) -> Array:
         """Return E_x[h(x) f(x)] for every member, by a biased Walsh-Hadamard transform.
@@ -243,9 +223,7 @@ class BiasedParities(SetTargets):
         """
         from ..kernels.tensor_power import tensor_power
 
-        columns = np.array(f, dtype=np.float64, order="C")
-        if columns.ndim != 2 or columns.shape[0] != self.inputs.n_points:
-            raise ShapeError(f"`f` must have shape (2^{self.dim}, q) for {self!r}, got {columns.shape}")
+        columns = np.array(self._functions(f), order="C")
         plus, minus = self.inputs.probabilities
         tensor_power(columns, np.array([[plus, minus], [plus * self._plus, -minus / self._plus]]))
         if self.degree is None:
@@ -280,6 +258,3 @@ class BiasedParities(SetTargets):
         signs = np.where(minus % 2, np.sign(at_minus), 1.0)
         with np.errstate(over="ignore"):
             return np.asarray(signs * np.exp(xlogy(self.dim - minus, at_plus) + xlogy(minus, abs(at_minus))))
-
-    def _signs(self, x: npt.ArrayLike) -> Array:
-        return cube_points(x, self.dim, repr(self))

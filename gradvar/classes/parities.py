@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import SupportsIndex
 
@@ -22,38 +21,46 @@ _IN_CACHE = 2**15
 """Words of bits that members and inputs are combined in at a time: 256 KiB."""
 
 
-class CubeParities(SetTargets, ABC):
-    """All parities whose degree is in a range of degrees: all of them, or those of one degree.
+class SetsOnCube(SetTargets):
+    """A mixin: one target for each set of coordinates of the cube, all sets or those of one size k.
 
-    Attributes
-    ----------
-    inputs : Hypercube
-        The uniform cube.
-    degrees : range
-        The degrees |S| of the members.
+    What it says of them is true of plain parities, prod_{i in S} x_i, under uniform x.
     """
 
-    labels = "signs"
-    label_evidence = ("proved", "every target takes the values -1 and +1 only")
-    is_orthonormal = True
-    orthonormality = ("proved", _PROOF)
-
-    def __init__(self, dim: SupportsIndex, degrees: range) -> None:
-        self.dim = integer("dim", dim, 1)
-        self.inputs = Hypercube(self.dim)
-        self.degrees = degrees
+    inputs: Hypercube
 
     @property
-    def _key(self) -> tuple[object, ...]:
-        return self.dim, self.degrees
+    def is_orthonormal(self) -> bool:
+        """Whether E h_S h_T = [S = T]."""
+        return True
 
     @property
-    @abstractmethod
+    def orthonormality(self) -> tuple[str, str]:
+        """Whether Theorem 1's assumption on the class holds, and the proof."""
+        return "proved", _PROOF
+
+    @property
+    def description(self) -> str:
+        """The class in words."""
+        k = self._set_size
+        if k is None:
+            count = f" = {self.size:,}" if self.dim < 40 else ""
+            return f"all 2^{self.dim}{count} parities"
+        count = f" = {self.size:,}" if self.size < 10**12 else ""
+        return f"the C({self.dim}, {k}){count} parities of degree {k}"
+
+    @cached_property
     def mean_by_weight(self) -> Array:
-        """The class mean phi(w) at points with w negative coordinates, shape (dim + 1,).
+        """The mean phi(w) of plain parities at points with w negative coordinates, shape (dim + 1,).
 
-        It is also E_h h(x) h(x') = E_h h(x x') at points that differ in w coordinates.
+        It is also E_h h(x) h(x') = E_h h(x x') at points that differ in w coordinates. [w = 0] for sets of any size:
+        C_H(x, x') = [x = x'] - [x = 1] [x' = 1]. The normalised Krawtchouk polynomial phi_k(w) for those of size k.
         """
+        if self._set_size is not None:
+            return normalised_krawtchouk(self.dim, self._set_size)
+        table = np.zeros(self.dim + 1)
+        table[0] = 1.0
+        return table
 
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean E_h h(x) = phi(#{x_i = -1}), shape (n,); see `mean_by_weight`."""
@@ -68,6 +75,55 @@ class CubeParities(SetTargets, ABC):
 
         a, b = self._signs(x), self._signs(x2)
         return look_up_distances(pack(a < 0), pack(b < 0), self.mean_by_weight, self.mean(a), self.mean(b))
+
+    def null_functions(self, x: npt.ArrayLike) -> Array:
+        """Return functions with the same E_x[h(x) f(x)] for every member, shape (n, q); none where S is any set.
+
+        For one degree 1 and the class mean; where the members are orthonormal the coordinates as well; what is a member
+        itself is left out.
+        """
+        signs = self._signs(x)
+        if self._set_size is None:
+            return np.empty((signs.shape[0], 0))
+        found = [self.mean(signs)[:, None]]
+        if self._set_size != 1 and self.is_orthonormal:
+            found.insert(0, signs)
+        if self._set_size != 0:
+            found.insert(0, np.ones((signs.shape[0], 1)))
+        return np.concatenate(found, axis=1)
+
+    def _functions(self, f: npt.ArrayLike) -> Array:
+        values = np.asarray(f, dtype=np.float64)
+        if values.ndim != 2 or values.shape[0] != self.inputs.n_points:
+            raise ShapeError(f"`f` must have shape (2^{self.dim}, q) for {self!r}, got {values.shape}")
+        return values
+
+    def _signs(self, x: npt.ArrayLike) -> Array:
+        return cube_points(x, self.dim, repr(self))
+
+
+class CubeParities(SetsOnCube):
+    """All parities whose degree is in a range of degrees: all of them, or those of one degree.
+
+    Attributes
+    ----------
+    inputs : Hypercube
+        The uniform cube.
+    degrees : range
+        The degrees |S| of the members.
+    """
+
+    labels = "signs"
+    label_evidence = ("proved", "every target takes the values -1 and +1 only")
+
+    def __init__(self, dim: SupportsIndex, degrees: range) -> None:
+        self.dim = integer("dim", dim, 1)
+        self.inputs = Hypercube(self.dim)
+        self.degrees = degrees
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return self.dim, self.degrees
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return h(x) for each member.
@@ -113,16 +169,10 @@ class CubeParities(SetTargets, ABC):
         """
         from ..kernels.walsh_hadamard import walsh_hadamard
 
-        values = np.asarray(f, dtype=np.float64)
-        if values.ndim != 2 or values.shape[0] != self.inputs.n_points:
-            raise ShapeError(f"`f` must have shape (2^{self.dim}, q) for {self!r}, got {values.shape}")
-        rows = np.array(values.T, order="C")
+        rows = np.array(self._functions(f).T, order="C")
         walsh_hadamard(rows)
         rows *= 2.0**-self.dim
         return np.ascontiguousarray(rows[:, self._numbers()].T)
-
-    def _signs(self, x: npt.ArrayLike) -> Array:
-        return cube_points(x, self.dim, repr(self))
 
 
 class Parities(CubeParities):
@@ -151,19 +201,6 @@ class Parities(CubeParities):
 
     def __repr__(self) -> str:
         return f"Parities(dim={self.dim})"
-
-    @property
-    def description(self) -> str:
-        """The class in words."""
-        count = f" = {self.size:,}" if self.dim < 40 else ""
-        return f"all 2^{self.dim}{count} parities"
-
-    @cached_property
-    def mean_by_weight(self) -> Array:
-        """[w = 0]: C_H(x, x') = [x = x'] - [x = 1] [x' = 1], and the class mean is [x = (1, ..., 1)]."""
-        table = np.zeros(self.dim + 1)
-        table[0] = 1.0
-        return table
 
 
 class SparseParities(CubeParities):
@@ -194,27 +231,6 @@ class SparseParities(CubeParities):
 
     def __repr__(self) -> str:
         return f"SparseParities(dim={self.dim}, degree={self.degree})"
-
-    @property
-    def description(self) -> str:
-        """The class in words."""
-        count = f" = {self.size:,}" if self.size < 10**12 else ""
-        return f"the C({self.dim}, {self.degree}){count} parities of degree {self.degree}"
-
-    def null_functions(self, x: npt.ArrayLike) -> Array:
-        """Return parities of degree 0 and 1, those that are not members, and the class mean, shape (n, q)."""
-        signs = self._signs(x)
-        found = [self.mean(signs)[:, None]]
-        if self.degree != 1:
-            found.insert(0, signs)
-        if self.degree != 0:
-            found.insert(0, np.ones((signs.shape[0], 1)))
-        return np.concatenate(found, axis=1)
-
-    @cached_property
-    def mean_by_weight(self) -> Array:
-        """phi_k(w), the normalised Krawtchouk polynomial."""
-        return normalised_krawtchouk(self.dim, self.degree)
 
 
 def normalised_krawtchouk(dim: int, degree: int) -> Array:
