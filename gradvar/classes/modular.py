@@ -8,9 +8,9 @@ from typing import SupportsIndex
 import numpy as np
 
 from ..core.arguments import Array
-from ..core.errors import NonFiniteError, ShapeError
+from ..core.errors import NonFiniteError
 from .formulas.cyclic_orbits import CyclicOrbit, check_size
-from .formulas.waves import as_wave
+from .formulas.waves import as_wave, wave_values
 from .inputs.cyclic import CyclicGroup
 
 
@@ -136,13 +136,11 @@ class DiscreteLog(CyclicOrbit):
 def _values(wave: str | Callable[[Array], Array], p: int) -> Array:
     """psi(j/p) for j = 0..p-1."""
     phases = np.arange(p) / p
-    if isinstance(wave, str) or not callable(wave):
+    if not callable(wave):
         named = as_wave(wave)
         values = named(phases)
         return values if named.labels == "signs" else _standardised(values)
-    values = np.array(wave(phases), dtype=np.float64)
-    if values.shape != (p,):
-        raise ShapeError(f"`wave` must return shape ({p},) for phases of that shape, got {values.shape}")
+    values = wave_values(wave, phases)
     if not np.isfinite(values).all():
         j = int(np.argmin(np.isfinite(values)))
         raise NonFiniteError(f"`wave` must be finite, got {values[j]} at the phase {j}/{p}")

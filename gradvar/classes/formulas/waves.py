@@ -63,7 +63,7 @@ class Wave:
     @cached_property
     def constant(self) -> float:
         """a_0."""
-        return 0.0 if self.name in _KNOWN else float(self._spectrum[0].real)
+        return 0.0 if self.name in _SERIES else float(self._spectrum[0].real)
 
     @cached_property
     def coefficients(self) -> tuple[Array, Array]:
@@ -72,18 +72,11 @@ class Wave:
         In closed form for the named waves; otherwise from a Fourier transform of 2^15 samples, exact up to rounding
         for a wave whose harmonics end there, up to about 2^-15 of its jumps otherwise.
         """
-        n = np.arange(1, MAX_HARMONICS + 1, dtype=np.float64)
-        zero = np.zeros_like(n)
-        if self.name == "cosine":
-            return (n == 1).astype(np.float64), zero
-        if self.name == "square":
-            sign = np.array([0.0, 1.0, 0.0, -1.0])[np.arange(1, n.size + 1) % 4]
-            return 4 / (math.pi * n) * sign, zero
-        if self.name == "triangle":
-            return 8 / (math.pi * n) ** 2 * (n % 2), zero
-        if self.name == "sawtooth":
-            return zero, -2 / (math.pi * n)
-        spectrum = 2 * self._spectrum[1 : n.size + 1]
+        if self.name in _SERIES:
+            n = np.arange(1, MAX_HARMONICS + 1, dtype=np.float64)
+            cosines, sines, _ = _SERIES[self.name]
+            return cosines(n), sines(n)
+        spectrum = 2 * self._spectrum[1 : MAX_HARMONICS + 1]
         # What is below the rounding of the transform is not there.
         floor = 64 * np.finfo(np.float64).eps * math.sqrt(float(np.mean(self._values**2)))
         real, imaginary = (np.where(np.abs(part) > floor, part, 0.0) for part in (spectrum.real, -spectrum.imag))
@@ -93,15 +86,8 @@ class Wave:
     def tails(self) -> Array:
         """sum_{m > n} (a_m^2 + b_m^2) for n = 0..MAX_HARMONICS."""
         a, b = self.coefficients
-        size = float(MAX_HARMONICS)
-        if self.name == "cosine":
-            rest = 0.0
-        elif self.name == "square":  # sum over odd m > N of (4/(pi m))^2 <= 8/pi^2 / (N - 1)
-            rest = 8 / math.pi**2 / (size - 1)
-        elif self.name == "triangle":  # sum over odd m > N of (8/(pi m)^2)^2 <= 32/(3 pi^4) / (N - 1)^3
-            rest = 32 / (3 * math.pi**4) / (size - 1) ** 3
-        elif self.name == "sawtooth":
-            rest = 4 / math.pi**2 / size
+        if self.name in _SERIES:
+            rest = _SERIES[self.name][2]
         else:
             rest = float(np.sum(np.abs(2 * self._spectrum[MAX_HARMONICS + 1 :]) ** 2))
             rest = rest if rest > 1e-28 * float(np.mean(self._values**2)) else 0.0
@@ -131,7 +117,23 @@ class Wave:
         return np.asarray(np.fft.rfft(self._values)[: n.size] * shift / _SAMPLES)
 
 
-_KNOWN = ("cosine", "square", "triangle", "sawtooth")
+_SERIES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array], float]] = {
+    "cosine": (lambda n: (n == 1).astype(np.float64), np.zeros_like, 0.0),
+    # sum over odd m > N of (4/(pi m))^2 <= 8/pi^2 / (N - 1)
+    "square": (
+        lambda n: 4 / (math.pi * n) * np.array([0.0, 1.0, 0.0, -1.0])[n.astype(np.int64) % 4],
+        np.zeros_like,
+        8 / math.pi**2 / (MAX_HARMONICS - 1),
+    ),
+    # sum over odd m > N of (8/(pi m)^2)^2 <= 32/(3 pi^4) / (N - 1)^3
+    "triangle": (
+        lambda n: 8 / (math.pi * n) ** 2 * (n % 2),
+        np.zeros_like,
+        32 / (3 * math.pi**4) / (MAX_HARMONICS - 1.0) ** 3,
+    ),
+    "sawtooth": (np.zeros_like, lambda n: -2 / (math.pi * n), 4 / math.pi**2 / MAX_HARMONICS),
+}
+"""a_n and b_n of the named waves, and a bound on the sum over m > MAX_HARMONICS of a_m^2 + b_m^2."""
 _NAMED = {
     "cosine": Wave("cosine", _cosine),
     "square": Wave("square", _square, labels="signs"),
@@ -151,12 +153,9 @@ def as_wave(wave: str | Callable[[Array], Array]) -> Wave:
         raise TypeError(f"`wave` must be a name or a function u -> psi(u) of period 1, got {wave!r}")
     # Odd multiples of an irrational number: no special points.
     u = np.mod(np.arange(1, 65) * 0.6180339887498949, 1.0)
-    given = [np.asarray(wave(u + shift), dtype=np.float64) for shift in (0.0, 1.0, -2.0)]
-    for values in given:
-        if values.shape != u.shape:
-            raise ShapeError(f"`wave` must return shape {u.shape} for phases of that shape, got {values.shape}")
-        if not np.isfinite(values).all():
-            raise NonFiniteError("`wave` must be finite")
+    given = [wave_values(wave, u + shift) for shift in (0.0, 1.0, -2.0)]
+    if not np.isfinite(given).all():
+        raise NonFiniteError("`wave` must be finite")
     size = float(np.abs(given[0]).max())
     for values in given[1:]:
         # Phases move by an ulp of 3 when shifted; a phase at a jump may fall on its other side.
@@ -167,3 +166,11 @@ def as_wave(wave: str | Callable[[Array], Array]) -> Wave:
                 f"but {values[worst]:.6g} at a phase that differs by an integer"
             )
     return Wave(getattr(wave, "__name__", repr(wave)) + "()", wave)
+
+
+def wave_values(wave: Callable[[Array], Array], phases: Array) -> Array:
+    """Return a user's psi(u), made sure to be one number for each of these phases."""
+    values = np.array(wave(phases), dtype=np.float64)
+    if values.shape != phases.shape:
+        raise ShapeError(f"`wave` must return shape {phases.shape} for phases of that shape, got {values.shape}")
+    return values
