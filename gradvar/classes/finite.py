@@ -116,7 +116,7 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return the values of members (indices, shape (m,)) at inputs x among the points, shape (m, n)."""
-        rows, columns = self._rows(members), self._columns(x)
+        rows, columns = self._checked(members), self._columns(x)
         return self._stored.values[rows[:, None], columns].astype(np.float64)
 
     def mean(self, x: npt.ArrayLike) -> Array:
@@ -151,13 +151,10 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
 
     def _table(self, members: npt.NDArray[np.generic]) -> Table:
         """The rows of these members, as they are numbered: two points may be equal."""
-        return StoredTable(self._stored.values[self._rows(members)], self.inputs)
+        return StoredTable(self._stored.values[self._checked(members)], self.inputs)
 
-    def _checked(self, rows: npt.NDArray[np.generic]) -> Numbers:
-        return self._rows(rows)
-
-    def _rows(self, members: npt.ArrayLike) -> Numbers:
-        return number_rows(members, "indices", 0, self.size - 1)
+    def _checked(self, rows: npt.ArrayLike) -> Numbers:
+        return number_rows(rows, "indices", 0, self.size - 1)
 
     def _columns(self, x: npt.ArrayLike) -> npt.NDArray[np.intp]:
         array = inputs_of(x, self.inputs.dim, repr(self)) + 0.0

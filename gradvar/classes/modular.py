@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import SupportsIndex
 
 import numpy as np
 
 from ..core.arguments import Array
 from ..core.errors import NonFiniteError
-from .formulas.cyclic_orbits import CyclicOrbit, check_size
+from .formulas.cyclic_orbits import CyclicOrbit
 from .formulas.waves import as_wave, wave_values
 from .inputs.cyclic import CyclicGroup
 
@@ -58,10 +59,8 @@ class ModularMultiples(CyclicOrbit):
         units: bool = True,
         encoding: str = "bits",
     ) -> None:
-        inputs = CyclicGroup(p, units, encoding)
-        check_size(inputs.p)
         self.wave = wave
-        super().__init__(inputs, _values(wave, inputs.p), inverse=False)
+        super().__init__(CyclicGroup(p, units, encoding), partial(_values, wave), inverse=False)
 
     def __repr__(self) -> str:
         wave = "" if self.wave == "cosine" else f", wave={self._wave_name}"
@@ -115,9 +114,7 @@ class DiscreteLog(CyclicOrbit):
     """
 
     def __init__(self, p: SupportsIndex, encoding: str = "bits") -> None:
-        inputs = CyclicGroup(p, encoding=encoding)
-        check_size(inputs.p)
-        super().__init__(inputs, np.where(np.arange(inputs.p) % 2 == 1, -1.0, 1.0), inverse=True)
+        super().__init__(CyclicGroup(p, encoding=encoding), _signs_of_parity, inverse=True)
 
     def __repr__(self) -> str:
         encoding = "" if self.inputs.encoding == "bits" else f", encoding={self.inputs.encoding!r}"
@@ -131,6 +128,11 @@ class DiscreteLog(CyclicOrbit):
     def description(self) -> str:
         """The class in words."""
         return f"the {self.size:,} functions (-1)^(a^-1 x mod p), a in Z_p^*, p = {self.p:,}"
+
+
+def _signs_of_parity(p: int) -> Array:
+    """(-1)^j for j = 0..p-1."""
+    return np.where(np.arange(p) % 2 == 1, -1.0, 1.0)
 
 
 def _values(wave: str | Callable[[Array], Array], p: int) -> Array:

@@ -17,6 +17,7 @@ removes. With 0 among the inputs, where every member has the value u(0), Gram is
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import SupportsIndex
 
@@ -43,22 +44,26 @@ class CyclicOrbit(KnownByGram, TargetClass):
     ----------
     inputs : CyclicGroup
         x uniform on the units or on all residues.
-    values : ndarray, shape (p,)
-        u(0), ..., u(p - 1).
+    values : callable
+        Returns u(0), ..., u(p - 1) for p, shape (p,).
     inverse : bool
         Whether member a multiplies by c = a^-1 instead of c = a.
     """
 
     _described_by_numbers = True
 
-    def __init__(self, inputs: CyclicGroup, values: Array, inverse: bool) -> None:
-        values.setflags(write=False)
-        self.p = inputs.p
+    def __init__(self, inputs: CyclicGroup, values: Callable[[int], Array], inverse: bool) -> None:
+        self.p = p = inputs.p
+        if p > _MOST_POINTS:
+            raise TooLargeError(
+                f"`p` must be at most 2^24 = {_MOST_POINTS:,}: tables of its residues are kept, got {p:,}"
+            )
         self.inputs: CyclicGroup = inputs
-        self.size: int = inputs.p - 1
-        self.values = values
+        self.size: int = p - 1
+        self.values = values(p)
+        self.values.setflags(write=False)
         self.inverse = inverse
-        self.labels = "signs" if (np.abs(values[inputs.first :]) == 1).all() else "real"
+        self.labels = "signs" if (np.abs(self.values[inputs.first :]) == 1).all() else "real"
         self.label_evidence = ("checked", "every value of every target is -1 or +1")
 
     @cached_property
@@ -261,9 +266,3 @@ class OrbitGram(Gram):
 def _look_up(table: Array, logs: Residues, logs2: Residues) -> Array:
     """table[log - log2 mod n] of a symmetric table, shape (m, m2)."""
     return np.asarray(table[np.abs(np.subtract.outer(logs, logs2))])
-
-
-def check_size(p: int) -> None:
-    """Raise `TooLargeError` for a modulus whose tables would not fit."""
-    if p > _MOST_POINTS:
-        raise TooLargeError(f"`p` must be at most 2^24 = {_MOST_POINTS:,}: tables of its residues are kept, got {p:,}")

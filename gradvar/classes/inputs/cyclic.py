@@ -13,7 +13,12 @@ from ...core.primes import prime
 
 Residues = npt.NDArray[np.int64]
 
-_ENCODINGS = ("bits", "integer", "one-hot")
+_ENCODINGS = {
+    "bits": ("{} bits", "as {} bits 0.0 and 1.0, least significant first"),
+    "integer": ("an integer", "as integers"),
+    "one-hot": ("a one-hot vector", "as a single 1.0 among zeros"),
+}
+"""Words for an encoded residue of so many coordinates, and for many."""
 
 
 @dataclass(frozen=True, init=False)
@@ -88,7 +93,7 @@ class CyclicGroup:
     @property
     def description(self) -> str:
         """The distribution in words."""
-        seen = {"bits": f"{self.dim} bits", "integer": "an integer", "one-hot": "a one-hot vector"}[self.encoding]
+        seen = _ENCODINGS[self.encoding][0].format(self.dim)
         return f"x uniform on {self.first}, ..., {self.p - 1:,} modulo the prime {self.p:,}, as {seen}"
 
     def encode(self, residues: npt.ArrayLike) -> Array:
@@ -126,17 +131,9 @@ class CyclicGroup:
         if not encoded.all():
             row = int(np.argmin(encoded))
             given = np.array2string(array[row], threshold=16, precision=4)
-            raise ValueError(f"`x` must hold residues {self._accepted}, got {given} in row {row}")
+            accepted = f"from {self.first} to {self.p - 1} {_ENCODINGS[self.encoding][1].format(self.dim)}"
+            raise ValueError(f"`x` must hold residues {accepted}, got {given} in row {row}")
         return numbers.astype(np.int64)
-
-    @property
-    def _accepted(self) -> str:
-        coding = {
-            "bits": f"as {self.dim} bits 0.0 and 1.0, least significant first",
-            "integer": "as integers",
-            "one-hot": "as a single 1.0 among zeros",
-        }[self.encoding]
-        return f"from {self.first} to {self.p - 1} {coding}"
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent inputs, shape (n, dim)."""
