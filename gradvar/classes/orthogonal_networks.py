@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..core.arguments import Array, inputs_of, integer
 from ..core.errors import NotApplicableError
-from .formulas.sine_products import HALVES, SLOPES, Half, mean_square, separate
+from .formulas.sine_products import HALVES, LINEAR, mean_square, separate
 from .inputs import Gaussian
 from .members.coordinate_sets import SetTargets
 from .members.target_class import Restriction
@@ -84,21 +84,18 @@ class OrthogonalNetworks(SetTargets):
         self.inputs = Gaussian(self.dim)
         half = HALVES.get(activation)
         if half is None or half.odd != bool(self.degree % 2):
-            if self.degree != 1 or activation not in SLOPES:
+            if self.degree != 1 or activation not in LINEAR:
                 accepted = (
-                    "1" if half is None else "odd" if half.odd else "even, or 1" if activation in SLOPES else "even"
+                    "1" if half is None else "odd" if half.odd else "even, or 1" if activation in LINEAR else "even"
                 )
                 raise ValueError(
                     f"`degree` must be {accepted} for the activation {activation!r}, got {self.degree}: its "
                     "alternating sums over another number of signs are zero, so that there are no such targets"
                 )
-            # f_S = x_i whatever the slope.
-            half = Half(True, lambda z: z, None)
-            self._linear = True
-        else:
-            self._linear = False
+            half = None
         self._half = half
-        self._mean_square = 1.0 if self._linear else mean_square(half, self.degree)
+        """None for a linear one: f_S = x_i whatever the slope."""
+        self._mean_square = 1.0 if half is None else mean_square(half, self.degree)
 
     def __reduce__(self) -> tuple[type[OrthogonalNetworks], tuple[object, ...]]:
         return OrthogonalNetworks, self._key
@@ -218,8 +215,7 @@ class OrthogonalNetworks(SetTargets):
     @cached_property
     def _separated(self) -> tuple[Array, Array] | None:
         """Frequencies t_r/sqrt k and coefficients c_r of f_S, where few carry it."""
-        found = None if self._linear else separate(self._half, self.degree)
-        if found is None:
+        if self._half is None or (found := separate(self._half, self.degree)) is None:
             return None
         # Even halves with a density are minus its cosine transform.
         sign = self._sign * (-1.0 if self._half.density is not None and not self._half.odd else 1.0)
@@ -240,7 +236,7 @@ class OrthogonalNetworks(SetTargets):
     def _sums(self, z: Array) -> Array:
         """f_S at the coordinates x_S, shape (m, k, n) -> (m, n)."""
         k = self.degree
-        if self._linear:
+        if self._half is None:
             return z[:, 0]
         scale = 1 / math.sqrt(self._mean_square)
         if self._half.density is None:

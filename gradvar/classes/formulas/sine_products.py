@@ -73,8 +73,8 @@ HALVES = {
 }
 """Activation -> the half that is not linear."""
 
-SLOPES = {"relu": 0.5, "gelu": 0.5, "softplus": 0.5, "identity": 1.0}
-"""Activations whose odd half is linear, with its slope."""
+LINEAR = {"relu", "gelu", "softplus", "identity"}
+"""Activations whose odd half is linear."""
 
 
 def mean_square(half: Half, k: int) -> float:
