@@ -173,9 +173,9 @@ class BiasedParities(SetsOnCube):
 
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean E_h h(x), shape (n,). Exact up to rounding, as `covariance`."""
-        array = self._signs(x)
         if self._are_signs:
-            return super().mean(array)
+            return super().mean(x)
+        array = self._signs(x)
         counts, index = np.unique(np.count_nonzero(array < 0, axis=1), return_inverse=True)
         if self.degree is None:
             means = self._mean_of_all(counts)
@@ -197,9 +197,9 @@ class BiasedParities(SetsOnCube):
         been rounded. Overflows only at points whose probabilities add up to less than 2^-1000. Costs n n2 dim / 64,
         and degree^2 log2(dim) / 4 for each triple of counts that occurs.
         """
-        a, b = self._signs(x), self._signs(x2)
         if self._are_signs:
-            return super().covariance(a, b)
+            return super().covariance(x, x2)
+        a, b = self._signs(x), self._signs(x2)
         if self.size == 1:
             return np.zeros((len(a), len(b)))
         covariance = self._second_moment(a, b)
