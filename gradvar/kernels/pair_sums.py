@@ -8,12 +8,11 @@ from .hamming import distances_from
 from .jit import compiled
 
 Matrix = NDArray[np.float64]
-Factor = NDArray[np.floating]
 
 
 @compiled
-def multiply_into(total: Matrix, left: Factor, right: Factor) -> None:
-    """Add the entrywise product of two matrices, float64 or float32, to a third, in place."""
+def multiply_into(total: Matrix, left: Matrix, right: Matrix) -> None:
+    """Add the entrywise product of two matrices to a third, in place."""
     for i in range(total.shape[0]):
         for j in range(total.shape[1]):
             total[i, j] += left[i, j] * right[i, j]
@@ -37,8 +36,8 @@ def pair_sums(kernel: Matrix, covariance: Matrix) -> tuple[Matrix, Matrix, Matri
 
 
 def pair_sums_on_the_cube(
-    kernel: Factor,
-    deltas: Factor,
+    kernel: Matrix,
+    deltas: Matrix,
     width: int,
     words: Words,
     words2: Words,
@@ -52,7 +51,7 @@ def pair_sums_on_the_cube(
 
     Parameters
     ----------
-    kernel, deltas : arrays, float64 or float32, shape (n, n2)
+    kernel, deltas : float64 arrays, shape (n, n2)
         Both stay as they are.
     width : int
         The inner product of a point with itself, with as many ones as follow it.
@@ -95,8 +94,8 @@ _W = 512
 
 @compiled
 def _pair_sums_on_the_cube(
-    kernel: Factor,
-    deltas: Factor,
+    kernel: Matrix,
+    deltas: Matrix,
     width: float,
     words: Words,
     words2: Words,
@@ -142,7 +141,7 @@ def _centre(row: NDArray[np.float64], mean: float, mean2: NDArray[np.float64], s
 
 
 @compiled
-def _multiply(row: NDArray[np.float64], kernel: Factor, deltas: Factor, width: float, distance: Words) -> None:
+def _multiply(row: NDArray[np.float64], kernel: Matrix, deltas: Matrix, width: float, distance: Words) -> None:
     """Turn a row of covariances into h."""
     for j in range(distance.size):
         # h = C_H <s, s'>, where <x, x'> = width - 2 dist(x, x') with the ones that follow the points

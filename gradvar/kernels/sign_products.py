@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from .bits import Words
 from .jit import compiled
 
-Real = NDArray[np.floating]
+Real = NDArray[np.float64]
 
 _WIDTH = 64
 """Columns at a time: four tables of their sums fit into a core's cache."""
@@ -17,16 +17,16 @@ def add_sign_products(total: Real, labels: Words, points: Words, wide: Real) -> 
 
     Parameters
     ----------
-    total : float64 or float32 array, shape (m, r, s)
+    total : float64 array, shape (m, r, s)
         What is added to, in place.
     labels, points : uint64 arrays, shapes (q, m), (q, r)
         The signs packed into bits along n, 1 for -1, by `bits.pack`.
-    wide : array, shape (n, s), n <= 64 q
-        In the precision of `total`, in which the sums are taken.
+    wide : float64 array, shape (n, s), n <= 64 q
+        The real numbers.
 
     Costs m r s/8 additions and 32 s for the tables, for each n. Releases the GIL.
     """
-    rows = np.zeros((64 * labels.shape[0], wide.shape[1]), wide.dtype)
+    rows = np.zeros((64 * labels.shape[0], wide.shape[1]))
     rows[: wide.shape[0]] = wide
     _add_sign_products(total, np.ascontiguousarray(labels), np.ascontiguousarray(points), rows)
 
@@ -34,7 +34,7 @@ def add_sign_products(total: Real, labels: Words, points: Words, wide: Real) -> 
 @compiled
 def _add_sign_products(total: Real, labels: Words, points: Words, wide: Real) -> None:
     byte, bits = np.uint64(0xFF), (np.uint64(8), np.uint64(16), np.uint64(24))
-    tables = np.empty((4, 256, min(_WIDTH, wide.shape[1])), wide.dtype)
+    tables = np.empty((4, 256, min(_WIDTH, wide.shape[1])))
     first, second, third, fourth = tables
     for word in range(labels.shape[0]):
         for half in range(2):
@@ -57,7 +57,7 @@ def _add_sign_products(total: Real, labels: Words, points: Words, wide: Real) ->
 def _tabulate(table: Real, rows: Real) -> None:
     """Write the sums of eight rows with the signs of each byte, the first row's in its highest bit."""
     width = rows.shape[1]
-    halves = np.empty((2, 16, width), rows.dtype)
+    halves = np.empty((2, 16, width))
     for part in range(2):
         sums, four = halves[part], rows[4 * part : 4 * part + 4]
         for j in range(width):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import NamedTuple, TypeAlias
 
@@ -37,25 +37,16 @@ for an orthonormal class, the mean of c^2 over the pairs is below this share of 
 c = C_H: then the pairs that matter are too rare to have been met."""
 
 
-class ThirdMoments(NamedTuple):
-    """Sums of h_ij h_jk h_ki and of h_ij^3 over the pairs within a tile."""
-
-    triangles: float
-    cubes: float
-
-
 class TileSums(NamedTuple):
-    """Sums of the values h of a pair of tiles: over each row, each column, and of h^2, h^4 and c^2.
+    """Sums of the values h of a pair of tiles over rows and columns, and ||g||^2, ||s||^2 at the inputs of the second.
 
-    A tile paired with itself has ||g||^2 and ||s||^2 at each input as well, and its third moments if it is one of the
-    first.
+    The moments are sums of h^2, h^4 and c^2; and of h_ij h_jk h_ki and h_ij^3 within one of the first tiles, else 0.
     """
 
     rows: Array
     columns: Array
     moments: Array
-    norms: Array | None = None
-    third: ThirdMoments | None = None
+    norms: Array
 
 
 class Tiles(CachedPerProcess):
@@ -108,34 +99,25 @@ class Tiles(CachedPerProcess):
 
     def __call__(self, pair: Pair) -> TileSums:
         """Return the sums over a pair of tiles."""
-        i, j, size = pair
-        second = self._second((j, size))
-        if i != j:
-            rows, columns, moments = self._sums(self._tile((i, self.rows)), second)
-            # A pair in two different tiles counts twice, as (i, j) and (j, i).
-            return TileSums(rows, columns, 2 * moments)
-        if j * self.rows >= _STUDIED:
-            return TileSums(*self._sums(second, second), second.norms)
-        return self._with_third_moments(second)
-
-    def _sums(self, first: SignalTile, second: SignalTile) -> tuple[Array, Array, Array]:
         from ...kernels.pair_sums import pair_sums, pair_sums_on_the_cube
 
-        table = self.kernel.by_distance
-        if table is not None and first.has_points and second.has_points:
+        i, j, size = pair
+        second = self._second((j, size))
+        first = self._tile((i, self.rows)) if i != j else second
+        table, third, studied = self.kernel.by_distance, np.zeros(2), i == j and j * self.rows < _STUDIED
+        if table is not None and first.has_points and second.has_points and not studied:
             width, centred = first.factors[0][0].shape[1], self.problem.moment is Moment.VARIANCE
             products = first.without_points(second)
-            return pair_sums_on_the_cube(*products, width, first.words, second.words, table, first is second, centred)
-        return pair_sums(first.inner_products(second), self._class_factor(first, second))
-
-    def _with_third_moments(self, tile: SignalTile) -> TileSums:
-        from ...kernels.pair_sums import pair_sums
-
-        h = tile.inner_products(tile)
-        sums = pair_sums(h, self._class_factor(tile, tile))
-        # h is symmetric, and a product with its own transpose takes half the operations.
-        third = ThirdMoments(float(np.vdot(h @ h.T, h)), float(np.vdot(h, h * h)))
-        return TileSums(*sums, tile.norms, third)
+            sums = pair_sums_on_the_cube(*products, width, first.words, second.words, table, i == j, centred)
+        else:
+            h = first.inner_products(second)
+            sums = pair_sums(h, self._class_factor(first, second))
+            if studied:
+                # sum h_ij h_jk h_ki and sum h_ij^3; h is symmetric: h times its own transpose takes half the operations
+                third = np.array([np.vdot(h @ h.T, h), np.vdot(h, h * h)])
+        rows, columns, moments = sums
+        # A pair in two different tiles counts twice, as (i, j) and (j, i).
+        return TileSums(rows, columns, np.concatenate([moments if i == j else 2 * moments, third]), second.norms)
 
     def _class_factor(self, first: SignalTile, second: SignalTile) -> Array:
         """c at the pairs, and 0 at those of an input with itself."""
@@ -190,34 +172,28 @@ class PairSums:
         self.row_sums = np.zeros(0)
         self._moments: list[Array] = []
         self._norms: list[Array] = []
-        self._third: list[ThirdMoments] = []
 
     def extend(self, n: int, report: Callable[[int], object]) -> None:
         """Add tiles until there are n samples, and report each column. Earlier sizes must be multiples of the tile."""
-        pairs = list(self._pairs(n))
+        pairs = self._pairs(n)
         if not pairs:
             return
-        columns: dict[int, dict[int, TileSums]] = {}
+        done: dict[tuple[int, int], TileSums] = {}
         with closing(ordered_map(self.tiles, pairs, self.settings.executor)) as results:
             for (i, j, _), sums in zip(pairs, results, strict=True):
-                column = columns.setdefault(j, {})
-                column[i] = sums
-                if len(column) == j + 1:
-                    self._add_column([column[row] for row in range(j + 1)])
-                    del columns[j]
+                done[i, j] = sums
+                if i == max(j - 1, 0):  # the last of its column
+                    self._add_column([done.pop((row, j)) for row in range(j + 1)])
                     report(j + 1)
 
-    def _pairs(self, n: int) -> Iterator[Pair]:
+    def _pairs(self, n: int) -> list[Pair]:
         """The pairs of tiles with a second one that is new, by columns j; but (j, j) comes before column j - 1.
 
         So one worker makes the tile of the next column while the others pair those that are made.
         """
-        first, last = self.n // self.rows, math.ceil(n / self.rows)
-        for j in range(first, last + 1):
-            if j < last:
-                yield j, j, min(self.rows, n - j * self.rows)
-            if j > first:
-                yield from ((i, j - 1, min(self.rows, n - (j - 1) * self.rows)) for i in range(j - 1))
+        columns = range(self.n // self.rows, math.ceil(n / self.rows))
+        pairs = [(i, j, min(self.rows, n - j * self.rows)) for j in columns for i in range(j + 1)]
+        return sorted(pairs, key=lambda pair: pair[1] - 1.5 * (pair[0] == pair[1]))
 
     def _add_column(self, parts: list[TileSums]) -> None:
         """Add the pairs of all tiles with the next one, which comes last: with itself."""
@@ -228,10 +204,7 @@ class PairSums:
             if part is not own:
                 row_sums[self.n :] += part.columns
             self._moments.append(part.moments)
-        assert own.norms is not None
         self._norms.append(own.norms)
-        if own.third is not None:
-            self._third.append(own.third)
         self.n, self.row_sums = row_sums.size, row_sums
 
     @property
@@ -239,22 +212,19 @@ class PairSums:
         """||g||^2 and ||s||^2 at the samples, shape (n, 2)."""
         return np.concatenate(self._norms)
 
-    def _tuples(self, k: int) -> int:
-        """The number of ordered k-tuples of different samples within one of the tiles with third moments."""
-        return sum(math.perm(len(norms), k) for norms in self._norms[: len(self._third)])
-
     def statistic(self) -> PairStatistic:
         """Return U, its zetas, and whether an interval can be drawn from them."""
-        squares, fourths, class_squares = (math.fsum(moment) for moment in zip(*self._moments, strict=True))
+        sums = (math.fsum(moment) for moment in zip(*self._moments, strict=True))
+        squares, fourths, class_squares, triangles, cubes = sums
         if not math.isfinite(math.fsum(self.row_sums) + fourths):
             raise NonFiniteError("the products of class covariance and tangent kernel overflow; rescale both")
         pairs = self.n * (self.n - 1)
-        triangles, cubes = (math.fsum(values) for values in zip(*self._third, strict=True))
-        triples = self._tuples(3)
+        studied = [len(norms) for norms in self._norms[: math.ceil(_STUDIED / self.rows)]]
+        doubles, triples = (sum(math.perm(size, k) for size in studied) for k in (2, 3))
         # (sum h^2)^2 / sum h^4 over pairs i < j
         effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
         third = triangles / triples if triples else 0.0
-        u = moments(self.row_sums, squares, third, cubes / self._tuples(2), effective)
+        u = moments(self.row_sums, squares, third, cubes / doubles, effective)
         met = class_squares / pairs >= _SEEN * self.tiles.kernel.mean_square
         resolved = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS and met
         typical = math.sqrt(class_squares / pairs) * float(self.norms[:, 1].mean())
