@@ -148,19 +148,28 @@ def layer(inputs: Array, weights: Array, bias: Array | None, activation: str) ->
     if bias is not None:
         z += bias
     if activation in KINKED:
-        settle(z, rounding(inputs, weights, bias, weights.shape[1]))
+        count = weights.shape[1]
+        # most batches have nothing near the kink, by the largest of all bounds
+        norms, of_rows = (_norms(a).max(initial=0.0) for a in (inputs, weights))
+        if (np.abs(z) <= _bound(norms, of_rows, bias, count).max(initial=0.0)).any():
+            settle(z, rounding(inputs, weights, bias, count))
     return ACTIVATIONS[activation](z)
 
 
 def rounding(inputs: Array, weights: Array, bias: Array | None, count: int) -> Array:
     """Return a bound on the rounding of sum_j W_ij a_j + b_i where `count` products are summed, shape (..., q)."""
+    return _bound(_norms(inputs)[..., None], _norms(weights), bias, count)
+
+
+def _bound(norms: Array | float, of_rows: Array | float, bias: Array | None, count: int) -> Array:
     # (count + 2) eps (|a| |W_i| + |b_i|), and |a| |W_i| >= sum_j |W_ij a_j| by Cauchy and Schwarz
     scale = (count + 2) * float(np.finfo(np.float64).eps)
-    norms, of_rows = (np.sqrt(np.einsum("...j,...j->...", a, a)) for a in (inputs, weights))
-    size = (scale * norms)[..., None] * of_rows
-    if bias is not None:
-        size += scale * np.abs(bias)
-    return np.asarray(size)
+    size = np.asarray(scale * norms * of_rows)
+    return size if bias is None else size + scale * np.abs(bias)
+
+
+def _norms(rows: Array) -> Array:
+    return np.asarray(np.sqrt(np.einsum("...j,...j->...", rows, rows)))
 
 
 def layers_and_biases(
