@@ -73,7 +73,7 @@ def tanh_network_variance(model: gv.MLP) -> float:
     return float(np.var(coefficients, axis=1).sum())
 
 
-TANH_40 = gv.MLP.random([40, 64, 1], rng=0)
+TANH_40 = gv.MLP.random([40, 16, 1], rng=0)
 
 PROBLEMS = {
     "d40-tanh": (gv.SparseParities(40, 2), TANH_40, "square", 512),
