@@ -1,4 +1,4 @@
-r"""What independent draws add to the error of a sum over them, and how sure that is.
+r"""The variance that independent draws give a sum over them, and how sure that is.
 
 For U = sum_a t_a over n members, or projections, drawn alike, of which each t_a is known as t'_a from one half of the
 inputs and as t''_a from the other, the draws alone give U the variance n E[x y], x = t' - E t', y = t'' - E t'', since
