@@ -14,7 +14,7 @@ import numpy as np
 from ..classes.inputs import Inputs
 from ..core.arguments import Array, Stream, stream
 from ..core.errors import NonFiniteError
-from ..core.numbers import Scaled
+from ..core.numbers import ROUNDING, Scaled
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
 from .pilot import planned_size
@@ -23,9 +23,6 @@ from .tiles import ordered_map
 
 Columns = Callable[[Array], Array]
 
-ROUNDING = 1e-12
-"""Relative error allowed for float64 rounding in a number that is exact otherwise: sums of n terms, networks of
-usual depth and compensated merges stay two orders of magnitude below it."""
 MAX_POINTS = 2**22
 _PILOT = 4096
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..core.arguments import Array
 from ..core.errors import NonFiniteError, NotApplicableError, TooLargeError
-from ..core.numbers import Scaled
-from ..estimation.expectation import ROUNDING, rows_per_tile
+from ..core.numbers import ROUNDING, Scaled
+from ..estimation.expectation import rows_per_tile
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map
 from ..problem import Problem, component_blocks, norms_sq

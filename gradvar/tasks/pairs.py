@@ -30,8 +30,8 @@ import numpy as np
 
 from ..core.arguments import Array, Stream, stream
 from ..core.errors import NotApplicableError, TooLargeError
-from ..core.numbers import format_number
-from ..estimation.expectation import ROUNDING, rows_per_tile, sampled_norms
+from ..core.numbers import ROUNDING, format_number
+from ..estimation.expectation import rows_per_tile, sampled_norms
 from ..estimation.progress import progress
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map, single_threaded_blas

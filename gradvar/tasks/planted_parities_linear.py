@@ -21,8 +21,7 @@ import math
 import numpy as np
 
 from ..core.arguments import Array
-from ..core.numbers import Scaled
-from ..estimation.expectation import ROUNDING
+from ..core.numbers import ROUNDING, Scaled
 from ..estimation.settings import Settings
 from ..losses import AffineLoss
 from ..methods.closed_form.theorem import Theorem

@@ -20,8 +20,8 @@ import numpy as np
 
 from ...classes import Parities
 from ...core.arguments import Array
-from ...core.numbers import Scaled
-from ...estimation.expectation import MAX_POINTS, ROUNDING, expectation
+from ...core.numbers import ROUNDING, Scaled
+from ...estimation.expectation import MAX_POINTS, expectation
 from ...estimation.settings import MAX_SAMPLES, Settings
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate

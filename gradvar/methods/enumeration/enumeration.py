@@ -22,8 +22,7 @@ from ...classes.gram.derived import ProjectsByTable, known_gram, projection
 from ...classes.parities import CubeParities, Parities
 from ...core.arguments import Array, integer
 from ...core.errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
-from ...core.numbers import Scaled
-from ...estimation.expectation import ROUNDING
+from ...core.numbers import ROUNDING, Scaled
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...problem import Factors, Moment, Problem, component_blocks, norms_sq

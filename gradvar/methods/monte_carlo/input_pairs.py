@@ -21,8 +21,8 @@ import numpy as np
 
 from ...core.arguments import Stream
 from ...core.errors import NotApplicableError
-from ...core.numbers import format_number
-from ...estimation.expectation import ROUNDING, sampled_norms
+from ...core.numbers import ROUNDING, format_number
+from ...estimation.expectation import sampled_norms
 from ...estimation.pilot import planned_size
 from ...estimation.progress import Progress, progress
 from ...estimation.settings import Settings
