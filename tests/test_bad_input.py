@@ -71,7 +71,7 @@ def model_with(predict=lambda x: x[:, 0], gradient=lambda x: x, n_parameters=4):
         (
             lambda: gv.MLP([[[1.0]]], biases=[[1.0, 2.0]]),
             gv.ShapeError,
-            r"`biases\[0\]` must have shape \(1,\), got \(2,\)",
+            r"`biases\[0\]` must have shape \(1,\), for weights of shape \(1, 1\), got \(2,\)",
         ),
         (
             lambda: gv.MLP([[[1.0]]], activation="swish"),

@@ -23,34 +23,14 @@ def _relu(z: Array) -> tuple[Array, Array]:
     return z * step, step
 
 
-def _erf(z: Array) -> tuple[Array, Array]:
-    return special.erf(z), (2 / math.sqrt(math.pi)) * np.exp(-z * z)
-
-
 def _sigmoid(z: Array) -> tuple[Array, Array]:
     value = special.expit(z)
     return value, value * special.expit(-z)
 
 
-def _sin(z: Array) -> tuple[Array, Array]:
-    return np.sin(z), np.cos(z)
-
-
-def _cos(z: Array) -> tuple[Array, Array]:
-    return np.cos(z), -np.sin(z)
-
-
 def _gelu(z: Array) -> tuple[Array, Array]:
     cumulative = special.ndtr(z)
     return z * cumulative, cumulative + z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-
-
-def _softplus(z: Array) -> tuple[Array, Array]:
-    return np.logaddexp(0.0, z), special.expit(z)
-
-
-def _identity(z: Array) -> tuple[Array, Array]:
-    return z, np.ones_like(z)
 
 
 KINKED = frozenset({"relu"})
@@ -68,12 +48,12 @@ def settle(z: Array, slack: Array | float) -> None:
 ACTIVATIONS: dict[str, ValueAndDerivative] = {
     "tanh": _tanh,
     "relu": _relu,  # derivative 0 at 0
-    "erf": _erf,
+    "erf": lambda z: (special.erf(z), (2 / math.sqrt(math.pi)) * np.exp(-z * z)),
     "sigmoid": _sigmoid,
-    "sin": _sin,
-    "cos": _cos,
+    "sin": lambda z: (np.sin(z), np.cos(z)),
+    "cos": lambda z: (np.cos(z), -np.sin(z)),
     "gelu": _gelu,  # z Phi(z), the exact form
-    "softplus": _softplus,
-    "identity": _identity,
+    "softplus": lambda z: (np.logaddexp(0.0, z), special.expit(z)),
+    "identity": lambda z: (z, np.ones_like(z)),
 }
 """Name -> function that returns the value and the derivative at z."""

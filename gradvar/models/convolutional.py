@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..core.arguments import Array, SeedLike, integer, real_array, sequence
+from ..core.arguments import Array, SeedLike, integer, sequence
 from ..core.errors import ShapeError
 from .gradients import Block, LayerGradient
-from .network import Backward, WithReadout, activation_name, array_of_shape, gaussian, layer, layers_and_biases
+from .network import Backward, WithReadout, activation_name, gaussian, layer, layers_and_biases
 
 
 class Convolutional(WithReadout):
@@ -73,15 +73,19 @@ class Convolutional(WithReadout):
     ) -> None:
         self.activation = activation_name(activation)
         self.dim = integer("dim", dim, 1)
-        accepted = "(channels out, channels in, width)"
-        said = f"a sequence of arrays of shape {accepted}, one for each layer"
-        layers, given = layers_and_biases("kernels", kernels, said, "one layer", biases)
-        self.kernels = tuple(real_array(f"kernels[{i}]", k, 3, accepted) for i, k in enumerate(layers))
-        self._check_shapes()
-        self.biases = tuple(
-            None if b is None else array_of_shape(f"biases[{i}]", b, k.shape[:1], f"for kernels of shape {k.shape}")
-            for i, (b, k) in enumerate(zip(given, self.kernels, strict=True))
-        )
+        axes = ("channels out", "channels in", "width")
+        self.kernels, self.biases = layers_and_biases("kernels", kernels, biases, axes)
+        if self.kernels[0].shape[1] != 1:
+            shape = self.kernels[0].shape
+            raise ShapeError(f"`kernels[0]` must have shape (channels out, 1, width): x is one channel, got {shape}")
+        positions = self.dim
+        for i, kernel in enumerate(self.kernels):
+            if kernel.shape[2] > positions:
+                raise ShapeError(
+                    f"`kernels[{i}]` must not be wider than its input of {positions} positions (dim = {self.dim}), "
+                    f"got width {kernel.shape[2]}"
+                )
+            positions -= kernel.shape[2] - 1
         channels: int = self.kernels[-1].shape[0]
         self._set_output(output_weights, output_bias, channels, f"for {channels} channels")
         self._freeze()
@@ -163,22 +167,6 @@ class Convolutional(WithReadout):
             return blocks[::-1]
 
         return self._output(values.mean(axis=1), back)
-
-    def _check_shapes(self) -> None:
-        channels, positions = 1, self.dim
-        for i, kernel in enumerate(self.kernels):
-            name = f"kernels[{i}]"
-            if kernel.size == 0 or kernel.shape[1] != channels:
-                raise ShapeError(
-                    f"`{name}` must have shape (channels out, {channels}, width), after a layer of {channels} "
-                    f"channels, got {kernel.shape}"
-                )
-            if kernel.shape[2] > positions:
-                raise ShapeError(
-                    f"`{name}` must not be wider than its input of {positions} positions (dim = {self.dim}), "
-                    f"got width {kernel.shape[2]}"
-                )
-            channels, positions = kernel.shape[0], positions - kernel.shape[2] + 1
 
 
 def _matrix(kernel: Array) -> Array:

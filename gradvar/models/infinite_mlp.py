@@ -2,14 +2,13 @@ r"""The infinite-width limit of fully connected networks: the neural tangent ker
 
 from __future__ import annotations
 
-import math
 from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.activations import ACTIVATIONS
-from ..core.arguments import Array, inputs_of, integer
+from ..core.arguments import Array, inputs_of, integer, positive
 from ..core.errors import ShapeError
 from ..kernels.power_series import multiply
 from .dual_activations import DUALS
@@ -83,9 +82,7 @@ class InfiniteMLP:
         self.depth = integer("depth", depth, 1)
         self.activation = activation
         self.width = None if width is None else integer("width", width, 1)
-        self.scale = float(scale)
-        if not 0 < self.scale < math.inf:
-            raise ValueError(f"`scale` must be a positive number, got {scale!r}")
+        self.scale = positive("scale", scale)
         self.bias = bool(bias)
         self.dim = None if dim is None else integer("dim", dim, 1)
 

@@ -9,7 +9,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, integer, real_array, sequence
+from ..core.arguments import Array, SeedLike, integer, sequence
 from ..core.errors import ShapeError
 from .gradients import Block, LayerGradient
 from .network import Backward, Network, activation_name, gaussian, layer, layers_and_biases, linear_output
@@ -52,16 +52,11 @@ class MLP(Network):
         activation: str = "tanh",
     ) -> None:
         self.activation = activation_name(activation)
-        accepted = "a sequence of arrays of shape (out, in), one for each layer"
-        layers, given = layers_and_biases("weights", weights, accepted, "one layer", biases)
-        self.weights: tuple[Array, ...] = tuple(
-            real_array(f"weights[{i}]", w, 2, "(out, in)") for i, w in enumerate(layers)
-        )
-        self.biases: tuple[Array | None, ...] = tuple(
-            None if b is None else real_array(f"biases[{i}]", b, 1, "(out,)") for i, b in enumerate(given)
-        )
-        self._check_shapes()
+        self.weights, self.biases = layers_and_biases("weights", weights, biases)
         self.dim: int = self.weights[0].shape[1]
+        last, rows = len(self.weights) - 1, self.weights[-1].shape[0]
+        if rows != 1:
+            raise ShapeError(f"`weights[{last}]` must have shape (1, in): a scalar output, got {rows} rows")
         self._freeze()
 
     @classmethod
@@ -133,20 +128,3 @@ class MLP(Network):
 
     def _row_size(self) -> int:
         return 3 * sum(self.sizes)
-
-    def _check_shapes(self) -> None:
-        fan_in = self.weights[0].shape[1]
-        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if w.size == 0:
-                raise ShapeError(f"`weights[{i}]` must have shape (out, in) with out, in >= 1, got {w.shape}")
-            if w.shape[1] != fan_in:
-                raise ShapeError(
-                    f"`weights[{i}]` must have shape (out, {fan_in}), after a layer of {fan_in} units, got {w.shape}"
-                )
-            if b is not None and b.shape != (w.shape[0],):
-                raise ShapeError(f"`biases[{i}]` must have shape ({w.shape[0]},), got {b.shape}")
-            fan_in = w.shape[0]
-        if fan_in != 1:
-            raise ShapeError(
-                f"`weights[{len(self.weights) - 1}]` must have shape (1, in): a scalar output, got {fan_in} rows"
-            )

@@ -175,20 +175,30 @@ def _norms(rows: Array) -> Array:
 def layers_and_biases(
     name: str,
     weights: Sequence[npt.ArrayLike],
-    accepted: str,
-    least: str,
     biases: Sequence[npt.ArrayLike | None] | None,
-) -> tuple[list[npt.ArrayLike], list[npt.ArrayLike | None]]:
-    """Return the weights of at least one layer, and a bias or None for each."""
-    layers = sequence(name, weights, accepted)
+    axes: tuple[str, ...] = ("out", "in"),
+) -> tuple[tuple[Array, ...], tuple[Array | None, ...]]:
+    """Return the weights of at least one layer, each on top of the one before, and a bias or None for each."""
+    accepted = f"({', '.join(axes)})"
+    layers = sequence(name, weights, f"a sequence of arrays of shape {accepted}, one for each layer")
     if not layers:
-        raise ShapeError(f"`{name}` must hold at least {least}, got none")
-    accepted = "a sequence of arrays of shape (out,) or None, one for each layer"
-    given: Sequence[npt.ArrayLike | None]
-    given = [None] * len(layers) if biases is None else sequence("biases", biases, accepted)
+        raise ShapeError(f"`{name}` must hold at least one layer, of shape {accepted}, got none")
+    given: Sequence[npt.ArrayLike | None] = [None] * len(layers)
+    if biases is not None:
+        given = sequence("biases", biases, "a sequence of arrays of shape (out,) or None, one for each layer")
     if len(given) != len(layers):
         raise ShapeError(f"`biases` must hold one entry for each of the {len(layers)} layers, got {len(given)}")
-    return layers, given
+    arrays = [real_array(f"{name}[{i}]", w, len(axes), accepted) for i, w in enumerate(layers)]
+    for i, array in enumerate(arrays):
+        units = str(arrays[i - 1].shape[0]) if i else axes[1]
+        if array.size == 0 or units not in (axes[1], str(array.shape[1])):
+            shape = ", ".join([axes[0], units, *axes[2:]])
+            after = f" after a layer of {units} units," if i else ""
+            raise ShapeError(f"`{name}[{i}]` must have shape ({shape}), no axis empty,{after} got {array.shape}")
+    return tuple(arrays), tuple(
+        None if b is None else array_of_shape(f"biases[{i}]", b, w.shape[:1], f"for weights of shape {w.shape}")
+        for i, (b, w) in enumerate(zip(given, arrays, strict=True))
+    )
 
 
 def activation_name(activation: str) -> str:

@@ -8,10 +8,10 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, integer, real_array
+from ..core.arguments import Array, SeedLike, integer
 from ..core.errors import ShapeError
 from .gradients import Block, LayerGradient
-from .network import Backward, WithReadout, activation_name, array_of_shape, gaussian, layer, layers_and_biases
+from .network import Backward, WithReadout, activation_name, gaussian, layer, layers_and_biases
 
 
 class ResidualMLP(WithReadout):
@@ -63,22 +63,13 @@ class ResidualMLP(WithReadout):
         activation: str = "tanh",
     ) -> None:
         self.activation = activation_name(activation)
-        accepted = "a sequence of arrays of shapes (m, dim), (m, m), ..., (m, m)"
-        layers, given = layers_and_biases("weights", weights, accepted, "W_0 of shape (m, dim)", biases)
-        first = real_array("weights[0]", layers[0], 2, "(m, dim)")
-        m, self.dim = first.shape
+        self.weights, self.biases = layers_and_biases("weights", weights, biases)
+        m, self.dim = self.weights[0].shape
         self.width: int = m
-        if m == 0 or self.dim == 0:
-            raise ShapeError(f"`weights[0]` must have shape (m, dim) with m, dim >= 1, got {first.shape}")
-        why = f"for {m} units"
-        self.weights = (
-            first,
-            *(array_of_shape(f"weights[{i}]", w, (m, m), why) for i, w in enumerate(layers[1:], start=1)),
-        )
-        self.biases = tuple(
-            None if b is None else array_of_shape(f"biases[{i}]", b, (m,), why) for i, b in enumerate(given)
-        )
-        self._set_output(output_weights, output_bias, m, why)
+        for i, w in enumerate(self.weights):
+            if w.shape[0] != m:
+                raise ShapeError(f"`weights[{i}]` must have shape {(m, m)}, for {m} units, got {w.shape}")
+        self._set_output(output_weights, output_bias, m, f"for {m} units")
         self._freeze()
 
     @classmethod

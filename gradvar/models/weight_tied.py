@@ -6,6 +6,7 @@ from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import block_diag
 
 from ..core.arguments import Array, SeedLike, integer
 from .iteration import IteratedNetwork
@@ -150,12 +151,10 @@ class WeightTied(IteratedNetwork):
         if not isinstance(mlp, MLP) or len(mlp.weights) < 2:
             raise ValueError(f"`mlp` must be an MLP with at least one hidden layer, got {mlp!r}")
         hidden, widths = mlp.weights[:-1], mlp.sizes[1:-1]
-        ends = np.cumsum(widths)
-        m = int(ends[-1])
+        m = sum(widths)
         state_weights, input_weights, output_weights = np.zeros((m, m)), np.zeros((m, mlp.dim)), np.zeros(m)
         input_weights[: widths[0]] = hidden[0]
-        for i in range(1, len(hidden)):
-            state_weights[ends[i - 1] : ends[i], ends[i - 1] - widths[i - 1] : ends[i - 1]] = hidden[i]
+        state_weights[widths[0] :, : m - widths[-1]] = block_diag(*hidden[1:])
         output_weights[m - widths[-1] :] = mlp.weights[-1][0]
         biases = [np.zeros(n) if b is None else b for n, b in zip(widths, mlp.biases, strict=False)]
         last = mlp.biases[-1]
