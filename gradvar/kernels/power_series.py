@@ -1,7 +1,7 @@
 """Power series with coefficients that are not negative: c[m] is the coefficient of t^m, m = 0..n-1.
 
-Every sum here has terms of one sign and is added pairwise, so that each coefficient, however small next to the
-others, keeps its relative accuracy; a product by FFT would not.
+Every sum here has terms of one sign, so that each coefficient, however small next to the others, keeps its relative
+accuracy; a product by FFT would not.
 """
 
 import numpy as np
@@ -10,20 +10,13 @@ from numpy.typing import NDArray
 Series = NDArray[np.float64]
 
 _FEW = 4
-"""Number of terms up to which a factor is multiplied out term by term: a polynomial."""
+"""Number of terms up to which u^2 is taken term by term: a polynomial."""
 
 
 def multiply(a: Series, b: Series) -> Series:
-    """Return the coefficients of a(t) b(t). Costs n^2/2 operations, or n a term of a polynomial a."""
-    n = a.size
-    support = np.flatnonzero(a)
-    if support.size <= _FEW:
-        product = np.zeros(n)
-        for i in support:
-            product[i:] += a[i] * b[: n - i]
-        return product
-    flipped = np.ascontiguousarray(b[::-1])
-    return np.array([(a[: m + 1] * flipped[n - 1 - m :]).sum() for m in range(n)])
+    """Return the coefficients of a(t) b(t). Costs n^2 operations, or n a degree of a polynomial a."""
+    factor = np.trim_zeros(a, "b") if a.any() else a[:1]
+    return np.asarray(np.convolve(factor, b)[: a.size])
 
 
 def integral_of_product(u: Series, b: Series) -> Series:

@@ -92,13 +92,10 @@ class LinearPeriodicTargets(Theorem):
 
     def work(self, problem: Problem) -> float:
         """Return harmonics x angles x nodes, over the units."""
-        hypotheses, model = problem.hypotheses, problem.model
-        assert isinstance(hypotheses, LinearPeriodic)
-        assert isinstance(model, (Cosine, Linear, MLP))
-        sphere = _sphere_of(hypotheses)
+        _, sphere, units = _parts(problem)
         nodes = sum(
             2 * ridge.unit.nodes(sphere.harmonics[0][0] * sphere.radius)[0] if ridge.unit.is_quadrature else 1
-            for ridge in ridges(model)
+            for ridge in units
             if sphere.harmonics
         )
         return 1.0 + float(len(sphere.harmonics) * _ANGLES * _NODE * nodes)
@@ -111,12 +108,10 @@ class LinearPeriodicTargets(Theorem):
         NotApplicableError
             When the error exceeds 1e-6 of the value.
         """
-        hypotheses, model, scale = problem.hypotheses, problem.model, problem.loss.constant
-        assert isinstance(hypotheses, LinearPeriodic)
-        assert isinstance(model, (Cosine, Linear, MLP))
+        hypotheses, sphere, units = _parts(problem)
+        scale = problem.loss.constant
         assert scale is not None
-        method = f"closed-form (linear-periodic, {'cosine' if isinstance(model, Cosine) else 'two-layer'})"
-        sphere, units = _sphere_of(hypotheses), ridges(model)
+        method = f"closed-form (linear-periodic, {'cosine' if isinstance(problem.model, Cosine) else 'two-layer'})"
         with closing(ordered_map(partial(ridge_variance, sphere=sphere), units, settings.executor)) as results:
             found = Scaled.total(results).times(scale**2)
         # Var^(1/2) is off by Var_r^(1/2) at most, r the harmonics that were left out
@@ -135,6 +130,13 @@ class LinearPeriodicTargets(Theorem):
             "angle(v, w)"
         )
         return Estimate.exactly(found, method, guarantee)
+
+
+def _parts(problem: Problem) -> tuple[LinearPeriodic, Sphere, list[Ridge]]:
+    """The class, its sphere of v and the blocks of the gradient, for a problem that is covered."""
+    assert isinstance(problem.hypotheses, LinearPeriodic)
+    assert isinstance(problem.model, (Cosine, Linear, MLP))
+    return problem.hypotheses, _sphere_of(problem.hypotheses), ridges(problem.model)
 
 
 def ridges(model: Cosine | Linear | MLP) -> list[Ridge]:

@@ -101,10 +101,7 @@ class TwoLayerParities(Theorem):
         NotApplicableError
             Where it would take minutes, or too many frequencies.
         """
-        hypotheses, model = problem.hypotheses, problem.model
-        assert isinstance(hypotheses, SparseParities)
-        assert type(model) is MLP
-        hidden = units(model)
+        hypotheses, hidden, _ = _parts(problem)
         others = [unit for unit in hidden if equal_weights.declines(unit, hypotheses.degree)]
         largest = max(others, key=lambda unit: float(unit.weights @ unit.weights) + unit.bias**2, default=None)
         series = 0.0 if largest is None else len(others) * largest.work(hypotheses.degree)
@@ -121,23 +118,29 @@ class TwoLayerParities(Theorem):
 
         Raises NotApplicableError where a kink leaves an error of more than 1e-6.
         """
-        hypotheses, model, scale = problem.hypotheses, problem.model, signal_scale(problem)
-        assert isinstance(hypotheses, SparseParities)
-        assert type(model) is MLP
-        assert scale is not None
-        hidden, degree = units(model), hypotheses.degree
+        hypotheses, hidden, scale = _parts(problem)
+        degree = hypotheses.degree
         parts = _contributions(hidden, degree, problem.moment, False, settings)
         for j, part in _again(parts, hidden, degree, problem.moment, settings):
             parts[j] = part
         total = Scaled.total(part.number for part in parts)
         total = replace(total, error=total.error + len(parts) * EPS * total.mantissa)
-        if model.activation in KINKED:
-            _check_cut(parts, hidden, total, model.activation, hypotheses)
+        if hidden[0].activation in KINKED:
+            _check_cut(parts, hidden, total, hypotheses)
         return Estimate.exactly(
             total.times(scale**2).over(hypotheses.size),
             _METHOD,
             "exact up to the Fourier series of the activation and float64 rounding, both within the interval",
         )
+
+
+def _parts(problem: Problem) -> tuple[SparseParities, list[HiddenUnit], float]:
+    """The class, the hidden units and b of a problem that is covered."""
+    scale = signal_scale(problem)
+    assert isinstance(problem.hypotheses, SparseParities)
+    assert type(problem.model) is MLP
+    assert scale is not None
+    return problem.hypotheses, units(problem.model), scale
 
 
 def signal_scale(problem: Problem) -> float | None:
@@ -206,9 +209,7 @@ def _again(
     return list(zip(worst, _contributions([hidden[j] for j in worst], degree, moment, True, settings), strict=True))
 
 
-def _check_cut(
-    parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, activation: str, hypotheses: SparseParities
-) -> None:
+def _check_cut(parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, hypotheses: SparseParities) -> None:
     """Raise NotApplicableError where the cut series of a kinked activation is off by more than is accepted."""
     cut = math.fsum(
         part.number.error_at(total.exponent)
@@ -221,7 +222,9 @@ def _check_cut(
             if total.mantissa
             else "a variance of 0 open to inputs on the kink"
         )
-        raise NotApplicableError(f"the Fourier series of the {activation} leaves {left} at d = {hypotheses.dim}")
+        raise NotApplicableError(
+            f"the Fourier series of the {hidden[0].activation} leaves {left} at d = {hypotheses.dim}"
+        )
 
 
 def _contribution(degree: int, moment: Moment, doubled: bool, unit: HiddenUnit) -> Contribution:

@@ -149,19 +149,6 @@ def series(activation: str, weights: Array, bias: float, degree: int, kinked_nod
     )
 
 
-def n_frequencies(activation: str, weights: Array, bias: float, degree: int, kinked_nodes: int, most: int) -> int:
-    """Return how many frequencies `series` lists, without the constant and y itself."""
-    if activation == "identity":
-        return 0
-    if activation in ("sin", "cos"):
-        return 1
-    if activation in KINKED:
-        return kinked_nodes
-    norm, total = math.sqrt(math.fsum(weights**2)), math.fsum(np.abs(weights))
-    _, _, period = _period(activation, norm, total, bias, degree)
-    return _count(_TRANSFORMS[activation], period, norm, degree, most)
-
-
 def _period(activation: str, norm: float, total: float, bias: float, degree: int) -> tuple[float, float, float]:
     """How far y may go, how far y + bias, and the half-period P of the series."""
     spread = max((SPREAD if degree <= _HIGH else 40.0) * norm, 4.0)

@@ -135,9 +135,10 @@ class Nodes:
         return np.asarray(np.ldexp(coefficients, (self.exponent(degree) - exponent) // 2))
 
 
-def most_frequencies(count: int) -> tuple[int, int]:
-    """How many frequencies are listed for this many weights where a series does not end, and at most."""
-    return min(KINKED_NODES, max(256, 2**18 // count)), _MAX_SIZE // count
+def listed(activation: str, weights: Array, bias: float, degree: int) -> Series:
+    """Return the series for weights at degrees up to this one, with as many frequencies as memory has room for."""
+    few = min(KINKED_NODES, max(256, 2**18 // weights.size))
+    return series(activation, weights, bias, degree, few, _MAX_SIZE // weights.size)
 
 
 def nodes(activation: str, weights: Array, bias: float, slope: float, degrees: tuple[int, ...]) -> Nodes:
@@ -147,7 +148,7 @@ def nodes(activation: str, weights: Array, bias: float, slope: float, degrees: t
     """
     from ....kernels import polynomials  # compiled code only where it is needed
 
-    wave = series(activation, weights, bias, max(degrees), *most_frequencies(weights.size))
+    wave = listed(activation, weights, bias, max(degrees))
     factors = _factors(weights, wave.frequencies, degrees)
     # a_n at each degree, of sigma and of slope sigma'
     plain = np.stack([wave.at_degree(k) for k in degrees], axis=1)

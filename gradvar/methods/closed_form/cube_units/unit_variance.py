@@ -25,8 +25,7 @@ from ....core.activations import KINKED
 from ....core.arguments import Array
 from ....core.numbers import Scaled, power_of_two
 from ....problem import Moment
-from .fourier import n_frequencies
-from .ridge import EPS, KINKED_KEPT, TAIL_SAFETY, Nodes, most_frequencies, nodes
+from .ridge import EPS, KINKED_KEPT, TAIL_SAFETY, Nodes, listed, nodes
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class HiddenUnit:
         if active.size == 0 or degree - 1 > active.size:
             return 0.0
         top = min(degree + 1, active.size)
-        count = n_frequencies(self.activation, active, self.bias, top, *most_frequencies(active.size)) + 2
+        count = listed(self.activation, active, self.bias, top).frequencies.size
         if self.activation in KINKED:
             count = min(count, KINKED_KEPT)
         return float(0.5 * active.size * count**2 * (3 + min(degree, active.size - degree + 1)))

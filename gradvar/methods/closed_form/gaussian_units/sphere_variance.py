@@ -19,7 +19,7 @@ integrand is not negligible, until the value stands still.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,17 +214,10 @@ def ridge_variance(ridge: Ridge, sphere: Sphere) -> Scaled:
 
 
 def _two_points(ridge: Ridge, sphere: Sphere) -> Scaled:
-    def variance(fineness: float) -> tuple[float, float, float]:
-        """The variance over v and -v, its rounding error and the log of their unit."""
-        p = _profile(ridge, sphere, np.array([40.0]), -math.inf, fineness)  # tanh(40) = 1
-        halves = [(p.constant[0, 0] - p.constant[0, 1]) / 2, (p.along[0, 0] - p.along[0, 1]) / 2]
-        value = math.fsum(float(half) ** 2 for half in halves)
-        lost = float(p.rounding[0])
-        return value, 2 * math.sqrt(value) * lost + lost**2, 2.0 * float(p.scale[0])
-
-    value, error, log_unit = variance(1.0)
-    inner = abs(variance(1.4)[0] - value) if ridge.unit.is_quadrature else 0.0
-    return Scaled(value, error + inner).times_exp(log_unit)
+    """The variance over v and -v, each of weight 1/2."""
+    ends = np.array([40.0])  # tanh(40) = 1
+    value, _ = _integral(_profile(ridge, sphere, ends, -math.inf), 0.5, 0.0)
+    return _refined(ridge, sphere, value, ends, 0.5, 0.0, -math.inf)
 
 
 def _over_sphere(ridge: Ridge, sphere: Sphere) -> Scaled:
@@ -247,15 +240,19 @@ def _over_sphere(ridge: Ridge, sphere: Sphere) -> Scaled:
         value = finer
         if change <= max(1e-13 * value.mantissa, value.error):
             break
-    inner = 0.0
-    if ridge.unit.is_quadrature:
-        step *= 2.0
-        again, same = (
-            _integral(_profile(ridge, sphere, coarse.y, floor, fine), step, log_norm)[0] for fine in (1.4, 1.0)
-        )
-        first, second = (power_of_two(part.mantissa, part.exponent - value.exponent) for part in (same, again))
-        inner = abs(first - second)
-    return Scaled(value.mantissa, value.error + change + inner, value.exponent)
+    value = replace(value, error=value.error + change)
+    return _refined(ridge, sphere, value, coarse.y, 2.0 * step, log_norm, floor)
+
+
+def _refined(
+    ridge: Ridge, sphere: Sphere, value: Scaled, y: Array, step: float, log_norm: float, floor: float
+) -> Scaled:
+    """The value, with what refining the inner quadrature changes over these points as part of its error."""
+    if not ridge.unit.is_quadrature:
+        return value
+    again, same = (_integral(_profile(ridge, sphere, y, floor, fine), step, log_norm)[0] for fine in (1.4, 1.0))
+    first, second = (power_of_two(part.mantissa, part.exponent - value.exponent) for part in (same, again))
+    return replace(value, error=value.error + abs(first - second))
 
 
 def _scanned(ridge: Ridge, sphere: Sphere, step: float, log_norm: float) -> _Profile:
