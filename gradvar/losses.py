@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from .core.arguments import Array
+from .core.arguments import Array, number
 from .core.errors import NonFiniteError, ShapeError
 
 
@@ -165,12 +165,9 @@ class MarginLoss(_Margin):
     ) -> None:
         if not callable(derivative):
             raise TypeError(f"`derivative` must be a function margin -> r'(margin), got {derivative!r}")
-        if isinstance(lipschitz, bool) or not isinstance(lipschitz, (int, float, np.number)):
-            raise TypeError(f"`lipschitz` must be a positive number, got {lipschitz!r}")
-        if not lipschitz > 0:
-            raise ValueError(f"`lipschitz` must be a positive number (math.inf for none), got {lipschitz!r}")
+        bound = number("lipschitz", lipschitz, "a positive number (math.inf for none)", lambda found: found > 0)
         evidence = ("estimated", f"|r'| <= {lipschitz:g} as stated, and at every prediction that was met")
-        super().__init__(derivative, float(lipschitz), str(name), None, evidence)
+        super().__init__(derivative, bound, str(name), None, evidence)
 
 
 # Named functions, not lambdas: a problem travels to other processes.

@@ -107,7 +107,7 @@ def model_with(predict=lambda x: x[:, 0], gradient=lambda x: x, n_parameters=4):
         (
             lambda: gv.gradient_variance(H, MODEL, confidence=95),
             ValueError,
-            r"`confidence` must lie strictly between 0 and 1.* got 95",
+            r"`confidence` must be a number strictly between 0 and 1 .* got 95",
         ),
         (
             lambda: gv.gradient_variance(H, MODEL, max_samples=2),

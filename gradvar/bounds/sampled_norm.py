@@ -105,9 +105,7 @@ def sampled_spectrum(
     True
     """
     count, drawn = integer("m", m, 8), integer("n_inputs", n_inputs, 16)
-    level = number("confidence", confidence, "a number between 0 and 1")
-    if not 0 < level < 1:
-        raise ValueError(f"`confidence` must be a number between 0 and 1, got {confidence!r}")
+    level = number("confidence", confidence, "a number between 0 and 1", lambda share: 0 < share < 1)
     z = float(special.ndtri(0.5 + 0.5 * level))
     source = generator(rng)
     split = count - count // 2

@@ -10,7 +10,7 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
+from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, positive
 from ..core.errors import NotApplicableError, ShapeError
 from ..core.numbers import exp2
 from .formulas.sphere import SphereTransform, log_zonal
@@ -70,12 +70,7 @@ class LinearPeriodic(TargetClass):
         self, dim: SupportsIndex, radius: SupportsFloat, wave: str | Callable[[Array], Array] = "cosine"
     ) -> None:
         self.dim = integer("dim", dim, 1)
-        try:
-            self.radius = float(radius)
-        except (TypeError, ValueError):
-            raise TypeError(f"`radius` must be a positive number, got {radius!r}") from None
-        if not (0 < self.radius < math.inf):
-            raise ValueError(f"`radius` must be a positive finite number, got {radius!r}")
+        self.radius = positive("radius", radius)
         self.wave: Wave = as_wave(wave)
         self.inputs = Gaussian(self.dim)
         self.labels = self.wave.labels

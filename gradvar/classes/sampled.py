@@ -80,9 +80,7 @@ class SampledClass(TargetClass):
             raise TypeError(f"`inputs` must be an input distribution such as gv.Gaussian(dim), got {inputs!r}")
         if labels not in ("real", "signs"):
             raise ValueError(f"`labels` must be 'real' or 'signs', got {labels!r}")
-        self.log2_size = number("log2_size", log2_size)
-        if not self.log2_size >= 0:
-            raise ValueError(f"`log2_size` must be a number >= 0, got {log2_size!r}")
+        self.log2_size = number("log2_size", log2_size, "a number >= 0", lambda size: size >= 0)
         self.sampler, self.inputs, self.labels = sampler, inputs, labels
         self._kept: dict[int, Function] = {}
 

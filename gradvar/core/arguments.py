@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import SupportsFloat, SupportsIndex, TypeAlias, TypeVar
 
@@ -32,22 +32,25 @@ def integer(name: str, value: SupportsIndex, low: int, high: int | None = None) 
     return number
 
 
-def number(name: str, value: SupportsFloat, accepted: str = "a real number") -> float:
-    """Return `value` as a float, or raise an error that names it."""
-    if isinstance(value, (str, bytes, bool)):
-        raise TypeError(f"`{name}` must be {accepted}, got {value!r}")
+def number(
+    name: str, value: SupportsFloat, accepted: str = "a real number", within: Callable[[float], bool] = lambda _: True
+) -> float:
+    """Return `value` as a float for which `within` holds, or raise an error that names it."""
+    refusal = f"`{name}` must be {accepted}, got {value!r}"
+    if isinstance(value, (str, bytes, bool, np.bool_)):
+        raise TypeError(refusal)
     try:
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"`{name}` must be {accepted}, got {value!r}") from None
+        raise TypeError(refusal) from None
+    if not within(found):
+        raise (ValueError if math.isfinite(found) else NonFiniteError)(refusal)
+    return found
 
 
 def positive(name: str, value: SupportsFloat) -> float:
     """Return `value` as a float between 0 and infinity, or raise an error that names it."""
-    found = number(name, value, "a positive number")
-    if not 0 < found < math.inf:
-        raise ValueError(f"`{name}` must be a positive finite number, got {value!r}")
-    return found
+    return number(name, value, "a positive finite number", lambda found: 0 < found < math.inf)
 
 
 def sequence(name: str, value: Sequence[Item], accepted: str) -> list[Item]:
@@ -114,10 +117,8 @@ def seed_sequence(rng: SeedLike) -> np.random.SeedSequence:
         raise TypeError(f"{accepted}, got the bool {rng}")
     try:
         return np.random.SeedSequence(rng)
-    except TypeError:
-        raise TypeError(f"{accepted}, got {rng!r}") from None
-    except ValueError:
-        raise ValueError(f"{accepted}, got {rng!r}") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{accepted}, got {rng!r}") from None
 
 
 def generator(rng: SeedLike) -> np.random.Generator:

@@ -51,12 +51,9 @@ class Settings:
         progress: Reporter,
     ) -> Settings:
         """Validate the keyword arguments that the verbs share."""
-        tolerance = number("rtol", rtol)
-        if not 0 <= tolerance < math.inf:
-            raise ValueError(f"`rtol` must be a finite number >= 0, got {rtol!r}")
-        level = number("confidence", confidence)
-        if not 0 < level < 1:
-            raise ValueError(f"`confidence` must lie strictly between 0 and 1 (such as 0.95), got {confidence!r}")
+        tolerance = number("rtol", rtol, "a finite number >= 0", lambda found: 0 <= found < math.inf)
+        accepted = "a number strictly between 0 and 1 (such as 0.95)"
+        level = number("confidence", confidence, accepted, lambda found: 0 < found < 1)
         if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
             raise TypeError(f"`executor` must be a concurrent.futures.Executor or None, got {executor!r}")
         samples = integer("max_samples", max_samples, 4)

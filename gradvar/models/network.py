@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..core.activations import ACTIVATIONS, KINKED, settle
 from ..core.arguments import Array, SeedLike, generator, inputs_of, number, real_array, sequence
-from ..core.errors import NonFiniteError, ShapeError
+from ..core.errors import ShapeError
 from .base import Pullback, parameter_vector, split_as
 from .gradients import Block, LayerGradient, factors, stacked, total, written_out
 
@@ -219,20 +219,12 @@ def array_of_shape(name: str, value: npt.ArrayLike, shape: tuple[int, ...], why:
 
 def scalar(name: str, value: float | None) -> float | None:
     """Return an optional bias as a float."""
-    if value is None:
-        return None
-    given = number(name, value)
-    if not math.isfinite(given):
-        raise NonFiniteError(f"`{name}` must be finite, got {value!r}")
-    return given
+    return None if value is None else number(name, value, "a finite number", math.isfinite)
 
 
 def gaussian(rng: SeedLike, scale: float) -> Callable[..., Array]:
     """Return a function (shape, fan_in=...) that draws weights of standard deviation scale / sqrt(fan_in)."""
-    factor = number("scale", scale)
-    if not math.isfinite(factor):
-        raise ValueError(f"`scale` must be finite, got {scale!r}")
-    draw = generator(rng)
+    factor, draw = number("scale", scale, "a finite number", math.isfinite), generator(rng)
 
     def weights(*shape: int, fan_in: int) -> Array:
         return np.asarray(draw.standard_normal(shape) * (factor / np.sqrt(fan_in)))

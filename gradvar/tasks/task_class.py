@@ -87,9 +87,7 @@ class TaskClass(HasTasks):
         self.dim = integer("dim", dim, 1)
         self.labels = labels
         self.inputs: Inputs = Mixture(self, self.dim)
-        self.log2_size = number("log2_size", log2_size)
-        if not self.log2_size >= 0:
-            raise ValueError(f"`log2_size` must be a number >= 0, got {log2_size!r}")
+        self.log2_size = number("log2_size", log2_size, "a number >= 0", lambda size: size >= 0)
 
     def __repr__(self) -> str:
         name = getattr(self.sampler, "__name__", type(self.sampler).__name__)

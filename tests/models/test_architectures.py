@@ -550,9 +550,13 @@ W1 = [[1.0, 2.0]]
         (
             lambda: gv.Recurrent([[1.0]], W1, [1.0], None, np.inf, length=2),
             gv.NonFiniteError,
-            "`output_bias` must be finite, got inf",
+            "`output_bias` must be a finite number, got inf",
         ),
-        (lambda: gv.WeightTied([[1.0]], W1, [1.0], None, "a", steps=2), TypeError, "`output_bias` must be a real"),
+        (
+            lambda: gv.WeightTied([[1.0]], W1, [1.0], None, "a", steps=2),
+            TypeError,
+            "`output_bias` must be a finite number, got 'a'",
+        ),
         (lambda: gv.WeightTied(W1, W1, [1.0], steps=2), gv.ShapeError, r"`state_weights` must have shape \(1, 1\)"),
         (lambda: gv.WeightTied([[1.0]], W1, [1.0], steps=0), ValueError, "`steps` must be an integer >= 1, got 0"),
         (lambda: gv.WeightTied([[1.0]], np.ones((0, 2)), [1.0], steps=1), gv.ShapeError, "with m, dim >= 1"),
@@ -582,7 +586,7 @@ W1 = [[1.0, 2.0]]
         (lambda: gv.ResidualMLP([W1], [1.0], [None] * 2), gv.ShapeError, "`biases` must hold one entry"),
         (lambda: gv.ResidualMLP.random(3, 2, -1), ValueError, "`blocks` must be an integer >= 0, got -1"),
         (lambda: gv.ResidualMLP.random(3, 2, 1, "selu"), ValueError, "`activation` must be one of 'tanh', .* 'selu'"),
-        (lambda: gv.ResidualMLP.random(3, 2, 1, scale=np.inf), ValueError, "`scale` must be finite, got inf"),
+        (lambda: gv.ResidualMLP.random(3, 2, 1, scale=np.inf), ValueError, "`scale` must be a finite number, got inf"),
         (
             lambda: gv.ResidualMLP([W1], [1.0]).predict(np.ones((2, 3))),
             gv.ShapeError,

@@ -41,9 +41,7 @@ class Hypercube:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", integer("dim", self.dim, 1))
         accepted = "a number with -1 < bias < 1, the mean of every coordinate"
-        bias = number("bias", self.bias, accepted)
-        if not -1 < bias < 1:
-            raise ValueError(f"`bias` must be {accepted}, got {bias!r}")
+        bias = number("bias", self.bias, accepted, lambda mean: -1 < mean < 1)
         object.__setattr__(self, "bias", bias + 0.0)
 
     def __repr__(self) -> str:

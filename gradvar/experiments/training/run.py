@@ -11,7 +11,7 @@ from typing import Generic, SupportsFloat, SupportsIndex, TypeVar, cast
 import numpy as np
 
 from ...classes.inputs import Inputs
-from ...core.arguments import Array, SeedLike, Stream, finite, integer, number, seed_sequence, stream
+from ...core.arguments import Array, SeedLike, Stream, finite, integer, positive, seed_sequence, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.tiles import single_threaded_blas
 from ...losses import KnowsValue, Loss, as_loss
@@ -112,9 +112,7 @@ def descend(
             f"`model` takes inputs of dimension {dim} ({model!r}), but those of `target` have dimension {examples.dim}"
         )
     count, size, every = integer("steps", steps, 1), integer("batch", batch, 1), integer("record", record, 1)
-    rate = number("learning_rate", learning_rate)
-    if not 0 < rate < math.inf:
-        raise ValueError(f"`learning_rate` must be a finite number > 0, got {learning_rate!r}")
+    rate = positive("learning_rate", learning_rate)
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"`optimizer` must be one of {', '.join(map(repr, OPTIMIZERS))}, got {optimizer!r}")
     parts = {
