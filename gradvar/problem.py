@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from .losses import Loss, as_loss
 from .models.base import KnowsTangentFactors, Model, check_one_output, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
 
+AnyModel: TypeAlias = Model | InfiniteMLP
 Factors = list[tuple[Array, Array]]
 
 _SMALLEST, _LARGEST = 2.0**-100, 2.0**100
@@ -30,6 +32,20 @@ class Moment(Enum):
     VARIANCE = "E_h ||E[(h - m) s]||^2"
     SECOND = "E_h ||E[h s]||^2"
     MEAN = "||E[m s]||^2"
+
+
+def hypothesis_class(H: object) -> HypothesisClass:
+    """Return H, or raise an error where it is no hypothesis class."""
+    if not isinstance(H, HypothesisClass) or isinstance(H, type):
+        raise TypeError(
+            f"`H` must be a hypothesis class, an object with `inputs` and `log2_size` (see gradvar.classes), got {H!r}"
+        )
+    return H
+
+
+def is_model(model: object) -> TypeGuard[AnyModel]:
+    """Whether this is a model, and no class of models."""
+    return isinstance(model, (Model, InfiniteMLP)) and not isinstance(model, type)
 
 
 @dataclass(frozen=True)
@@ -64,23 +80,19 @@ class Problem:
     """
 
     hypotheses: HypothesisClass
-    model: Model | InfiniteMLP
+    model: AnyModel
     loss: Loss
     moment: Moment
 
     def __init__(
         self,
         hypotheses: HypothesisClass,
-        model: Model | InfiniteMLP,
+        model: AnyModel,
         loss: str | Loss = "square",
         moment: Moment = Moment.VARIANCE,
     ) -> None:
-        if not isinstance(hypotheses, HypothesisClass) or isinstance(hypotheses, type):
-            raise TypeError(
-                f"`H` must be a hypothesis class, an object with `inputs` and `log2_size` "
-                f"(see gradvar.classes), got {hypotheses!r}"
-            )
-        if not isinstance(model, (Model, InfiniteMLP)) or isinstance(model, type):
+        hypothesis_class(hypotheses)
+        if not is_model(model):
             raise TypeError(
                 f"`model` must be an object with `predict`, `gradient` and `n_parameters` "
                 f"(see gradvar.models, from_function), got {model!r}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -11,8 +10,6 @@ from ...results.estimate import Estimate
 from ...results.table import Scalar, columns, distinguishing_columns
 from .problems import NamedProblem
 from .records import Record
-
-_INTERVAL = 0.1
 
 
 class Bar:
@@ -23,8 +20,7 @@ class Bar:
 
         parameters = [item.parameters for item in items]
         self._names = distinguishing_columns(parameters, columns(parameters)) or columns(parameters)[:1]
-        self._bar = tqdm(total=len(items), unit="problem", disable=not shown)
-        self._shown_at = 0.0
+        self._bar = tqdm(total=len(items), unit="problem", disable=not shown, miniters=0)
 
     def close(self) -> None:
         """End the bar."""
@@ -44,10 +40,9 @@ class Bar:
         return False if self._bar.disable else partial(self._show, item)
 
     def _show(self, item: NamedProblem, estimate: Estimate) -> None:
-        now = time.monotonic()
-        if now - self._shown_at >= _INTERVAL:
-            self._shown_at = now
-            self._bar.set_postfix_str(f"so far {Record.of_estimate(item.parameters, item.seed, estimate, 0.0).text}")
+        so_far = Record.of_estimate(item.parameters, item.seed, estimate, 0.0).text
+        self._bar.set_postfix_str(f"so far {so_far}", refresh=False)
+        self._bar.update(0)  # at most ten times a second
 
     def end(self, record: Record) -> None:
         """Show the result of a problem that has its record."""

@@ -16,8 +16,9 @@ from ...core.arguments import integer
 from ...estimation.settings import MAX_SAMPLES
 from ...losses import Loss, as_loss
 from ...methods import Method
+from ...problem import AnyModel, hypothesis_class, is_model
 from ...results.table import Scalar
-from .problems import AnyModel, Factory, NamedProblem, as_scalar, hypothesis_class, is_model
+from .problems import Factory, NamedProblem, as_scalar
 from .records import COLUMNS
 
 Part = TypeVar("Part")

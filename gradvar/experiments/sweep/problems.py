@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import SupportsFloat, SupportsIndex, TypeAlias, TypeGuard, cast
+from typing import SupportsFloat, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 
@@ -16,14 +16,11 @@ from ...core.arguments import integer
 from ...estimation.settings import MAX_SAMPLES, Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
-from ...models.base import Model
-from ...models.infinite_mlp import InfiniteMLP
-from ...problem import Problem
+from ...problem import AnyModel, Problem, hypothesis_class, is_model
 from ...results.table import Scalar
 from ...verbs.auto import as_method
 from .records import COLUMNS, key_of
 
-AnyModel: TypeAlias = Model | InfiniteMLP
 Factory: TypeAlias = Callable[..., AnyModel]
 
 
@@ -136,18 +133,6 @@ def as_named(problems: Iterable[object]) -> list[NamedProblem]:
                 "give each a name of its own"
             )
     return items
-
-
-def hypothesis_class(H: object) -> HypothesisClass:
-    """Return H, or raise an error where it is no hypothesis class."""
-    if not isinstance(H, HypothesisClass) or isinstance(H, type):
-        raise TypeError(f"`H` must be a hypothesis class (see gradvar.classes), got {H!r}")
-    return H
-
-
-def is_model(model: object) -> TypeGuard[AnyModel]:
-    """Whether this is a model, and not a function that makes one."""
-    return isinstance(model, (Model, InfiniteMLP)) and not isinstance(model, type)
 
 
 def as_scalar(name: str, value: object) -> Scalar:

@@ -89,9 +89,11 @@ class Record:
     fingerprint: dict[str, JSON] = field(default_factory=dict)
 
     @classmethod
-    def of_estimate(cls, parameters: dict[str, Scalar], seed: int, estimate: Estimate, seconds: float) -> Record:
-        """Return the record of an estimate that Ctrl-C has ended."""
+    def of_estimate(cls, parameters: dict[str, Scalar], seed: int, estimate: Estimate | None, seconds: float) -> Record:
+        """Return the record of a problem that Ctrl-C has ended, with the estimate so far where there is one."""
         record = cls(parameters=parameters, seed=seed, status="interrupted", seconds=seconds)
+        if estimate is None:
+            return record
         found, (low, high) = estimate.to_dict(), estimate.interval
         vars(record).update({name: found[name] for name in _OF_ESTIMATE})
         log2_low, log2_high = (json_number(log2_end(end, estimate.exponent)) for end in estimate.mantissa_interval)

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from ...estimation.progress import Reporter
 from ...problem import Problem
-from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
 from ...verbs.check import check_bounds
 from .bar import Bar
@@ -123,8 +122,7 @@ class _Run:
                 record = _computed(item, progress=self.bar.reporter(item))
                 self._keep(record)
             except KeyboardInterrupt as interrupt:
-                seconds = time.perf_counter() - begin
-                self._keep(record or _interrupted(item, getattr(interrupt, "estimate", None), seconds))
+                self._keep(record or _interrupted(item, interrupt, begin))
                 raise
 
     def on(self, executor: Executor) -> None:
@@ -205,14 +203,12 @@ def _computed_by_one_thread(item: NamedProblem) -> Record:
         try:
             return _computed(item, own)
         except KeyboardInterrupt as interrupt:
-            return _interrupted(item, getattr(interrupt, "estimate", None), time.perf_counter() - begin)
+            return _interrupted(item, interrupt, begin)
 
 
-def _interrupted(item: NamedProblem, estimate: Estimate | None, seconds: float) -> Record:
-    """Return the record of a problem that Ctrl-C has ended, with the estimate so far where there is one."""
-    if estimate is not None:
-        return Record.of_estimate(item.parameters, item.seed, estimate, seconds)
-    return Record(parameters=item.parameters, seed=item.seed, status="interrupted", seconds=seconds)
+def _interrupted(item: NamedProblem, interrupt: KeyboardInterrupt, begin: float) -> Record:
+    so_far = getattr(interrupt, "estimate", None)
+    return Record.of_estimate(item.parameters, item.seed, so_far, time.perf_counter() - begin)
 
 
 def _failed(item: NamedProblem, error: BaseException, seconds: float) -> Record:

@@ -18,12 +18,11 @@ from ...estimation.settings import MAX_SAMPLES, Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
 from ...models.base import KnowsParameters
-from ...problem import Problem
+from ...problem import AnyModel, Problem, hypothesis_class, is_model
 from ...results.bound_check import BoundCheck
 from ...results.interruption import Interrupted
 from ...verbs.auto import as_method
 from ...verbs.check import check_bounds
-from ..sweep.problems import AnyModel, hypothesis_class, is_model
 from ..sweep.records import Record
 from ..sweep.results import RecordTable
 from .results import Descent
