@@ -11,7 +11,6 @@ the midpoint of the two sides, so that the perceptron loss has b = -1/2 at every
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -94,46 +93,7 @@ class AffineLoss:
 
 
 @dataclass(frozen=True)
-class _Margin:
-    """A margin loss by its derivative; see `MarginLoss`."""
-
-    derivative: Callable[[Array], npt.ArrayLike]
-    lipschitz: float
-    name: str
-    constant: float | None
-    evidence: tuple[str, str]
-    risk: Callable[[Array], Array] | None = None
-    labels: str = field(default="signs", init=False)
-
-    def split(self, p: Array) -> tuple[Array, Array]:
-        """Return a(p) and b(p), each of shape (n,)."""
-        plus, minus = self._derivative(p), self._derivative(-p)
-        return (plus - minus) / 2, (plus + minus) / 2
-
-    def value(self, p: Array, y: Array) -> Array:
-        """Return r(y p), shape (n,); nan where nothing but the derivative is known."""
-        return np.full(p.shape, np.nan) if self.risk is None else self.risk(y * p)
-
-    def _derivative(self, margin: Array) -> Array:
-        slope = np.asarray(self.derivative(margin), dtype=np.float64)
-        if slope.shape != margin.shape:
-            raise ShapeError(
-                f"`derivative` of {self.name} must return shape {margin.shape} for margins of that shape, "
-                f"got {slope.shape}"
-            )
-        if not np.isfinite(slope).all():
-            row = int(np.argmin(np.isfinite(slope)))
-            raise NonFiniteError(f"`derivative` of {self.name} is {slope[row]} at margin {margin[row]:.6g}")
-        if math.isfinite(self.lipschitz) and np.abs(slope).max(initial=0.0) > self.lipschitz * (1 + 1e-12):
-            row = int(np.argmax(np.abs(slope)))
-            raise ValueError(
-                f"`lipschitz` = {self.lipschitz:g} is not a bound for {self.name}: "
-                f"|r'({margin[row]:.6g})| = {abs(slope[row]):.6g}"
-            )
-        return slope
-
-
-class MarginLoss(_Margin):
+class MarginLoss:
     r"""A margin loss r(y p) for labels y in {-1, +1}, given by its derivative r'.
 
     Parameters
@@ -160,14 +120,65 @@ class MarginLoss(_Margin):
     array([-0.5])
     """
 
-    def __init__(
-        self, derivative: Callable[[Array], npt.ArrayLike], lipschitz: float, name: str = "margin loss r(y p)"
-    ) -> None:
-        if not callable(derivative):
-            raise TypeError(f"`derivative` must be a function margin -> r'(margin), got {derivative!r}")
-        bound = number("lipschitz", lipschitz, "a positive number (math.inf for none)", lambda found: found > 0)
-        evidence = ("estimated", f"|r'| <= {lipschitz:g} as stated, and at every prediction that was met")
-        super().__init__(derivative, bound, str(name), None, evidence)
+    derivative: Callable[[Array], npt.ArrayLike]
+    lipschitz: float
+    name: str = "margin loss r(y p)"
+
+    def __post_init__(self) -> None:
+        if not callable(self.derivative):
+            raise TypeError(f"`derivative` must be a function margin -> r'(margin), got {self.derivative!r}")
+        number("lipschitz", self.lipschitz, "a positive number (math.inf for none)", lambda found: found > 0)
+
+    @property
+    def labels(self) -> str:
+        """Labels are -1 and +1."""
+        return "signs"
+
+    @property
+    def constant(self) -> float | None:
+        """Nobody says that b is the same at every p."""
+        return None
+
+    @property
+    def evidence(self) -> tuple[str, str]:
+        """The bound on |r'| is looked at wherever r' is."""
+        return "estimated", f"|r'| <= {self.lipschitz:g} as stated, and at every prediction that was met"
+
+    def split(self, p: Array) -> tuple[Array, Array]:
+        """Return a(p) and b(p), each of shape (n,)."""
+        plus, minus = self._slope(p), self._slope(-p)
+        return (plus - minus) / 2, (plus + minus) / 2
+
+    def _slope(self, margin: Array) -> Array:
+        slope = np.asarray(self.derivative(margin), dtype=np.float64)
+        if slope.shape != margin.shape:
+            raise ShapeError(
+                f"`derivative` of {self.name} must return shape {margin.shape} for margins of that shape, "
+                f"got {slope.shape}"
+            )
+        if not np.isfinite(slope).all():
+            row = int(np.argmin(np.isfinite(slope)))
+            raise NonFiniteError(f"`derivative` of {self.name} is {slope[row]} at margin {margin[row]:.6g}")
+        if np.abs(slope).max(initial=0.0) > self.lipschitz * (1 + 1e-12):
+            row = int(np.argmax(np.abs(slope)))
+            raise ValueError(
+                f"`lipschitz` = {self.lipschitz:g} is not a bound for {self.name}: "
+                f"|r'({margin[row]:.6g})| = {abs(slope[row]):.6g}"
+            )
+        return slope
+
+
+@dataclass(frozen=True)
+class _Proved(MarginLoss):
+    """A margin loss of the paper: r itself is known, and that it is 1-Lipschitz."""
+
+    risk: Callable[[Array], Array] = field(kw_only=True)
+    constant: float | None = None
+    evidence: tuple[str, str] = ("proved", "r is 1-Lipschitz, so |b| <= 1")
+
+    def value(self, p: Array, y: Array) -> Array:
+        """Return r(y p), shape (n,)."""
+        return self.risk(y * p)
 
 
 # Named functions, not lambdas: a problem travels to other processes.
@@ -191,16 +202,12 @@ def _logistic_slope(margin: Array) -> Array:
     return np.asarray(-expit(-margin), dtype=np.float64)
 
 
-_PROVED = ("proved", "r is 1-Lipschitz, so |b| <= 1")
-
 LOSSES: dict[str, Loss] = {
     "square": AffineLoss("square, 1/2 (p - y)^2", 1.0),
     "correlation": AffineLoss("correlation, -y p", 0.0),
-    "hinge": _Margin(partial(_ramp_slope, 1.0), 1.0, "hinge, max(0, 1 - y p)", None, _PROVED, partial(_ramp, 1.0)),
-    "logistic": _Margin(_logistic_slope, 1.0, "logistic, log(1 + exp(-y p))", -0.5, _PROVED, _logistic),
-    "perceptron": _Margin(
-        partial(_ramp_slope, 0.0), 1.0, "perceptron, max(0, -y p)", -0.5, _PROVED, partial(_ramp, 0.0)
-    ),
+    "hinge": _Proved(partial(_ramp_slope, 1.0), 1.0, "hinge, max(0, 1 - y p)", risk=partial(_ramp, 1.0)),
+    "logistic": _Proved(_logistic_slope, 1.0, "logistic, log(1 + exp(-y p))", -0.5, risk=_logistic),
+    "perceptron": _Proved(partial(_ramp_slope, 0.0), 1.0, "perceptron, max(0, -y p)", -0.5, risk=partial(_ramp, 0.0)),
 }
 
 
