@@ -100,11 +100,6 @@ class BiasedParities(SetsOnCube):
         return "signs" if self._are_signs or self.degree == 0 else "real"
 
     @property
-    def label_evidence(self) -> tuple[str, str]:
-        """Whether all values are -1 and +1 is a matter of the definition."""
-        return "proved", "every target takes the values -1 and +1 only"
-
-    @property
     def is_orthonormal(self) -> bool:
         """Whether E h_S h_T = [S = T]: where the members are normalised, the bias is 0, or there is one member."""
         return self.normalised or self.bias == 0 or self.size == 1

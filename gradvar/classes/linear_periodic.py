@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import cached_property
 from typing import SupportsFloat, SupportsIndex
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, positive
-from ..core.errors import NotApplicableError, ShapeError
+from ..core.errors import NotApplicableError
 from ..core.numbers import exp2
 from .formulas.sphere import SphereTransform, log_zonal
 from .formulas.waves import MAX_HARMONICS, Wave, as_wave
@@ -137,9 +138,7 @@ class LinearPeriodic(TargetClass):
         return np.asarray(0.5 * found)
 
     def _checked(self, rows: npt.NDArray[np.generic]) -> Array:
-        v = np.asarray(rows, dtype=np.float64)
-        if v.ndim != 2 or v.shape[1] != self.dim:
-            raise ShapeError(f"a member of {self!r} is a vector v of shape ({self.dim},), got {v.shape[1:]}")
+        v = vector_rows(rows, self.dim, repr(self))
         norms = np.linalg.norm(v, axis=1)
         wrong = norms[~(np.abs(norms - self.radius) <= 1e-9 * self.radius)]
         if wrong.size:
@@ -237,11 +236,8 @@ class LinearPeriodic(TargetClass):
     def last_harmonic(self, log_share: float, most: int) -> int:
         """Return the fewest harmonics (<= most) beyond which the residual is e^log_share of the operator norm."""
         goal = self._log_norms[0] + log_share
-        low, high = 0, min(most, MAX_HARMONICS)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.log_harmonic_residual(middle) <= goal else (middle + 1, high)
-        return max(low, 1)
+        few = range(min(most, MAX_HARMONICS))
+        return max(bisect_left(few, True, key=lambda last: self.log_harmonic_residual(last) <= goal), 1)
 
     @cached_property
     def _log_norms(self) -> tuple[float, float]:

@@ -161,13 +161,12 @@ class OrthogonalNetworks(SetTargets):
         array = inputs_of(x, self.dim, repr(self))
         if self._listed is not None:
             return self._listed.mean(array)
+        from ..kernels.symmetric_polynomials import summed_pairs
+
         features, c = self._features(array)
-        e = np.zeros((self.degree + 1, *features.shape[:2]))
-        e[0] = 1.0
-        for i in range(self.dim):
-            for m in range(min(i + 1, self.degree), 0, -1):
-                e[m] += features[:, :, i] * e[m - 1]
-        return np.asarray(e[-1] @ c / self.size)
+        rows = features.reshape(-1, 1, self.dim)
+        sums = summed_pairs(rows, np.ones((1, self.dim, 1)), np.ones(1), self.degree)
+        return np.asarray(sums.reshape(-1, c.size) @ c / self.size)
 
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         r"""Return C_H(x, x') = E_S[f_S(x) f_S(x')] - mean(x) mean(x'), shape (n, n2).

@@ -28,6 +28,7 @@ class SetsOnCube(SetTargets):
     """
 
     inputs: Hypercube
+    label_evidence = ("proved", "every target takes the values -1 and +1 only")
 
     @property
     def is_orthonormal(self) -> bool:
@@ -114,7 +115,6 @@ class CubeParities(SetsOnCube):
     """
 
     labels = "signs"
-    label_evidence = ("proved", "every target takes the values -1 and +1 only")
 
     def __init__(self, dim: SupportsIndex, degrees: range) -> None:
         self.dim = integer("dim", dim, 1)

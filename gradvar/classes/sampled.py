@@ -71,16 +71,9 @@ class SampledClass(TargetClass):
         labels: str = "real",
         log2_size: SupportsFloat = math.inf,
     ) -> None:
-        if not callable(sampler) or not takes_one(sampler):
-            raise TypeError(
-                f"`sampler` must be a function of one argument, the numpy Generator, that returns a target "
-                f"x -> labels, got {sampler!r}"
-            )
+        self.log2_size = check_sampler(sampler, "target x -> labels", labels, log2_size)
         if not isinstance(inputs, Inputs) or isinstance(inputs, type):
             raise TypeError(f"`inputs` must be an input distribution such as gv.Gaussian(dim), got {inputs!r}")
-        if labels not in ("real", "signs"):
-            raise ValueError(f"`labels` must be 'real' or 'signs', got {labels!r}")
-        self.log2_size = number("log2_size", log2_size, "a number >= 0", lambda size: size >= 0)
         self.sampler, self.inputs, self.labels = sampler, inputs, labels
         self._kept: dict[int, Function] = {}
 
@@ -138,12 +131,17 @@ class SampledClass(TargetClass):
         return target
 
 
-def takes_one(sampler: Callable[..., object]) -> bool:
-    """Whether it can be called with one argument, as far as it says."""
+def check_sampler(sampler: Callable[..., object], draws: str, labels: str, log2_size: SupportsFloat) -> float:
+    """Return `log2_size`, and raise an error unless a class can be what `sampler` draws, with these labels."""
     try:
         inspect.signature(sampler).bind(None)
-    except TypeError:
-        return False
+    except TypeError:  # nothing to call, or not with one argument
+        raise TypeError(
+            "`sampler` must be a function of one argument, the numpy Generator, "
+            f"that returns a {draws}, got {sampler!r}"
+        ) from None
     except ValueError:  # built-in functions without a signature
-        return True
-    return True
+        pass
+    if labels not in ("real", "signs"):
+        raise ValueError(f"`labels` must be 'real' or 'signs', got {labels!r}")
+    return number("log2_size", log2_size, "a number >= 0", lambda size: size >= 0)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ..classes.inputs import Inputs
 from ..classes.members.target import Members
-from ..classes.sampled import takes_one
-from ..core.arguments import Array, SeedLike, generator, integer, number
+from ..classes.sampled import check_sampler
+from ..core.arguments import Array, SeedLike, generator, integer
 from ..core.errors import NotApplicableError, ShapeError
 from .mixture import Mixture
 from .restriction import HasTasks
@@ -76,18 +76,11 @@ class TaskClass(HasTasks):
         labels: str = "real",
         log2_size: SupportsFloat = math.inf,
     ) -> None:
-        if not callable(sampler) or not takes_one(sampler):
-            raise TypeError(
-                f"`sampler` must be a function of one argument, the numpy Generator, that returns a task, "
-                f"got {sampler!r}"
-            )
-        if labels not in ("real", "signs"):
-            raise ValueError(f'`labels` must be "real" or "signs", got {labels!r}')
+        self.log2_size = check_sampler(sampler, "task", labels, log2_size)
         self.sampler = sampler
         self.dim = integer("dim", dim, 1)
         self.labels = labels
         self.inputs: Inputs = Mixture(self, self.dim)
-        self.log2_size = number("log2_size", log2_size, "a number >= 0", lambda size: size >= 0)
 
     def __repr__(self) -> str:
         name = getattr(self.sampler, "__name__", type(self.sampler).__name__)

@@ -157,7 +157,11 @@ def test_a_class_is_true_whatever_its_size():
         (lambda: gv.Parities(4).member([0, 2, 0, 0]), ValueError, "got other values than 0 and 1"),
         (lambda: gv.SparseParities(4, 1).member([1, 1, 0, 0]), ValueError, "has no member of degree 2"),
         (lambda: gv.BiasedParities(4, 0.5, 1).member([1, 1, 0, 0]), ValueError, "has no member of degree 2"),
-        (lambda: gv.LinearPeriodic(2, 1.0).member([1.0]), gv.ShapeError, r"a vector v of shape \(2,\), got \(1,\)"),
+        (
+            lambda: gv.LinearPeriodic(2, 1.0).member([1.0]),
+            gv.ShapeError,
+            r"`members` must have shape \(m, 2\) .* got \(1, 1\)",
+        ),
         (lambda: gv.FiniteClass([[1, 2]], [[0.0], [1.0]]).member(1), ValueError, "indices from 0 to 0, got 1"),
     ],
 )

@@ -50,19 +50,12 @@ class SphereTransform:
             return np.asarray(np.sinc(u / math.pi))
         top = float(u.max(initial=0.0))
         if top >= _LARGEST:
-            return self._far(u)
+            return self.direct(np.ravel(u)).reshape(u.shape)
         table, flat = self._reaching(top), np.ravel(u)
         values = np.empty(flat.size)
         for start in range(0, flat.size, _CACHED):
             values[start : start + _CACHED] = _look_up(table, flat[start : start + _CACHED])
         return values.reshape(u.shape)
-
-    def _far(self, u: Array) -> Array:
-        far = u >= _LARGEST
-        values = np.zeros_like(u)
-        values[~far] = self(u[~far])
-        values[far] = self.direct(u[far])
-        return values
 
     def _reaching(self, top: float) -> Array:
         """The table, long enough. It is replaced, never changed: threads may share it."""
@@ -81,12 +74,7 @@ class SphereTransform:
         starts = (number * _BLOCK + np.arange(_BLOCK)) * _STEP
         u = starts[:, None] + (0.5 * _STEP) * (nodes + 1.0)
         values = self.direct(u.ravel()).reshape(u.shape)
-        chebyshev = np.polynomial.chebyshev.chebvander(nodes, _DEGREE) * (2.0 / (_DEGREE + 1))
-        chebyshev[:, 0] *= 0.5
-        powers = np.array(
-            [np.pad(c := np.polynomial.chebyshev.cheb2poly(row), (0, _DEGREE + 1 - c.size)) for row in np.eye(8)]
-        )
-        return np.ascontiguousarray((values @ (chebyshev @ powers)).T)
+        return np.linalg.solve(np.vander(nodes, increasing=True), values.T)
 
     def direct(self, u: Array) -> Array:
         """Return J(u), u of shape (n,), from the formulas behind the table."""

@@ -83,10 +83,14 @@ class Gram:
         Returns E_x[h_i h_j], shape (m, m); called once.
     rounding : float
         What an entry may be off by.
+    claimed : bool
+        Whether the class claims that the matrix is I: what is said where it cannot be had.
     """
 
-    def __init__(self, size: int, entries: Callable[[], npt.ArrayLike], rounding: float = 64 * _EPS) -> None:
-        self.size, self.entries, self.rounding = size, entries, rounding
+    def __init__(
+        self, size: int, entries: Callable[[], npt.ArrayLike], rounding: float = 64 * _EPS, claimed: bool = False
+    ) -> None:
+        self.size, self.entries, self.rounding, self.claimed = size, entries, rounding, claimed
         self._norms: dict[bool, float] = {}
 
     @cached_property
@@ -164,18 +168,18 @@ class Gram:
         """Whether Gram = I, up to rounding where it is computed."""
         try:
             sums = self._sums
-        except TooLargeError:
-            return False
+        except (TooLargeError, NotApplicableError):
+            return self.claimed
         near_one = sums.most <= 1 + self.rounding and sums.least >= 1 - self.rounding
         return sums.largest_off <= self.rounding and near_one
 
     @property
     def orthonormality(self) -> tuple[str, str]:
-        """Whether E h^2 <= 1 and E h h' = 0, "checked" or "failed" by all entries, and the evidence."""
+        """Whether E h^2 <= 1 and E h h' = 0, "checked" or "failed" by all entries, or "claimed", and the evidence."""
         try:
             sums = self._sums
-        except TooLargeError as error:
-            return "failed", f"not known: {error}"
+        except (TooLargeError, NotApplicableError) as error:
+            return ("claimed" if self.claimed else "failed"), f"not known: {error}"
         holds = sums.largest_off <= self.rounding and sums.most <= 1 + self.rounding
         return ("checked" if holds else "failed"), self._described(sums.largest_off, sums.most)
 
@@ -219,9 +223,9 @@ class OrthonormalGram(Gram):
         self._proof = proof
         self._counts = np.unique_counts(labels).counts
 
-    def largest_second_moment(self) -> float:
-        """Return 1."""
-        return 1.0
+    def rows(self) -> Array:
+        """Return the diagonal entry of the first member."""
+        return np.ones((1, 1))
 
     def norm(self, centred: bool) -> float:
         """Return the norm, from how often members are repeated alone.
@@ -252,48 +256,12 @@ class OrthonormalGram(Gram):
         return _Sums(1.0, 1.0, float(most > 1), most, math.sqrt(ones), math.sqrt(ones - self.size))
 
     @property
-    def is_identity(self) -> bool:
-        """Whether no member is repeated."""
-        return self._counts.size == self.size
-
-    @property
     def orthonormality(self) -> tuple[str, str]:
         """ "proved" where no member is repeated."""
         if self.is_identity:
             return "proved", f"{self._proof}; these members are different"
         repeated = int(self._counts[self._counts > 1].sum())
         return "failed", f"{repeated:,} of {self.size:,} members are equal to another, so E h h' = 1 for some pairs"
-
-
-class UnknownGram(Gram):
-    """A Gram matrix that cannot be had.
-
-    Parameters
-    ----------
-    size : int
-        Number of members.
-    claimed : bool
-        Whether the members come from a class that claims to be orthonormal, and are different.
-    reason : str
-        Why it is not known.
-    """
-
-    def __init__(self, size: int, claimed: bool, reason: str) -> None:
-        super().__init__(size, self._unknown)
-        self._claimed, self._reason = claimed, reason
-
-    def _unknown(self) -> Array:
-        raise NotApplicableError(self._reason)
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether that is claimed."""
-        return self._claimed
-
-    @property
-    def orthonormality(self) -> tuple[str, str]:
-        """ "claimed", or "failed"."""
-        return ("claimed", f"not looked at: {self._reason}") if self._claimed else ("failed", self._reason)
 
 
 class KnownByGram(ABC):

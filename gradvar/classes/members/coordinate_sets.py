@@ -100,7 +100,10 @@ class CoordinateSets(HasMembers):
         """These rows as booleans, of any size."""
         v = np.asarray(members)
         if v.ndim != 2 or v.shape[1] != self.dim:
-            raise ShapeError(f"`members` must have shape (m, {self.dim}) for {self!r}, got {v.shape}")
+            raise ShapeError(
+                f"`members` must have shape (m, {self.dim}) for {self!r}, each described by {self.dim} booleans, true "
+                f"where its coordinates are, got shape {v.shape[1:]} for each"
+            )
         if v.dtype != np.bool_ and not ((v == 0) | (v == 1)).all():
             raise ValueError(f"`members` must be rows of True and False for {self!r}, got other values than 0 and 1")
         return v.astype(np.bool_)
@@ -114,11 +117,6 @@ class CoordinateSets(HasMembers):
         return sets
 
     def _checked(self, rows: npt.NDArray[np.generic]) -> Sets:
-        if rows.ndim != 2 or rows.shape[1] != self.dim:
-            raise ShapeError(
-                f"a member of {self!r} is described by {self.dim} booleans, true where its coordinates are, "
-                f"got shape {rows.shape[1:]}"
-            )
         return self._of_size(self._sets(rows))
 
 

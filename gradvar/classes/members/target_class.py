@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ...core.arguments import Array, SeedLike, inputs_of
 from ...core.errors import NotApplicableError
 from ..gram.derived import ProjectsByTable
-from ..gram.matrix import Gram, KnownByGram, OrthonormalGram, TableGram, UnknownGram
+from ..gram.matrix import Gram, KnownByGram, OrthonormalGram, TableGram
 from ..gram.table import EvaluatedTable, Table, kept
 from .selection import Selection, key
 from .target import HasMembers, Members, Target
@@ -178,9 +178,13 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
             return TableGram(self.table)
         many = "infinitely many" if points is None else "more than 2^22"
         reason = f"the inner products of {parent!r} are not known, and its inputs are {many}"
-        return UnknownGram(size, claimed and len(self._numbers) == size, reason)
+        return Gram(size, partial(_unknown, reason), claimed=claimed and len(self._numbers) == size)
 
     def _blocks(self, n: int) -> Iterator[Members]:
         """The members in blocks whose values at n inputs take 16 MiB."""
         step = max(1, _BLOCK // max(n, 1))
         return (self._members[start : start + step] for start in range(0, self.size, step))
+
+
+def _unknown(reason: str) -> Array:
+    raise NotApplicableError(reason)
