@@ -5,8 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 
 import gradvar as gv
+from gradvar.bounds.assumptions import orthonormality
+from gradvar.classes.members.repeats import too_often
+from gradvar.estimation.settings import Settings
+
+SETTINGS = Settings.checked(0.0, 0.95, 4096, 0, None, False)
 
 
 class Halfspaces:
@@ -59,3 +65,50 @@ def test_all_inputs_taken_leave_no_resolution_to_speak_of():
     guarantee = gv.gradient_variance(H, gv.Linear(np.ones(3)), rng=0).guarantee
     assert "all 8 inputs" in guarantee
     assert "looks like zero" not in guarantee
+
+
+class Products:
+    """The targets x_i x_j on the cube {-1, +1}^dim, described by ordered pairs (i, j), i != j."""
+
+    labels, is_orthonormal = "signs", True
+
+    def __init__(self, dim, log2_size=None):
+        self.inputs = gv.Hypercube(dim)
+        self.log2_size = math.log2(dim * (dim - 1) / 2) if log2_size is None else log2_size
+
+    def sample(self, m, rng):
+        return np.array([rng.permutation(self.inputs.dim)[:2] for _ in range(m)])
+
+    def evaluate(self, members, x):
+        return np.prod(np.asarray(x).T[members], axis=1)
+
+
+@pytest.mark.parametrize("dim", [4, 9, 20])
+def test_two_descriptions_of_a_member_are_one_member(dim: int):
+    found = orthonormality(Products(dim), SETTINGS)
+    assert found.status == "estimated"
+    assert "max |E h h'| = 0" in found.evidence or dim == 20
+
+
+def test_a_list_that_names_members_twice_is_not_orthonormal():
+    H = Products(4, math.log2(12))
+    H.members = lambda: np.array([(i, j) for i in range(4) for j in range(4) if i != j])
+    found = orthonormality(H, SETTINGS)
+    assert found.status == "failed"
+    assert "Gram matrix of all 12 members on 16 points: max |E h h'| = 1" in found.evidence
+
+
+def test_members_that_are_equal_too_often_are_no_large_class():
+    found = orthonormality(Products(3, 30.0), SETTINGS)
+    assert found.status == "failed"
+    assert "of the draws are equal to another, too many for its size" in found.evidence
+
+
+@pytest.mark.parametrize("size", [4, 1000, 10**6])
+def test_draws_are_not_called_too_often_equal_at_the_size_they_have(size: int):
+    rng = np.random.default_rng(size)
+    for draws in (2, 32, 1024):
+        for row in rng.integers(size, size=(200, draws)):
+            assert not too_often(draws - np.unique(row).size, draws, math.log2(size))
+    # 1024 draws of 10^6 are equal about once: one of 2^40 would be a matter of luck
+    assert too_often(draws - np.unique(row).size, draws, 40.0) == (size < 10**6)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
+from ..classes.gram.derived import ListsMembers
 from ..classes.inputs.base import nodes
+from ..classes.members.repeats import equal_rows, repeated, too_often
 from ..core.arguments import Array, Stream, stream
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import exp2, format_number
@@ -20,6 +24,7 @@ from ..results.estimate import Estimate
 from ..results.findings import Assumption
 
 _MEMBERS, _INPUTS, _ENUMERATED = 32, 4096, 2**16
+_MOST_LOG2_LISTED = 8
 
 
 def assumptions(problem: Problem, gradient: Estimate, settings: Settings) -> tuple[Assumption, ...]:
@@ -70,20 +75,30 @@ def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumptio
             if norm > most * (1 + 1e-9):
                 above = f"operator_norm() = {norm:.6g} is above 1/|H| = {most:.6g}"
                 return Assumption(name, "failed", f"claimed, but {above}")
-    if not isinstance(hypotheses, Samples):
-        return Assumption(name, "claimed", "the class has no `sample` and `evaluate` to look at it by")
-    return _sampled_orthonormality(name, hypotheses, settings)
+    return _look_at_gram(name, hypotheses, settings)
 
 
-def _sampled_orthonormality(name: str, hypotheses: Samples[object], settings: Settings) -> Assumption:
-    """Look at the Gram matrix of members drawn from the class, on all inputs or on a sample of them."""
+def _look_at_gram(name: str, hypotheses: HypothesisClass, settings: Settings) -> Assumption:
+    """Look at E h h' of all members on all inputs where both are few, else of drawn members, on inputs all or drawn."""
     rng = stream(settings.seed, Stream.ASSUMPTIONS)
-    members = hypotheses.sample(_MEMBERS, rng)
+    points = hypotheses.inputs.n_points
+    values_at: Callable[[Array], ArrayLike] | None = None
+    few = points is not None and points <= _ENUMERATED and hypotheses.log2_size <= _MOST_LOG2_LISTED
+    if few and isinstance(hypotheses, ListsMembers):
+        with suppress(NotApplicableError, TooLargeError):
+            values_at = partial(hypotheses.evaluate, hypotheses.members())
+    listed = values_at is not None
+    if values_at is None:
+        if not isinstance(hypotheses, Samples):
+            return Assumption(name, "claimed", "the class has no `sample` and `evaluate` to look at it by")
+        values_at = partial(hypotheses.evaluate, hypotheses.sample(_MEMBERS, rng))
     x, weights, enumerated = nodes(hypotheses.inputs, _ENUMERATED, _INPUTS, rng)
-    values = np.asarray(hypotheses.evaluate(members, x), dtype=np.float64)
+    values = np.asarray(values_at(x), dtype=np.float64)
+    count = values.shape[0]
     gram = (values * weights) @ values.T
-    off = np.abs(np.where(_different(members, values, hypotheses.log2_size), gram, 0.0))
-    top = np.diagonal(gram)
+    # A list names each member once; of drawn ones, equal values are those of one member.
+    same = np.eye(count, dtype=np.bool_) if listed else equal_rows(values)
+    off, top, repeats = np.abs(np.where(same, 0.0, gram)), np.diagonal(gram), repeated(same)
     if enumerated:
         tolerance = np.full(gram.shape, 4 * x.shape[0] * float(np.finfo(np.float64).eps) * max(1.0, float(top.max())))
     else:
@@ -91,23 +106,13 @@ def _sampled_orthonormality(name: str, hypotheses: Samples[object], settings: Se
         fourth = (values**2 * weights) @ (values**2).T
         tolerance = 6 * np.sqrt(np.maximum(fourth - gram**2, 1 / _INPUTS) / _INPUTS)
     holds = bool((off <= tolerance).all() and (top <= 1 + np.diagonal(tolerance)).all())
-    where = f"{x.shape[0]:,} {'points' if enumerated else 'sampled inputs'}"
     evidence = (
-        f"claimed; Gram matrix of {_MEMBERS} sampled members on {where}: max |E h h'| = {off.max():.2g}, "
-        f"max E h^2 = {top.max():.6g}"
+        f"claimed; Gram matrix of {f'all {count}' if listed else f'{count} sampled'} members on {x.shape[0]:,} "
+        f"{'points' if enumerated else 'sampled inputs'}: max |E h h'| = {off.max():.2g}, max E h^2 = {top.max():.6g}"
     )
+    if too_often(repeats, count, hypotheses.log2_size):
+        holds, evidence = False, f"{evidence}; but {repeats} of the draws are equal to another, too many for its size"
     return Assumption(name, "estimated" if holds else "failed", evidence)
-
-
-def _different(members: object, values: Array, log2_size: float) -> NDArray[np.bool_]:
-    """Which pairs of drawn members are two members, not one that was drawn twice."""
-    rows = np.asarray(members, dtype=object) if not isinstance(members, np.ndarray) else members
-    if rows.ndim >= 1 and rows.shape[0] == _MEMBERS:
-        return np.array([[not np.array_equal(a, b) for b in rows] for a in rows])
-    # Members that cannot be compared: in a large class none is drawn twice, in a small one equal values may be one.
-    if log2_size > 30:
-        return ~np.eye(_MEMBERS, dtype=np.bool_)
-    return np.array([[not np.array_equal(a, b) for b in values] for a in values])
 
 
 def _sampled_labels(hypotheses: HypothesisClass, settings: Settings) -> Assumption:
