@@ -57,3 +57,20 @@ ACTIVATIONS: dict[str, ValueAndDerivative] = {
     "identity": lambda z: (z, np.ones_like(z)),
 }
 """Name -> function that returns the value and the derivative at z."""
+
+
+def ranges(activation: str, low: Array, high: Array) -> tuple[Array, Array, Array]:
+    """Return the least and the largest value of an activation, and the largest |slope|, over z in [low, high].
+
+    Exact, but for sin and cos, which take [-1, 1] and 1, and for gelu, which takes its least value and largest slope.
+    """
+    sigma = ACTIVATIONS[activation]
+    if activation in ("sin", "cos"):
+        one = np.ones_like(low)
+        return -one, one, one
+    (first, _), (last, steep) = sigma(low), sigma(high)
+    if activation == "gelu":  # its dip to -0.17, and its steepest slope
+        return np.where(low < 0, -0.170041, first), np.maximum(first, last), np.full_like(low, 1.128905)
+    if activation in ("tanh", "erf", "sigmoid"):  # steepest at 0
+        steep = sigma(np.clip(0.0, low, high))[1]
+    return first, last, steep

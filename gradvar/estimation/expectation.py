@@ -17,6 +17,7 @@ from ..core.errors import NonFiniteError
 from ..core.numbers import ROUNDING, Scaled
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
+from .mean import Mean
 from .pilot import planned_size
 from .settings import Settings
 from .tiles import ordered_map
@@ -52,6 +53,7 @@ def expectation(
     name: str,
     method: str,
     row_size: int,
+    most: tuple[float, ...],
     max_points: int = MAX_POINTS,
 ) -> list[Estimate]:
     """Return E_x[f_j(x)] for each column j of f.
@@ -68,6 +70,8 @@ def expectation(
         What is averaged and the method's name, for the report.
     row_size : int
         Numbers that one input takes in the model's memory.
+    most : tuple of float
+        A bound on each column; inf where none is known.
 
     Raises
     ------
@@ -80,37 +84,55 @@ def expectation(
     begin = time.perf_counter()
 
     def pilot(n: int) -> _MeansPilot:
-        return _MeansPilot.of(np.concatenate(list(_values(f, inputs, settings, Stream.MEAN_PILOT, n, rows))))
+        values = np.concatenate(list(_values(f, inputs, settings, Stream.MEAN_PILOT, n, rows)))
+        return _MeansPilot(_means(values, most), settings)
 
     n = planned_size(pilot, settings, _PILOT)
     tiles: list[Array] = []
 
     def estimates() -> list[Estimate]:
         seconds = time.perf_counter() - begin
-        return [sampled_mean(column, settings, name, method, seconds) for column in np.concatenate(tiles).T]
+        means = _means(np.concatenate(tiles), most)
+        return [sampled_mean(mean, settings, name, method, seconds) for mean in means]
 
     with attach_estimate(lambda: estimates()[0] if tiles else None):
         tiles.extend(_values(f, inputs, settings, Stream.MEAN, n, rows))
     return estimates()
 
 
+def _means(values: Array, most: tuple[float, ...]) -> list[Mean]:
+    """The mean of each column, shape (n, q), none of them negative nor above its bound."""
+    if not np.isfinite(values).all():
+        raise NonFiniteError(
+            f"the squared norm of the gradient overflows float64 at some of {len(values):,} sampled inputs; rescale "
+            "the weights of the model"
+        )
+    for column, bound in zip(values.T, most, strict=True):
+        if column.max() > bound * (1 + 1e-9):
+            raise ValueError(
+                f"`largest_gradient` of `model` must bound the squared gradient norm, but says {bound:.6g} where a "
+                f"sampled input has {column.max():.6g}"
+            )
+    return [Mean.of(column, bound) for column, bound in zip(values.T, most, strict=True)]
+
+
 class _MeansPilot(NamedTuple):
     """Means, each over itself: `rtol` is asked of each, and the variance is the largest of theirs."""
 
-    value: float
-    resolved: bool
-    floor: float
-    of_one: float
+    means: list[Mean]
+    settings: Settings
+    value: float = 1.0
+    floor: float = 0.0
 
-    @classmethod
-    def of(cls, values: Array) -> _MeansPilot:
-        """From the values, shape (n, q), none negative."""
-        mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
-        relative = np.divide(spread, mean, out=np.zeros_like(mean), where=spread > 0)
-        return cls(1.0, True, 0.0, float(relative.max()) ** 2)
+    @property
+    def resolved(self) -> bool:
+        """Whether all of them are."""
+        return all(mean.resolved and mean.value > 0 for mean in self.means)
 
     def variance_at(self, n: int) -> float:
-        return self.of_one / n
+        """As if the half widths of the intervals were normal."""
+        widths = [mean.at(n).half_width(self.settings.confidence) / mean.value for mean in self.means]
+        return (max(widths) / self.settings.quantile) ** 2
 
 
 def _enumerate(f: Columns, inputs: Inputs, settings: Settings, method: str, rows: int) -> list[Estimate]:
@@ -136,39 +158,46 @@ def _values(f: Columns, inputs: Inputs, settings: Settings, key: int, n: int, ro
         yield from results
 
 
-def sampled_mean(values: Array, settings: Settings, name: str, method: str, seconds: float, each: int = 1) -> Estimate:
-    """Return the mean of independent values, with its normal interval; a value may be the mean over `each` inputs."""
-    n = values.size
-    if not np.isfinite(values).all():
-        raise NonFiniteError(
-            f"the {name} overflows float64 at some of {n * each:,} sampled inputs; rescale the weights"
+def sampled_mean(mean: Mean, settings: Settings, name: str, method: str, seconds: float, each: int = 1) -> Estimate:
+    """Return the mean of independent values with its interval; a value may be the mean over `each` inputs."""
+    sampled = f"{name} over {int(mean.n) * each:,} sampled inputs"
+    if mean.most < math.inf:
+        missed = (
+            f"interval for skewed values of at most {mean.most * mean.unit:.3g}, whatever so many inputs have missed"
         )
-    mean = math.fsum(values) / n
-    # Two-pass; rounding keeps a constant column from claiming an interval of width zero.
-    error = math.sqrt(math.fsum((values - mean) ** 2) / (n - 1) / n) + ROUNDING * mean
-    half = settings.quantile * error
+    elif mean.resolved:
+        missed = "interval for skewed values, of which the largest may have been missed once"
+    elif mean.squares == 0:
+        missed = "no upper end: the values are equal at all of them, and nothing bounds them elsewhere"
+    else:
+        missed = (
+            f"no upper end: {mean.effective:.1f} of them carry the spread, in effect, and nothing bounds them elsewhere"
+        )
+    tail = 0.5 - settings.confidence / 2
     return Estimate(
-        mantissa=mean,
-        mantissa_interval=(mean - half, mean + half),
+        mantissa=mean.value,
+        mantissa_interval=(mean.lower(tail), mean.upper(1 - tail)),
         method=method,
-        guarantee=f"unbiased: {name} over {n * each:,} sampled inputs, normal interval",
-        # Zeros only: the samples never met what the expectation consists of, and nothing bounds it from above.
-        resolved=bool(values.any()),
-        mantissa_error=error,
-        mantissa_upper=mean + settings.one_sided_quantile * error,
+        guarantee=f"unbiased: {sampled}; {missed}",
+        resolved=mean.resolved,
+        mantissa_error=mean.error,
+        mantissa_upper=mean.upper(settings.confidence),
         confidence=settings.confidence,
-        n_samples=n * each,
+        n_samples=int(mean.n) * each,
         seconds=seconds,
     )
 
 
-def sampled_norms(norms: Array, settings: Settings, seconds: float, each: int = 1) -> tuple[Estimate, ...]:
+def sampled_norms(
+    norms: Array, most: tuple[float, ...], settings: Settings, seconds: float, each: int = 1
+) -> tuple[Estimate, ...]:
     """Return G^2, E||s||^2 and perhaps E||u||^2 from independent values of ||g||^2, ||s||^2, ||u||^2.
 
-    They are columns, shape (n, 2) or (n, 3); a value may be the mean over `each` inputs.
+    They are columns, shape (n, 2) or (n, 3), at most as large as `most` says; a value may be the mean over `each`
+    inputs.
     """
     names = "mean of ||dp/dw||^2", "mean of ||s||^2", "mean of ||u||^2"
     return tuple(
-        sampled_mean(column, settings, name, "expectation", seconds, each)
-        for column, name in zip(norms.T, names[: norms.shape[1]], strict=True)
+        sampled_mean(mean, settings, name, "expectation", seconds, each)
+        for mean, name in zip(_means(norms, most), names[: norms.shape[1]], strict=True)
     )

@@ -11,6 +11,7 @@ when any number will do) and `description` (for reports) are optional, and so ar
 order of the gradient's columns, and `with_parameters(w)`, the model at another one: with them `gradvar.testing` can
 compare the gradient with differences of predictions. For training, `pullback(x)` is p_w(x) with the function
 c -> sum_n c_n g(x_n): a backward pass of the whole batch, where `gradient` would store one gradient an example.
+With `largest_gradient` the interval of a sampled mean of ||g||^2 holds what the sample cannot have seen.
 """
 
 from __future__ import annotations
@@ -70,6 +71,14 @@ class KnowsPullback(Model, Protocol):
 
     def pullback(self, x: Array) -> Pullback:
         """p_w(x), and c -> sum_n c_n dp_w(x_n)/dw in the order of the columns of the gradient."""
+
+
+@runtime_checkable
+class BoundsGradient(Model, Protocol):
+    """A model that bounds its gradient, so that a sample of inputs cannot have missed more than that."""
+
+    def largest_gradient(self, largest: float, radius: float) -> float:
+        """An upper bound on ||dp_w(x)/dw||^2 over all inputs with |x_i| <= largest and |x| <= radius."""
 
 
 def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:

@@ -34,6 +34,10 @@ class _Ridge:
         """Return the model with these weights, shape (dim,)."""
         return type(self)(parameter_vector(parameters, self.n_parameters, self))
 
+    def largest_gradient(self, largest: float, radius: float) -> float:
+        """Return an upper bound on ||dp/dw||^2 = f'(<w, x>)^2 |x|^2 over all inputs with |x| <= radius: |f'| <= 1."""
+        return radius**2
+
     def _projection(self, x: npt.ArrayLike) -> tuple[Array, Array]:
         array = inputs_of(x, self.dim, repr(self))
         return array, array @ self.weights

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, integer, sequence
 from ..core.errors import ShapeError
+from .gradient_bound import largest_gradient
 from .gradients import Block, LayerGradient
 from .network import Backward, Network, activation_name, gaussian, layer, layers_and_biases, linear_output
 
@@ -103,6 +104,10 @@ class MLP(Network):
     def sizes(self) -> tuple[int, ...]:
         """Input dimension and the width of each layer."""
         return (self.dim, *(w.shape[0] for w in self.weights))
+
+    def largest_gradient(self, largest: float, radius: float) -> float:
+        """Return an upper bound on ||dp/dw||^2 over all inputs with |x_i| <= largest and |x| <= radius."""
+        return largest_gradient(self.weights, self.biases, self.activation, largest, radius)
 
     def _forward(self, x: Array) -> tuple[Array, Backward]:
         inputs, slopes = [x], []

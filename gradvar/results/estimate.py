@@ -98,10 +98,11 @@ class Estimate(Plain):
         )
 
     def __post_init__(self) -> None:
-        """Where samples resolve nothing, the interval is the whole line."""
+        """Where samples resolve nothing, the interval is the whole line, or all above a lower end without an upper."""
+        low, high = self.mantissa_interval
         if not self.resolved:
             vars(self).update(dict.fromkeys(("mantissa_error", "mantissa_upper", "mantissa_resolution"), math.inf))
-            vars(self).update(mantissa_interval=(-math.inf, math.inf), zeta=None)
+            vars(self).update(mantissa_interval=(low if high == math.inf else -math.inf, math.inf), zeta=None)
 
     def scaled(self, exponent: int) -> Estimate:
         """Return the estimate times 2**exponent."""
@@ -145,11 +146,16 @@ class Estimate(Plain):
 
     @property
     def spread(self) -> str:
-        """The interval for a reader: "exact", "[low, high] at 95%" or "unresolved"."""
+        """The interval for a reader: "exact", "[low, high] at 95%", "at least low at 95%" or "unresolved"."""
         if self.exact:
             return "exact" if self.is_tight else f"exact up to rounding, {self._ends}"
         if not self.resolved:
-            return "unresolved"
+            low = self.mantissa_interval[0]
+            return (
+                f"at least {format_number(low, self.exponent)} at {percent(self.confidence)}"
+                if low > 0
+                else "unresolved"
+            )
         return f"{self._ends} at {percent(self.confidence)}"
 
     @property

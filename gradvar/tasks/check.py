@@ -81,10 +81,12 @@ def _norms(
     mean = partial(
         expectation, settings=settings, name="mean of the squared norm", method="expectation", row_size=problem.row_size
     )
-    gradient, signal, example = variance.norms or mean(partial(_example_norms, problem), LabelledMixture.of(tasks))
+    gradient, signal, example = variance.norms or mean(
+        partial(_example_norms, problem), LabelledMixture.of(tasks), most=(*problem.largest_norms, math.inf)
+    )
     points = problem.inputs.n_points
     if points is not None and points <= MAX_POINTS:
-        gradient, signal = mean(problem.norms, problem.inputs)
+        gradient, signal = mean(problem.norms, problem.inputs, most=problem.largest_norms)
     return gradient, signal, example
 
 

@@ -97,7 +97,7 @@ class TaskPairs(Sampler):
         done: list[Batches] = []
 
         def so_far() -> Estimate:
-            return _estimate(done, design, settings, time.perf_counter() - begin)
+            return _estimate(done, design, problem, settings, time.perf_counter() - begin)
 
         with attach_estimate(lambda: so_far() if done else None), progress(settings.progress) as bar:
             design = planned(problem, settings)
@@ -146,7 +146,7 @@ class _Tile:
         return max(1, self.rows // (self.design.examples * self.design.tasks))
 
 
-def _estimate(done: list[Batches], design: Design, settings: Settings, seconds: float) -> Estimate:
+def _estimate(done: list[Batches], design: Design, problem: Problem, settings: Settings, seconds: float) -> Estimate:
     within, gradients, norms = (np.concatenate(parts) for parts in zip(*done, strict=True))
     m, size = within.size, design.tasks * design.examples
     found, effective, rounding = _statistics(within, gradients)
@@ -175,7 +175,7 @@ def _estimate(done: list[Batches], design: Design, settings: Settings, seconds: 
         seconds=seconds,
         # By the example: the variance at m batches, in terms of m * size examples.
         zeta=(max(found.zeta1, 0.0) * size, found.zeta2 * size**2),
-        norms=sampled_norms(norms, settings, seconds, size) if m > 1 else None,
+        norms=sampled_norms(norms, (*problem.largest_norms, math.inf), settings, seconds, size) if m > 1 else None,
     )
 
 

@@ -50,6 +50,11 @@ class PlantedCube:
         """The distribution in words."""
         return f"x on the cube {{-1, +1}}^{self.dim}: half uniform, half with the target's {self.degree} bits all equal"
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The largest |x_i| and the largest |x|."""
+        return Hypercube(self.dim).reach
+
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points, each with a set of its own, shape (n, dim)."""
         bits = np.zeros((n, self.dim), dtype=np.bool_)

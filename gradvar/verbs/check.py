@@ -121,6 +121,7 @@ def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Es
                 name="mean of the squared norm",
                 method="expectation",
                 row_size=problem.row_size,
+                most=problem.largest_norms,
             )
         )
     gradient, signal = found

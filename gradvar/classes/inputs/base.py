@@ -39,6 +39,15 @@ class Inputs(Protocol):
         """Return their probabilities, shape (stop - start,)."""
 
 
+@runtime_checkable
+class Bounded(Inputs, Protocol):
+    """A distribution that says how far its inputs reach."""
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The largest |x_i| and the largest |x|."""
+
+
 def nodes(inputs: Inputs, most: int, n: int, rng: np.random.Generator) -> tuple[Array, Array, bool]:
     """Return all inputs with their probabilities where they are at most `most`, else n drawn ones with weights 1/n.
 

@@ -63,6 +63,11 @@ class Hypercube:
         """P(x_i = +1) and P(x_i = -1)."""
         return (1 + self.bias) / 2, (1 - self.bias) / 2
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The largest |x_i| and the largest |x|."""
+        return 1.0, self.dim**0.5
+
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points, shape (n, dim).
 

@@ -69,6 +69,7 @@ class AllParities(Theorem):
                 name="mean of ||s||^2",
                 method=_METHOD,
                 row_size=problem.row_size,
+                most=problem.largest_norms[1:],
             )
         except Interrupted as interrupted:
             raise Interrupted(None if interrupted.estimate is None else finish(interrupted.estimate)) from None

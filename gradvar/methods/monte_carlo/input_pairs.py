@@ -137,5 +137,5 @@ def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
         n_samples=n,
         seconds=seconds,
         zeta=(max(moments.zeta1, 0.0), moments.zeta2),
-        norms=sampled_norms(sums.norms, settings, seconds),
+        norms=sampled_norms(sums.norms, sums.tiles.problem.largest_norms, settings, seconds),
     )

@@ -94,7 +94,11 @@ class SampledMembers(Sampler):
         samples: list[MemberSample] = []
 
         def result(statistic: MemberStatistic, norms: Array) -> Estimate:
-            return _estimate(statistic, norms, settings, time.perf_counter() - begin)
+            seconds = time.perf_counter() - begin
+            if statistic.blocks is None:
+                return _estimate(statistic, None, settings, seconds)
+            of_norms = sampled_norms(norms, problem.largest_norms, settings, seconds)
+            return _estimate(statistic, of_norms, settings, seconds)
 
         def so_far() -> Estimate | None:
             estimates = [one for one in (sample.so_far() for sample in samples) if one is not None]
@@ -192,7 +196,9 @@ class MemberSample:
         return self.result(MemberStatistic.of(Sums.total(sums, gradients.q), gradients), self.norms)
 
 
-def _estimate(statistic: MemberStatistic, norms: Array, settings: Settings, seconds: float) -> Estimate:
+def _estimate(
+    statistic: MemberStatistic, norms: tuple[Estimate, ...] | None, settings: Settings, seconds: float
+) -> Estimate:
     blocks, variance = statistic.blocks, statistic.variance
     by = "" if statistic.q is None else f", {statistic.q:,} random projections of the gradient"
     at = f"all {statistic.n:,} inputs" if blocks is None else f"{statistic.n:,} sampled inputs"
@@ -225,5 +231,5 @@ def _estimate(statistic: MemberStatistic, norms: Array, settings: Settings, seco
         n_samples=0 if blocks is None else statistic.n,
         seconds=seconds,
         zeta=statistic.zeta if statistic.inputs > 0.9 * variance else None,
-        norms=None if blocks is None else sampled_norms(norms, settings, seconds),
+        norms=norms,
     )
