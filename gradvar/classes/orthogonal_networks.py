@@ -62,7 +62,7 @@ class OrthogonalNetworks(SetTargets):
     >>> H.size, round(1 / H.operator_norm())
     (4060, 4060)
     >>> h = H.member([i in (0, 1, 2) for i in range(30)])
-    >>> x = H.inputs.sample(2, np.random.default_rng(0))
+    >>> x = H.inputs.sample(2, rng=0)
     >>> np.allclose(h(x), -h(x * np.where(np.arange(30) == 1, -1, 1)))
     True
     """

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import SupportsIndex, cast
 
 import numpy as np
 
-from ..core.arguments import Array, finite
+from ..core.arguments import Array, SeedLike, finite, generator, integer
 from ..core.errors import LabelError, NonFiniteError, ShapeError
 from ..problem import Factors, Moment, Problem, norms_sq
 from .base import DrawsExamples
@@ -50,9 +50,9 @@ class LabelledMixture(Mixture[Members]):
         """Return that of any task class."""
         return cls(tasks, tasks.inputs.dim + 1)
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return an example of each of n tasks, shape (n, dim)."""
-        x, y = draw_examples(self.tasks, n, 1, rng)
+        x, y = draw_examples(self.tasks, integer("n", n, 0), 1, generator(rng))
         return np.concatenate([x, y[:, None]], axis=1)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import Generic, SupportsIndex, TypeVar, cast
 
 import numpy as np
 
 from ..classes.inputs.base import Inputs
-from ..core.arguments import Array
+from ..core.arguments import Array, SeedLike, generator, integer
 from .base import DrawsExamples, TabulatesTasks
 
 Members = TypeVar("Members")
@@ -33,7 +33,7 @@ class Mixture(Generic[Members]):
     --------
     >>> import gradvar as gv
     >>> H = gv.PlantedParities(7, 3)
-    >>> Mixture(H, 7).sample(5, np.random.default_rng(0)).shape
+    >>> Mixture(H, 7).sample(5, rng=0).shape
     (5, 7)
     """
 
@@ -51,9 +51,10 @@ class Mixture(Generic[Members]):
         """The distribution in words."""
         return f"x in R^{self.dim}, from a distribution of each task's own"
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return n independent inputs, each of a task of its own, shape (n, dim)."""
-        x, _ = self.tasks.draw(self.tasks.sample(n, rng), 1, rng)
+        source = generator(rng)
+        x, _ = self.tasks.draw(self.tasks.sample(integer("n", n, 0), source), 1, source)
         return np.asarray(x[:, 0])
 
     def points(self, start: int, stop: int) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from ..classes.inputs.hypercube import Hypercube
-from ..core.arguments import Array, integer
+from ..core.arguments import Array, SeedLike, generator, integer
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,12 @@ class PlantedCube:
         """The largest |x_i| and the largest |x|."""
         return Hypercube(self.dim).reach
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return n independent points, each with a set of its own, shape (n, dim)."""
-        bits = np.zeros((n, self.dim), dtype=np.bool_)
+        source = generator(rng)
+        bits = np.zeros((integer("n", n, 0), self.dim), dtype=np.bool_)
         bits[:, : self.degree] = True
-        return plant(rng.permuted(bits, axis=1), 1, rng)[:, 0]
+        return plant(source.permuted(bits, axis=1), 1, source)[:, 0]
 
     def points(self, start: int, stop: int) -> Array:
         """Return points number start..stop-1 of the cube, in the order of `Hypercube`. Needs dim <= 62."""

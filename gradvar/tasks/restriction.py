@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..classes.inputs import Inputs
 from ..classes.members.selection import Selection
 from ..classes.members.target import HasMembers, Members, Target
-from ..core.arguments import Array, SeedLike
+from ..core.arguments import Array, SeedLike, generator
 from ..core.errors import NotApplicableError
 from .base import TabulatesTasks
 from .mixture import Mixture
@@ -102,4 +102,4 @@ class TaskRestriction(Selection[HasTasks], HasTasks):
 
     def draw(self, members: Members, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
         """Return n independent examples of each of m tasks, as the parent draws them: x (m, n, dim) and y (m, n)."""
-        return self.parent.draw(members, n, rng)
+        return self.parent.draw(members, n, generator(rng))

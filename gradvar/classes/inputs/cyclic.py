@@ -8,7 +8,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, inputs_of
+from ...core.arguments import Array, SeedLike, generator, inputs_of, integer
 from ...core.primes import prime
 
 Residues = npt.NDArray[np.int64]
@@ -135,9 +135,9 @@ class CyclicGroup:
             raise ValueError(f"`x` must hold residues {accepted}, got {given} in row {row}")
         return numbers.astype(np.int64)
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return n independent inputs, shape (n, dim)."""
-        return self.encode(rng.integers(self.first, self.p, size=n))
+        return self.encode(generator(rng).integers(self.first, self.p, size=integer("n", n, 0)))
 
     def points(self, start: int, stop: int) -> Array:
         """Return points number start..stop-1, shape (stop - start, dim)."""

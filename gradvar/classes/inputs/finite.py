@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, real_array
+from ...core.arguments import Array, SeedLike, generator, integer, real_array
 from ...core.errors import ShapeError
 
 
@@ -61,9 +63,9 @@ class FinitePoints:
         how = "uniform" if np.ptp(self._weights) == 0 else "weighted"
         return f"x {how} on {self.n_points:,} points of R^{self.dim}"
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return n independent points, shape (n, dim)."""
-        return self._points[rng.choice(self.n_points, size=n, p=self._weights)]
+        return self._points[generator(rng).choice(self.n_points, size=integer("n", n, 0), p=self._weights)]
 
     def points(self, start: int, stop: int) -> Array:
         """Return points number start..stop-1, shape (stop - start, dim)."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import SupportsIndex
 
-import numpy as np
-
-from ...core.arguments import Array, integer
+from ...core.arguments import Array, SeedLike, generator, integer
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Gaussian:
 
     Examples
     --------
-    >>> Gaussian(3).sample(5, np.random.default_rng(0)).shape
+    >>> Gaussian(3).sample(5, rng=0).shape
     (5, 3)
     """
 
@@ -39,9 +38,9 @@ class Gaussian:
         """The distribution in words."""
         return f"x ~ N(0, I) in R^{self.dim}"
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return n independent inputs, shape (n, dim)."""
-        return rng.standard_normal((n, self.dim))
+        return generator(rng).standard_normal((integer("n", n, 0), self.dim))
 
     def points(self, start: int, stop: int) -> Array:
         """Raise: a Gaussian cannot be enumerated."""

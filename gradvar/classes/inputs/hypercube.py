@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, inputs_of, integer, number
+from ...core.arguments import Array, SeedLike, generator, inputs_of, integer, number
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,19 @@ class Hypercube:
         """The largest |x_i| and the largest |x|."""
         return 1.0, self.dim**0.5
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return n independent points, shape (n, dim).
 
         Costs one random bit a coordinate without a bias, and 53 with one: then the probability of the rarer sign is
         met to 2^-53.
         """
+        count, source = integer("n", n, 0), generator(rng)
         if self.bias:
             plus, minus = self.probabilities
             rare = np.sign(minus - plus)
-            return np.asarray(np.where(rng.random((n, self.dim)) < min(plus, minus), rare, -rare))
+            return np.asarray(np.where(source.random((count, self.dim)) < min(plus, minus), rare, -rare))
         row = (self.dim + 7) // 8
-        random_bytes = np.frombuffer(rng.bytes(n * row), dtype=np.uint8).reshape(n, row)
+        random_bytes = np.frombuffer(source.bytes(count * row), dtype=np.uint8).reshape(count, row)
         return _signs(np.unpackbits(random_bytes, axis=1, count=self.dim, bitorder="little"))
 
     def points(self, start: int, stop: int) -> Array:
