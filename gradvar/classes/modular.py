@@ -33,8 +33,8 @@ class ModularMultiples(CyclicOrbit):
         assumes E h^2 <= 1.
     units : bool
         Whether x is in {1, ..., p - 1}, the default, or in {0, ..., p - 1}. The members are the same.
-    encoding : {"bits", "integer", "one-hot"}
-        What a model sees of x, as in `CyclicGroup`.
+    encoding : {"bits", "bits-msb-first", "integer", "one-hot"}
+        What a model sees of x, as in `CyclicGroup`: "bits" has the least significant first.
 
     Raises
     ------
@@ -89,14 +89,15 @@ class DiscreteLog(CyclicOrbit):
     The lowest bit of x/a, as in the hard-core bit of the discrete logarithm. h_{p-a} = -h_a, so that for odd p the
     class mean is 0, and centred and uncentred norms are the same. The largest eigenvalue of the Gram matrix grows
     slowly with p (5.10 at p = 101, 8.64 at 1009, 9.79 at 10 007): the class is not orthonormal, but
-    Var <= lambda_max/(p - 1) E||s||^2.
+    Var <= lambda_max/(p - 1) E||s||^2. The published script of that paper writes the most significant bit of x first:
+    `encoding="bits-msb-first"`.
 
     Parameters
     ----------
     p : int
         A prime, at most 2^24; p = 2 is a class of one member.
-    encoding : {"bits", "integer", "one-hot"}
-        What a model sees of x, as in `CyclicGroup`.
+    encoding : {"bits", "bits-msb-first", "integer", "one-hot"}
+        What a model sees of x, as in `CyclicGroup`: "bits" has the least significant first.
 
     Raises
     ------

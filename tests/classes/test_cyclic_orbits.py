@@ -171,7 +171,7 @@ def test_closed_forms_at_larger_primes(p: int, name: str, units: bool):
     assert_allclose(H.covariance(x[::7], x), centred[:, ::7].T @ centred / len(table), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("encoding", ["bits", "integer", "one-hot"])
+@pytest.mark.parametrize("encoding", ["bits", "bits-msb-first", "integer", "one-hot"])
 @pytest.mark.parametrize(("name", "units"), [("log", True), ("cosine", True), (bump, False)])
 def test_the_class_is_the_same_in_every_encoding(name: str | Callable[[Array], Array], units: bool, encoding: str):
     case = build(11, name, units, encoding)

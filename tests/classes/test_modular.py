@@ -236,3 +236,13 @@ def test_bad_arguments_are_named():
         gv.bound_check(gv.DiscreteLog(11), gv.Linear([1.0] * 5))
     with pytest.raises(gv.LabelError, match="accepts labels -1 and \\+1 only"):
         gv.bound_check(gv.ModularMultiples(11), gv.Linear([1.0] * 4), "hinge")
+
+
+@pytest.mark.parametrize("build", [gv.DiscreteLog, gv.ModularMultiples])
+def test_the_other_order_of_bits_is_the_other_order_of_columns(build):
+    first, last = build(31), build(31, encoding="bits-msb-first")
+    assert first != last
+    assert_array_equal(last.inputs.points(0, 30), first.inputs.points(0, 30)[:, ::-1])
+    w = np.random.default_rng(0).normal(size=5)
+    variances = [gv.gradient_variance(H, gv.Linear(v)).value for H, v in ((first, w), (last, w[::-1]))]
+    assert_allclose(variances[1], variances[0], rtol=1e-12)

@@ -12,7 +12,8 @@ from scipy.stats import chi2
 
 import gradvar as gv
 
-CASES = [(p, units, e) for p in (2, 3, 5, 7, 17, 31) for units in (True, False) for e in ("bits", "integer", "one-hot")]
+ENCODINGS = ["bits", "bits-msb-first", "integer", "one-hot"]
+CASES = [(p, units, e) for p in (2, 3, 5, 7, 17, 31) for units in (True, False) for e in ENCODINGS]
 
 
 def coded(p: int, units: bool, encoding: str) -> np.ndarray:
@@ -23,6 +24,8 @@ def coded(p: int, units: bool, encoding: str) -> np.ndarray:
     if encoding == "one-hot":
         return np.array([[float(r == s) for s in residues] for r in residues])
     dim = next(d for d in range(1, 10) if 2**d >= p)  # ceil(log2 p)
+    if encoding == "bits-msb-first":  # as bin() writes numbers
+        return np.array([[float(digit) for digit in bin(r)[2:].zfill(dim)] for r in residues])
     return np.array([[float(r // 2**i % 2) for i in range(dim)] for r in residues])
 
 
@@ -40,7 +43,7 @@ def test_points_are_the_residues_in_order_and_decode_to_themselves(p: int, units
     assert inputs.decode(x[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("encoding", ["bits", "integer", "one-hot"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("units", [True, False])
 def test_samples_are_uniform_residues(units: bool, encoding: str):
     inputs, n = gv.CyclicGroup(13, units, encoding), 20_000
@@ -62,6 +65,7 @@ def test_blocks_of_a_large_group_need_no_more_memory_than_they_hold():
 NO_RESIDUES = [
     (True, "bits", [0, 0, 0, 0], r"0\. 0\. 0\. 0\."),  # 0 is no unit
     (False, "bits", [1, 0, 1, 1], r"as 4 bits 0\.0 and 1\.0"),  # 13 = p
+    (False, "bits-msb-first", [1, 1, 0, 1], r"as 4 bits 0\.0 and 1\.0, most significant first"),  # 13 = p
     (False, "bits", [-1, 1, 1, -1], "-1"),  # the coding is {0, 1}
     (False, "bits", [0.5, 0, 0, 0], "0.5"),
     (False, "bits", [np.nan, 0, 0, 0], "nan"),
@@ -93,7 +97,7 @@ def test_what_is_no_encoded_residue_is_refused_with_its_row(units: bool, encodin
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match=r"`p` must be a prime, got 91 = 7 \* 13"):
         gv.CyclicGroup(91)
-    with pytest.raises(ValueError, match="`encoding` must be one of 'bits', 'integer', 'one-hot', got 'binary'"):
+    with pytest.raises(ValueError, match=r"`encoding` must be one of 'bits', 'bits-msb-first', .*, got 'binary'"):
         gv.CyclicGroup(7, encoding="binary")
     with pytest.raises(TypeError, match="`units` must be True"):
         gv.CyclicGroup(7, "bits")

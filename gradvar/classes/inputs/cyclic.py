@@ -15,6 +15,7 @@ Residues = npt.NDArray[np.int64]
 
 _ENCODINGS = {
     "bits": ("{} bits", "as {} bits 0.0 and 1.0, least significant first"),
+    "bits-msb-first": ("{} bits, most significant first", "as {} bits 0.0 and 1.0, most significant first"),
     "integer": ("an integer", "as integers"),
     "one-hot": ("a one-hot vector", "as a single 1.0 among zeros"),
 }
@@ -27,8 +28,9 @@ class CyclicGroup:
 
     Point number j is the residue j + 1 of the units, j of all residues. A model sees it encoded:
 
-    - "bits": its binary digits, 0.0 and 1.0, the least significant first, dim = ceil(log2 p) (the inputs of
-      arXiv 2310.01611);
+    - "bits": its binary digits, 0.0 and 1.0, the *least* significant first, dim = ceil(log2 p);
+    - "bits-msb-first": the same digits, the *most* significant first, as the published script of arXiv 2310.01611
+      writes them: a network on the first order is one on the second with its first layer's columns reversed;
     - "integer": the number itself, dim = 1;
     - "one-hot": 1.0 at the number of the point and 0.0 elsewhere, dim = p - 1 for the units, p for all residues.
 
@@ -38,7 +40,7 @@ class CyclicGroup:
         A prime below 2^31.
     units : bool
         Whether to leave 0 out. True by default.
-    encoding : {"bits", "integer", "one-hot"}
+    encoding : {"bits", "bits-msb-first", "integer", "one-hot"}
         What a model sees.
 
     Raises
@@ -53,6 +55,9 @@ class CyclicGroup:
            [0., 1., 0.],
            [1., 1., 0.],
            [0., 0., 1.]])
+    >>> CyclicGroup(5, encoding="bits-msb-first").points(0, 2)
+    array([[0., 0., 1.],
+           [0., 1., 0.]])
     >>> CyclicGroup(5, units=False, encoding="integer").points(0, 3)
     array([[0.],
            [1.],
@@ -86,7 +91,7 @@ class CyclicGroup:
     @property
     def dim(self) -> int:
         """Number of coordinates of an encoded residue."""
-        if self.encoding == "bits":
+        if self.encoding.startswith("bits"):
             return (self.p - 1).bit_length()
         return 1 if self.encoding == "integer" else self.n_points
 
@@ -95,6 +100,11 @@ class CyclicGroup:
         """The distribution in words."""
         seen = _ENCODINGS[self.encoding][0].format(self.dim)
         return f"x uniform on {self.first}, ..., {self.p - 1:,} modulo the prime {self.p:,}, as {seen}"
+
+    @property
+    def _places(self) -> Residues:
+        """The power of 2 that each bit stands for."""
+        return np.arange(self.dim)[:: -1 if self.encoding == "bits-msb-first" else 1]
 
     def encode(self, residues: npt.ArrayLike) -> Array:
         """Return what a model sees of these residues (n,), integers of the support, shape (n, dim)."""
@@ -105,8 +115,8 @@ class CyclicGroup:
             )
         if self.encoding == "integer":
             return numbers[:, None].astype(np.float64)
-        if self.encoding == "bits":
-            return ((numbers[:, None] >> np.arange(self.dim)) & 1).astype(np.float64)
+        if self.encoding.startswith("bits"):
+            return ((numbers[:, None] >> self._places) & 1).astype(np.float64)
         encoded = np.zeros((numbers.size, self.dim))
         encoded[np.arange(numbers.size), numbers - self.first] = 1.0
         return encoded
@@ -122,8 +132,8 @@ class CyclicGroup:
         array = inputs_of(x, self.dim, repr(self))
         if self.encoding == "integer":
             numbers, encoded = array[:, 0], array[:, 0] == np.floor(array[:, 0])
-        elif self.encoding == "bits":
-            numbers, encoded = array @ 2.0 ** np.arange(self.dim), ((array == 0) | (array == 1)).all(axis=1)
+        elif self.encoding.startswith("bits"):
+            numbers, encoded = array @ 2.0**self._places, ((array == 0) | (array == 1)).all(axis=1)
         else:
             numbers = array.argmax(axis=1) + float(self.first)
             encoded = (array.max(axis=1, initial=0.0) == 1) & (np.count_nonzero(array, axis=1) == 1)
