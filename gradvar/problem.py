@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -14,11 +13,11 @@ import numpy.typing as npt
 
 from .classes.base import HypothesisClass
 from .classes.inputs import Inputs
-from .classes.inputs.base import Bounded
+from .classes.inputs.base import reach_of
 from .core.arguments import Array, integer
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
-from .models.base import BoundsGradient, KnowsTangentFactors, Model, check_one_output, tangent_factors
+from .models.base import KnowsTangentFactors, Model, check_one_output, largest_gradient, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
 
 AnyModel: TypeAlias = Model | InfiniteMLP
@@ -169,10 +168,8 @@ class Problem:
     @cached_property
     def largest_norms(self) -> tuple[float, float]:
         """Upper bounds on ||g(x)||^2 and ||s(x)||^2 over all inputs; inf where the model or the inputs do not say."""
-        if not isinstance(self.model, BoundsGradient) or not isinstance(self.inputs, Bounded):
-            return math.inf, math.inf
         # ||s|| <= L ||g||
-        most, lipschitz = self.model.largest_gradient(*self.inputs.reach), self.loss.lipschitz
+        most, lipschitz = largest_gradient(self.model, reach_of(self.inputs)), self.loss.lipschitz
         return most, lipschitz**2 * most if most > 0 else 0.0
 
     @cached_property

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import chi2, norm
 
 import gradvar as gv
+from gradvar.core.reach import Reach
 from gradvar.estimation.mean import Mean
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -148,8 +149,8 @@ def test_a_pilot_that_saw_nothing_vary_does_not_stop_early():
 
 def test_a_bound_that_a_sample_refutes_is_an_error():
     class Wrong(gv.Linear):
-        def largest_gradient(self, largest: float, radius: float) -> float:
-            return radius**2 / 2
+        def largest_gradient(self, reach: Reach) -> float:
+            return reach.norm**2 / 2
 
     with pytest.raises(ValueError, match=r"`largest_gradient` of `model` must bound .* 100 where .* has 200"):
         gv.bound_check(gv.SparseParities(200, 3), Wrong([1.0] * 200), rng=0)

@@ -58,19 +58,23 @@ ACTIVATIONS: dict[str, ValueAndDerivative] = {
 }
 """Name -> function that returns the value and the derivative at z."""
 
+_TURNS = {"tanh": (0.0,), "erf": (0.0,), "sigmoid": (0.0,), "gelu": (-math.sqrt(2), -0.7517915246935645, math.sqrt(2))}
+"""Where the value or the slope has an extremum; sin and cos have theirs at the multiples of pi/2."""
 
-def ranges(activation: str, low: Array, high: Array) -> tuple[Array, Array, Array]:
-    """Return the least and the largest value of an activation, and the largest |slope|, over z in [low, high].
 
-    Exact, but for sin and cos, which take [-1, 1] and 1, and for gelu, which takes its least value and largest slope.
+def over_intervals(activation: str, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return values and slopes at z between `low` and `high`, (k, m) each, their extremes over [low, high] among them.
+
+    These are at an end of the interval, or where it holds one at a point where the value or the slope turns.
     """
-    sigma = ACTIVATIONS[activation]
+    largest = 1e150  # squares are finite, and the activations are what they are at infinity
+    low, high = np.clip(low, -largest, largest), np.clip(high, -largest, largest)
     if activation in ("sin", "cos"):
-        one = np.ones_like(low)
-        return -one, one, one
-    (first, _), (last, steep) = sigma(low), sigma(high)
-    if activation == "gelu":  # its dip to -0.17, and its steepest slope
-        return np.where(low < 0, -0.170041, first), np.maximum(first, last), np.full_like(low, 1.128905)
-    if activation in ("tanh", "erf", "sigmoid"):  # steepest at 0
-        steep = sigma(np.clip(0.0, low, high))[1]
-    return first, last, steep
+        # where an interval is long, or so far out that rounding counts, a whole period
+        whole = (high - low >= 2 * math.pi) | (np.maximum(np.abs(low), np.abs(high)) > 1e6)
+        low, high = np.where(whole, 0.0, low), np.where(whole, 2 * math.pi, high)
+        turns = (np.ceil(low / (math.pi / 2)) + np.arange(4)[:, None]) * (math.pi / 2)
+    else:
+        turns = np.array(_TURNS.get(activation, ()))[:, None]
+    with np.errstate(under="ignore", over="ignore"):
+        return ACTIVATIONS[activation](np.vstack([low, high, np.clip(turns, low, high)]))

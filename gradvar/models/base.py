@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from ..core.arguments import Array, real_array
 from ..core.errors import ShapeError
+from ..core.reach import Reach
 
 Pullback: TypeAlias = tuple[Array, Callable[[Array], Array]]
 """p_w(x), shape (n,), and the function c -> sum_n c_n dp_w(x_n)/dw from (n,) to (P,)."""
@@ -77,8 +78,20 @@ class KnowsPullback(Model, Protocol):
 class BoundsGradient(Model, Protocol):
     """A model that bounds its gradient, so that a sample of inputs cannot have missed more than that."""
 
-    def largest_gradient(self, largest: float, radius: float) -> float:
-        """An upper bound on ||dp_w(x)/dw||^2 over all inputs with |x_i| <= largest and |x| <= radius."""
+    def largest_gradient(self, reach: Reach) -> float:
+        """At least ||dp_w(x)/dw||^2 at all inputs x in this box and ball; infinity where there is no bound."""
+
+
+def largest_gradient(model: object, reach: Reach) -> float:
+    """The model's bound on its squared gradient norm at all inputs of this reach; infinity where it says none.
+
+    What a subclass inherits bounds the gradient of the class that says it, not one of its own.
+    """
+    said = {"largest_gradient", "predict", "gradient", "tangent_factors", "_forward"}
+    own = next((vars(cls).keys() for cls in type(model).__mro__ if vars(cls).keys() & said), said)
+    if not isinstance(model, BoundsGradient) or "largest_gradient" not in own:
+        return math.inf
+    return model.largest_gradient(reach)
 
 
 def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:

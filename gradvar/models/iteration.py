@@ -2,7 +2,7 @@ r"""Networks that apply one layer again and again: h_t = sigma(W h_{t-1} + V x_t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy.typing as npt
 from ..core.activations import ACTIVATIONS, KINKED, settle
 from ..core.arguments import Array, real_array
 from ..core.errors import ShapeError
+from ..core.reach import Reach
 from .gradients import Block, LayerGradient
+from .layer_reach import ALLOWANCE, activated, affine, around_zero, product
 from .network import Backward, WithReadout, activation_name, array_of_shape, rounding
 
 Rows: TypeAlias = npt.NDArray[np.intp]
@@ -51,6 +53,23 @@ class IteratedNetwork(WithReadout):
         self._set_output(output_weights, output_bias, m, why)
         self._products = m + k  # that are summed in a unit
         self._freeze()
+
+    def _largest_gradient(self, steps: Sequence[Reach]) -> float:
+        """A bound on ||dp/dw||^2 after one step with an input of each reach."""
+        m = self.output_weights.size
+        states, slopes = [around_zero(np.zeros(m))], []
+        for reach in steps:
+            z = affine(states[-1], self.state_weights).plus(affine(reach, self.input_weights, self.bias))
+            layer = activated(z, self.activation)
+            states.append(layer.output)
+            slopes.append(layer.steepest)
+        # ||sum_t delta_t h_{t-1}^T|| <= sum_t ||delta_t|| ||h_{t-1}||, and so for x_t and for the bias
+        sums, delta = np.zeros(3), around_zero(np.abs(self.output_weights))
+        for state, reach, slope in reversed(list(zip(states[:-1], steps, slopes, strict=True))):
+            delta = affine(delta, np.diag(slope))
+            sums += product(delta.norm, np.array([state.norm, reach.norm, float(self.bias is not None)]))
+            delta = affine(delta, self.state_weights.T)
+        return float(np.sum(sums**2) + states[-1].norm ** 2 + (self.output_bias is not None)) * ALLOWANCE
 
     def _drive(self, x: Array) -> tuple[Array, Array | None]:
         """u for inputs (..., k), shape (..., m), and a bound on its rounding where the activation has a kink."""

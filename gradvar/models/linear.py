@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from ..core.arguments import Array, inputs_of, real_array
 from ..core.errors import ShapeError
+from ..core.reach import Reach
 from .base import parameter_vector
+from .layer_reach import ALLOWANCE, activated, affine, product
 
 
 class _Ridge:
@@ -33,10 +35,6 @@ class _Ridge:
     def with_parameters(self, parameters: npt.ArrayLike) -> Self:
         """Return the model with these weights, shape (dim,)."""
         return type(self)(parameter_vector(parameters, self.n_parameters, self))
-
-    def largest_gradient(self, largest: float, radius: float) -> float:
-        """Return an upper bound on ||dp/dw||^2 = f'(<w, x>)^2 |x|^2 over all inputs with |x| <= radius: |f'| <= 1."""
-        return radius**2
 
     def _projection(self, x: npt.ArrayLike) -> tuple[Array, Array]:
         array = inputs_of(x, self.dim, repr(self))
@@ -64,6 +62,10 @@ class Linear(_Ridge):
     def gradient(self, x: npt.ArrayLike) -> Array:
         """Return x, shape (n, dim)."""
         return inputs_of(x, self.dim, repr(self)).copy()
+
+    def largest_gradient(self, reach: Reach) -> float:
+        """Return a bound on ||x||^2 over all inputs of this reach."""
+        return reach.norm**2 * ALLOWANCE
 
     def tangent_factors(self, x: npt.ArrayLike) -> list[tuple[Array, Array]]:
         """Return the pair (x, 1)."""
@@ -93,6 +95,11 @@ class Cosine(_Ridge):
         """Return -sin<w, x> x, shape (n, dim)."""
         array, z = self._projection(x)
         return np.asarray(-np.sin(z)[:, None] * array)
+
+    def largest_gradient(self, reach: Reach) -> float:
+        """Return a bound on sin^2<w, x> ||x||^2 over all inputs of this reach."""
+        steepest = activated(affine(reach, self.weights[None]), "cos").steepest
+        return float(product(steepest[0] ** 2, reach.norm**2)) * ALLOWANCE
 
     def tangent_factors(self, x: npt.ArrayLike) -> list[tuple[Array, Array]]:
         """Return the pair (x, -sin<w, x>)."""

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, integer, sequence
 from ..core.errors import ShapeError
-from .gradient_bound import largest_gradient
+from ..core.reach import Reach
 from .gradients import Block, LayerGradient
+from .layer_reach import ALLOWANCE, activated, affine, around_zero, product
 from .network import Backward, Network, activation_name, gaussian, layer, layers_and_biases, linear_output
 
 
@@ -105,9 +106,24 @@ class MLP(Network):
         """Input dimension and the width of each layer."""
         return (self.dim, *(w.shape[0] for w in self.weights))
 
-    def largest_gradient(self, largest: float, radius: float) -> float:
-        """Return an upper bound on ||dp/dw||^2 over all inputs with |x_i| <= largest and |x| <= radius."""
-        return largest_gradient(self.weights, self.biases, self.activation, largest, radius)
+    def largest_gradient(self, reach: Reach) -> float:
+        """Return a bound on ||dp/dw||^2 over all inputs of this reach: infinity where it has none, never too small."""
+        layers, inputs = [], [reach]
+        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            layers.append(activated(affine(inputs[-1], weights, bias), self.activation))
+            inputs.append(layers[-1].output)
+        # ||g||^2 = sum_l ||[a_{l-1}, 1]||^2 ||delta_l||^2, the 1 where there is a bias
+        squares = [a.norm**2 + (b is not None) for a, b in zip(inputs, self.biases, strict=True)]
+        if not layers:
+            return squares[0] * ALLOWANCE
+        # The last hidden layer: sum_j (||[a, 1]||^2 v_j^2 sigma'(z_j)^2 + sigma(z_j)^2), then those below
+        v = self.weights[-1][0]
+        total = layers[-1].squares(product(v**2, squares[-2]), self.activation) + (self.biases[-1] is not None)
+        delta = around_zero(np.abs(v) * layers[-1].steepest)
+        for i in reversed(range(len(layers) - 1)):
+            delta = affine(delta, layers[i].steepest[:, None] * self.weights[i + 1].T)
+            total += float(product(delta.norm**2, squares[i]))
+        return total * ALLOWANCE
 
     def _forward(self, x: Array) -> tuple[Array, Backward]:
         inputs, slopes = [x], []

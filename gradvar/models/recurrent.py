@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, integer
+from ..core.reach import Reach
 from .iteration import IteratedNetwork
 from .network import Backward, gaussian
 
@@ -111,6 +112,11 @@ class Recurrent(IteratedNetwork):
             length=length,
             activation=activation,
         )
+
+    def largest_gradient(self, reach: Reach) -> float:
+        """Return a bound on ||dp/dw||^2 over all inputs of this reach: infinity where it has none, never too small."""
+        ends = zip(np.split(reach.low, self.length), np.split(reach.high, self.length), strict=True)
+        return self._largest_gradient([Reach(low, high, reach.norm) for low, high in ends])
 
     def __repr__(self) -> str:
         return f"Recurrent(dim={self.dim}, length={self.length}, units={self.units}, {self.activation})"

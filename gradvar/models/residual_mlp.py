@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, integer
 from ..core.errors import ShapeError
+from ..core.reach import Reach
 from .gradients import Block, LayerGradient
+from .layer_reach import ALLOWANCE, activated, affine, around_zero, product
 from .network import Backward, WithReadout, activation_name, gaussian, layer, layers_and_biases
 
 
@@ -113,6 +115,24 @@ class ResidualMLP(WithReadout):
         count = len(self.weights) - 1
         blocks = "1 block" if count == 1 else f"{count} blocks"
         return f"ResidualMLP({self.dim}-{self.width}, {blocks}, {self.activation})"
+
+    def largest_gradient(self, reach: Reach) -> float:
+        """Return a bound on ||dp/dw||^2 over all inputs of this reach: infinity where it has none, never too small."""
+        inputs, slopes = [affine(reach, self.weights[0], self.biases[0])], []
+        for weights, bias in zip(self.weights[1:], self.biases[1:], strict=True):
+            layer = activated(affine(inputs[-1], weights, bias), self.activation)
+            inputs.append(inputs[-1].plus(layer.output))
+            slopes.append(layer.steepest)
+        # ||g||^2 = sum_l ||[h_{l-1}, 1]||^2 ||delta_l||^2, with x before W_0, and ||[h_L, 1]||^2 of the output
+        total = inputs[-1].norm ** 2 + (self.output_bias is not None)
+        onto = around_zero(np.abs(self.output_weights))
+        for i in reversed(range(len(slopes))):
+            # delta_l = D_l onto_l,  onto_{l-1} = onto_l + W_l^T delta_l
+            delta = affine(onto, np.diag(slopes[i]))
+            total += float(product(delta.norm**2, inputs[i].norm ** 2 + (self.biases[i + 1] is not None)))
+            onto = onto.plus(affine(delta, self.weights[i + 1].T))
+        total += float(product(onto.norm**2, reach.norm**2 + (self.biases[0] is not None)))
+        return total * ALLOWANCE
 
     def _row_size(self) -> int:
         return 4 * len(self.weights) * self.width

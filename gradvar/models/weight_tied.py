@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.linalg import block_diag
 
 from ..core.arguments import Array, SeedLike, integer
+from ..core.reach import Reach
 from .iteration import IteratedNetwork
 from .mlp import MLP
 from .network import Backward, gaussian
@@ -167,6 +168,10 @@ class WeightTied(IteratedNetwork):
             steps=len(hidden),
             activation=mlp.activation,
         )
+
+    def largest_gradient(self, reach: Reach) -> float:
+        """Return a bound on ||dp/dw||^2 over all inputs of this reach: infinity at an equilibrium, never too small."""
+        return np.inf if self.steps is None else self._largest_gradient([reach] * self.steps)
 
     def __repr__(self) -> str:
         steps = "equilibrium" if self.steps is None else "1 step" if self.steps == 1 else f"{self.steps} steps"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..classes.inputs.hypercube import Hypercube
 from ..core.arguments import Array, SeedLike, generator, integer
+from ..core.reach import Reach
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class PlantedCube:
         return f"x on the cube {{-1, +1}}^{self.dim}: half uniform, half with the target's {self.degree} bits all equal"
 
     @property
-    def reach(self) -> tuple[float, float]:
-        """The largest |x_i| and the largest |x|."""
+    def reach(self) -> Reach:
+        """That of the cube."""
         return Hypercube(self.dim).reach
 
     def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:

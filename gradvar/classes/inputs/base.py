@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ...core.arguments import Array
+from ...core.reach import Reach
 
 
 @runtime_checkable
@@ -44,8 +45,13 @@ class Bounded(Inputs, Protocol):
     """A distribution that says how far its inputs reach."""
 
     @property
-    def reach(self) -> tuple[float, float]:
-        """The largest |x_i| and the largest |x|."""
+    def reach(self) -> Reach:
+        """A box and a ball that hold all inputs."""
+
+
+def reach_of(inputs: Inputs) -> Reach:
+    """Return a box and a ball that hold all inputs: all of R^dim where they do not say."""
+    return inputs.reach if isinstance(inputs, Bounded) else Reach.everywhere(inputs.dim)
 
 
 def nodes(inputs: Inputs, most: int, n: int, rng: np.random.Generator) -> tuple[Array, Array, bool]:

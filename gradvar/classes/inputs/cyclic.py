@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, SeedLike, generator, inputs_of, integer
 from ...core.primes import prime
+from ...core.reach import Reach
 
 Residues = npt.NDArray[np.int64]
 
@@ -94,6 +95,13 @@ class CyclicGroup:
         if self.encoding.startswith("bits"):
             return (self.p - 1).bit_length()
         return 1 if self.encoding == "integer" else self.n_points
+
+    @property
+    def reach(self) -> Reach:
+        """Each bit between 0 and 1; an integer from the first residue to the last; a one-hot vector of norm 1."""
+        ends = (self.first, self.p - 1) if self.encoding == "integer" else (0, 1)
+        low, high = (np.full(self.dim, float(end)) for end in ends)
+        return Reach(low, high, 1.0 if self.encoding == "one-hot" else np.inf)
 
     @property
     def description(self) -> str:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, SeedLike, generator, integer, real_array
 from ...core.errors import ShapeError
+from ...core.reach import Reach
 
 
 class FinitePoints:
@@ -56,6 +57,12 @@ class FinitePoints:
 
     def __repr__(self) -> str:
         return f"FinitePoints({self.n_points} points in R^{self.dim})"
+
+    @property
+    def reach(self) -> Reach:
+        """The least box around the points, and their largest norm."""
+        norm = float(np.linalg.norm(self._points, axis=1).max())
+        return Reach(self._points.min(axis=0), self._points.max(axis=0), norm)
 
     @property
     def description(self) -> str:

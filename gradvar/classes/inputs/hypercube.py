@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import Array, SeedLike, generator, inputs_of, integer, number
+from ...core.reach import Reach
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,9 @@ class Hypercube:
         return (1 + self.bias) / 2, (1 - self.bias) / 2
 
     @property
-    def reach(self) -> tuple[float, float]:
-        """The largest |x_i| and the largest |x|."""
-        return 1.0, self.dim**0.5
+    def reach(self) -> Reach:
+        """The box [-1, 1]^dim, and the sphere through its corners."""
+        return Reach(-np.ones(self.dim), np.ones(self.dim))
 
     def sample(self, n: SupportsIndex, rng: SeedLike = None) -> Array:
         """Return n independent points, shape (n, dim).
