@@ -53,6 +53,8 @@ def real(what: str, value: object, shape: tuple[int, ...]) -> Array:
 
 def number(what: str, value: object) -> float:
     """Return what a method gave as a float."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise CheckFailed(f"{what} must be a number, got {short(value)}")
     return float(value)
@@ -123,6 +125,15 @@ def identical(claim: str, before: Array, after: Array) -> None:
     if not np.array_equal(before, after):
         row = first(before != after)[0]
         raise CheckFailed(f"{claim}: row {row} was {short(before[row])}, is {short(after[row])}")
+
+
+def untouched(what: str, method: Callable[..., object], *arrays: Array) -> object:
+    """Call a method on copies of these arrays, made sure that it leaves them as they are."""
+    copies = [array.copy() for array in arrays]
+    found = method(*copies)
+    for before, after in zip(arrays, copies, strict=True):
+        identical(f"`{what}` must not change what it is given", before, after)
+    return found
 
 
 def by_enough(terms: Array) -> npt.NDArray[np.bool_]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, seed_sequence, stream
-from ..losses import as_loss
+from ..losses import KnowsValue, as_loss
 from .checks import Check, CheckFailed, CheckReport, answered_by, called, checks_of, named, offered, report, skip
-from .comparison import ROUNDING, agree, identical, number, real, short, status_of
+from .comparison import ROUNDING, agree, number, real, short, status_of, untouched
 from .differences import derivative
+from .regions import Rows, batches
 
 Value = Callable[[Array, Array], npt.ArrayLike]
 
-_STEP = 1e-4
+_MOST = 1025
+"""Predictions of the largest batch."""
 
 
 class LossProbe:
@@ -27,39 +29,57 @@ class LossProbe:
         if value is not None and not callable(value):
             raise TypeError(f"`value` must be a function of predictions and labels, got {value!r}")
         self.loss: object = as_loss(loss) if isinstance(loss, str) else loss
-        self.value = value
+        self._value = value
         self._seed = seed_sequence(rng)
 
     @cached_property
     def p(self) -> Array:
-        """Predictions of all sizes: where losses bend (0, -1, +1), a grid, random ones, and large ones."""
-        rng = stream(self._seed, 0)
-        large = np.array([10.0, 30.0])
-        return np.concatenate([[0.0, 1.0, -1.0], np.linspace(-4, 4, 97), rng.standard_normal(64) * 3, large, -large])
+        """Predictions of all sizes: where losses bend (0, -1, +1), grids, random ones, and small ones."""
+        small = 10.0 ** -np.arange(3, 13, 3)
+        drawn = stream(self._seed, 0).standard_normal(64) * 3
+        grids = np.linspace(-4, 4, 97), np.linspace(-30, 30, 41)
+        return np.concatenate([[0.0, 1.0, -1.0], *grids, drawn, small, -small])
 
     @cached_property
     @answered_by("split")
     def split(self) -> tuple[Array, Array]:
         """a(p) and b(p), made sure of: each by its own p alone, which is left as it is."""
-        p = self.p.copy()
-        a, b = self._split_at(p)
-        identical("`split` must not change the predictions", self.p, p)
-        self._split_at(p[:0])
-        whole, alone = np.stack([a, b])[:, 5:6], np.stack(self._split_at(p[5:6]))
-        agree(
-            alone,
-            whole,
-            ROUNDING * (1 + np.abs(whole)),
-            lambda at: f"{'ab'[at[0]]}(p) must not depend on the other predictions: at p = {p[5]:.6g} alone it",
-            f"among {p.size} it",
-        )
-        return a, b
+        whole = self._split_at(self.p)
+        self._split_at(self.p[:0])
+        self._by_itself("split", whole, lambda rows: self._split_at(self.p[rows]))
+        return whole[0], whole[1]
 
-    def _split_at(self, p: Array) -> tuple[Array, Array]:
-        pair = offered(self.loss, "split", required_of="a loss")(p)
+    def _split_at(self, p: Array) -> Array:
+        pair = untouched("split", offered(self.loss, "split", required_of="a loss"), p)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise CheckFailed(f"`split` must return the pair (a(p), b(p)), got {short(pair)}")
-        return real("a(p) of `split`", pair[0], p.shape), real("b(p) of `split`", pair[1], p.shape)
+        return np.stack([real(f"{name}(p) of `split`", part, p.shape) for name, part in zip("ab", pair, strict=True)])
+
+    def _by_itself(self, what: str, whole: Array, function: Callable[[Rows], Array]) -> None:
+        """Make sure that what belongs to a prediction, along the last axis, does not depend on the others."""
+        for rows in batches(self.p.size, _MOST, stream(self._seed, 1)):
+
+            def where(at: tuple[int, ...], rows: Rows = rows) -> str:
+                p = self.p[rows[at[-1]]]
+                return f"`{what}` must not depend on the other predictions: its value at p = {p:.6g} among {len(rows)}"
+
+            truth = whole[..., rows]
+            agree(function(rows), truth, ROUNDING * (1 + np.abs(truth)), where, f"among {self.p.size} it")
+
+    def value_at(self, label: float) -> Callable[[complex], Array]:
+        """The function t -> loss(p + t, y), of the value that was given or else the loss's own; made sure of."""
+        value = self._value
+        if value is None:
+            if not isinstance(self.loss, KnowsValue):
+                skip("no value to differentiate; pass value=lambda p, y: ...")
+            value = self.loss.value
+        function, p, y = partial(called, "value", value), self.p, np.full_like(self.p, label)
+
+        def at(rows: Rows) -> Array:
+            return real("`value(p, y)`", untouched("value", function, p[rows], y[rows]), rows.shape)
+
+        self._by_itself("value", at(np.arange(p.size)), at)
+        return lambda t: real("`value(p, y)`", np.asarray(function(p + t, y.copy())), p.shape)
 
     @property
     def test_labels(self) -> tuple[float, ...]:
@@ -120,28 +140,19 @@ def split_of_derivative(probe: LossProbe) -> str:
         skip("`derivative` is that of a margin loss, whose labels are 'signs'")
     for y in (1.0, -1.0):
         slope = y * real("`derivative`", slope_of(y * probe.p), probe.p.shape)
-        _derivative_is(probe, y, slope, ROUNDING * (1 + np.abs(slope)), "y r'(y p)")
+        _derivative_is(probe, y, slope, ROUNDING * np.abs(slope), "y r'(y p)")
     return f"y r'(y p) at {probe.p.size} predictions and both labels"
 
 
 def split_of_value(probe: LossProbe) -> str:
     """a(p) + y b(p) is the derivative of the loss's value in p, at every label the loss accepts."""
-    value = probe.value
-    if value is None:
-        skip("no value to differentiate; pass value=lambda p, y: ...")
     a, b = probe.split
     kinks = 0
     for y in probe.test_labels:
-        label = np.full_like(probe.p, y)
-
-        def loss(t: complex, label: Array = label) -> Array:
-            return real("`value(p, y)`", called("value", value, probe.p + t, label), label.shape)
-
-        found = derivative(loss, _STEP)
+        found = derivative(probe.value_at(y), a + y * b, terms=np.abs(probe.p) * (np.abs(a) + np.abs(b)))
         kinks += int(found.kink.sum())
-        # At a kink any number between the two slopes is a derivative.
-        error = np.where(found.kink, np.inf, found.error + ROUNDING * (1 + np.abs(a) + np.abs(b)))
-        _derivative_is(probe, y, found.value, error, "the derivative of `value` by differences")
+        # At a kink, whose error is infinite, any number between the two slopes is a derivative.
+        _derivative_is(probe, y, found.value, found.error, "the derivative of `value` by differences")
     total = len(probe.test_labels) * probe.p.size
     return f"{total - kinks} derivatives of `value`" + (f"; {kinks} at kinks left out" if kinks else "")
 
@@ -169,9 +180,10 @@ def check_loss(loss: object, *, value: Value | None = None, rng: SeedLike = 0) -
     loss : str or Loss
         A name, a `MarginLoss`, or any object with the members of `gradvar.losses.Loss`.
     value : callable, optional
-        (p, y) -> loss, arrays of shape (n,): the split is compared with its derivative by differences.
+        (p, y) -> loss, arrays of shape (n,): the split is compared with its derivative by differences. The loss's own
+        `value`, where it has one, if none is given.
     rng : int, SeedSequence, Generator or None
-        Of the predictions, which are 166 between -30 and 30.
+        Of the predictions, which are 213 between -30 and 30.
 
     Returns
     -------
@@ -195,6 +207,8 @@ def _lipschitz(probe: LossProbe) -> float:
 
 
 def _derivative_is(probe: LossProbe, y: float, slope: Array, error: Array, what: str) -> None:
-    # dl/dp = a(p) + y b(p)
+    # dl/dp = a(p) + y b(p), which may cancel
     a, b = probe.split
+    size = np.abs(a) + np.abs(b)
+    error = error + ROUNDING * size + 2.0**-40 * float(np.median(size))
     agree(a + y * b, slope, error, lambda at: f"a(p) + y b(p) at p = {probe.p[at]:.6g}, y = {y:g}", what)
