@@ -5,6 +5,7 @@ accepted. The subclasses below exist where a caller would act on the kind of err
 """
 
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
+from .experiments.sweep.journal import UnwrittenError
 from .experiments.training.along import CheckpointError
 from .experiments.training.run import DivergedError
 from .results.interruption import Interrupted, WorkersLostError
@@ -18,5 +19,6 @@ __all__ = [
     "NotApplicableError",
     "ShapeError",
     "TooLargeError",
+    "UnwrittenError",
     "WorkersLostError",
 ]

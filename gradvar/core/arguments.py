@@ -53,6 +53,13 @@ def positive(name: str, value: SupportsFloat) -> float:
     return number(name, value, "a positive finite number", lambda found: 0 < found < math.inf)
 
 
+def flag(name: str, value: object, accepted: str = "True or False") -> bool:
+    """Return `value` as a bool, or raise an error that names it."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"`{name}` must be {accepted}, got {value!r}")
+    return bool(value)
+
+
 def sequence(name: str, value: Sequence[Item], accepted: str) -> list[Item]:
     """Return `value` as a list, or raise an error that names it."""
     if isinstance(value, (str, bytes)):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
 
-from ..core.arguments import SeedLike, integer, number, seed_sequence
+from ..core.arguments import SeedLike, flag, integer, number, seed_sequence
 from .progress import Reporter
 
 
@@ -54,12 +54,10 @@ class Settings:
         tolerance = number("rtol", rtol, "a finite number >= 0", lambda found: 0 <= found < math.inf)
         accepted = "a number strictly between 0 and 1 (such as 0.95)"
         level = number("confidence", confidence, accepted, lambda found: 0 < found < 1)
-        if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
-            raise TypeError(f"`executor` must be a concurrent.futures.Executor or None, got {executor!r}")
+        check_executor(executor)
         samples = integer("max_samples", max_samples, 4)
-        return cls(
-            tolerance, level, samples, seed_sequence(rng), executor, progress if callable(progress) else bool(progress)
-        )
+        shown = progress if callable(progress) else flag("progress", progress, "True, False or a function")
+        return cls(tolerance, level, samples, seed_sequence(rng), executor, shown)
 
     @property
     def quantile(self) -> float:
@@ -74,6 +72,23 @@ class Settings:
         from scipy.special import ndtri
 
         return float(ndtri(self.confidence))
+
+
+def check_executor(executor: object) -> None:
+    """Raise an error unless this is an executor that takes work, or None."""
+    if executor is None:
+        return
+    accepted = "`executor` must be a concurrent.futures.Executor or None"
+    if isinstance(executor, type) or not hasattr(executor, "submit"):
+        raise TypeError(f"{accepted}, got {executor!r}")
+    try:
+        executor.submit(int, 0).cancel()
+    except BrokenExecutor:  # found where it is used, with what there is of the estimate
+        return
+    except RuntimeError as error:
+        raise ValueError(
+            f"{accepted}, got {executor!r}, which takes no work ({error}): make a new one, or call inside of its `with`"
+        ) from None
 
 
 MAX_SAMPLES = 2**16

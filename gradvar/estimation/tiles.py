@@ -14,7 +14,7 @@ import threading
 import uuid
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ClassVar, TypeVar
 
@@ -135,7 +135,12 @@ def ordered_map(
     with single_threaded_blas():
         try:
             for task in tasks:
-                pending.append(pool.submit(run, task))
+                try:
+                    pending.append(pool.submit(run, task))
+                except BrokenExecutor:
+                    raise
+                except RuntimeError as error:
+                    raise BrokenExecutor(f"`executor` takes no more work: {error}") from error
                 if len(pending) >= window:
                     yield pending.popleft().result()
             while pending:

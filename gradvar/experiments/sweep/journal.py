@@ -8,6 +8,7 @@ reader removes. Of several records of one problem the last counts; a finished on
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,24 @@ if sys.platform != "win32":
 _threads = threading.Lock()
 
 
+class UnwrittenError(OSError):
+    """A record could not be written to the file of a sweep: the disk is full, or the file cannot be written any more.
+
+    Attributes
+    ----------
+    results : SweepResults or None
+        All finished records, the one that could not be written among them.
+    """
+
+    results: object = None
+
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()}: `path` cannot be written. It holds the records before, and what is finished is in "
+            "`.results` of this error; once there is room, the same call goes on from there"
+        )
+
+
 class Journal:
     """The records in a file, which other processes may append to at the same time.
 
@@ -31,18 +50,20 @@ class Journal:
 
     Raises
     ------
-    ValueError
-        A line that is not a record: the file is left as it is.
+    TypeError, ValueError
+        What is no path, no plain file, or has a line that is not a record: the file is left as it is.
     OSError
-        A file that cannot be written.
+        A file that cannot be opened; an `UnwrittenError` where it cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path = path_of(path)
         self.records: dict[str, Record] = {}
         self._size = self._lines = 0
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         try:
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise ValueError(f"`path` must be a plain file, got {self.path!r}: records are read back from it")
             self.refresh()
         except BaseException:
             self.close()
@@ -76,9 +97,10 @@ class Journal:
             if written < len(line):  # a full disk, or a limit on the size of files: the next write raises it
                 os.write(self._file, line[written:])
             os.fsync(self._file)
-        except OSError:
-            os.ftruncate(self._file, self._size)
-            raise
+        except OSError as error:
+            with suppress(OSError):  # a part of the line that stays is found to be torn by the next reader
+                os.ftruncate(self._file, self._size)
+            raise UnwrittenError(error.errno, error.strerror, self.path) from error
 
     def _catch_up(self) -> None:
         os.lseek(self._file, self._size, os.SEEK_SET)
@@ -109,6 +131,13 @@ class Journal:
                 fcntl.lockf(self._file, fcntl.LOCK_EX if held else fcntl.LOCK_UN)
 
 
+def path_of(path: str | os.PathLike[str]) -> str:
+    """Return the path as a string, or raise an error that names it."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"`path` must be a str or os.PathLike, the name of a file, got {path!r}")
+    return os.fspath(path)
+
+
 def parse(data: bytes, path: str, lines_before: int = 0) -> tuple[list[Record], bytes]:
     """Return the records in the contents of a file, and its torn last line.
 
@@ -125,9 +154,10 @@ def parse(data: bytes, path: str, lines_before: int = 0) -> tuple[list[Record], 
         try:
             records.append(Record.from_line(line))
         except (ValueError, TypeError) as error:
+            way_out = "delete that line, and its problem is computed again, or " if BEGINNING in data else ""
             raise ValueError(
                 f"`path` must be the file of a sweep: line {number} of {path!r} is not a record of one ({error}); "
-                "the file is left as it is"
+                f"{way_out}take another `path`; the file is left as it is"
             ) from None
     return records, torn
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...core.numbers import format_log2
 from ...results.plots import plot_sweep
 from ...results.table import Scalar, Table, aligned, columns, distinguishing_columns
-from .journal import parse
+from .journal import parse, path_of
 from .records import NUMBERS, Record
 
 if TYPE_CHECKING:
@@ -109,9 +109,10 @@ class SweepResults(RecordTable):
         ValueError
             A line that is not a record.
         """
-        with open(path, "rb") as file:
-            records, _ = parse(file.read(), os.fspath(path))
-        return cls(tuple({record.key: record for record in records}.values()), os.fspath(path))
+        name = path_of(path)
+        with open(name, "rb") as file:
+            records, _ = parse(file.read(), name)
+        return cls(tuple({record.key: record for record in records}.values()), name)
 
     def __repr__(self) -> str:
         statuses = [record.status for record in self.records]

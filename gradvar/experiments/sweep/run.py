@@ -7,16 +7,18 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 
+from ...core.arguments import flag
 from ...estimation.progress import Reporter
+from ...estimation.settings import check_executor
 from ...problem import Problem
 from ...results.interruption import Interrupted
 from ...verbs.check import check_bounds
 from .bar import Bar
 from .fingerprints import check_fingerprints, fingerprint, model_fingerprint
-from .journal import Journal
+from .journal import Journal, UnwrittenError
 from .problems import NamedProblem, as_named
 from .records import Record
 from .results import SweepResults
@@ -67,6 +69,8 @@ def sweep(
     ValueError
         A finished record in the file that is of another problem of the same parameters: another class, model, loss
         or other settings. Of the models that one function makes the first is compared.
+    UnwrittenError
+        A file that can no longer be written (a full disk), with what is finished in `.results`.
     Interrupted
         On Ctrl-C, with the records so far in `.results`, and in `.estimate` what there is of the current problem.
         Its record has the status "interrupted".
@@ -80,13 +84,13 @@ def sweep(
     (SweepResults(2 done), ['holds', 'holds'])
     """
     items = as_named(problems)
-    if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
-        raise TypeError(f"`executor` must be a concurrent.futures.Executor or None, got {executor!r}")
+    check_executor(executor)
+    shown = flag("progress", progress)
     with ExitStack() as stack:
         journal = None if path is None else stack.enter_context(closing(Journal(path)))
         if journal is not None:
             check_fingerprints(items, journal)
-        run = _Run(items, journal, stack.enter_context(closing(Bar(items, progress))))
+        run = _Run(items, journal, stack.enter_context(closing(Bar(items, shown))))
         try:
             if executor is None:
                 run.one_by_one()
@@ -94,6 +98,9 @@ def sweep(
                 run.on(executor)
         except KeyboardInterrupt as interrupt:
             raise Interrupted(getattr(interrupt, "estimate", None), run.results()) from None
+        except UnwrittenError as error:
+            error.results = run.results()
+            raise
     results = run.results()
     failures = results.failures
     if failures:
@@ -153,11 +160,12 @@ class _Run:
         except BaseException as stop:
             for future in pending:
                 future.cancel()
-            if isinstance(stop, KeyboardInterrupt):
+            if isinstance(stop, (KeyboardInterrupt, UnwrittenError)):
                 # What is finished; and workers that had the Ctrl-C as well hand back what they have.
                 for future in wait(pending, timeout=_GRACE).done:
                     if not future.cancelled() and future.exception() is None:
-                        self._keep(future.result())
+                        with suppress(UnwrittenError):
+                            self._keep(future.result())
             raise
 
     def results(self) -> SweepResults:
@@ -176,7 +184,12 @@ class _Run:
                 yield item
 
     def _keep(self, record: Record) -> None:
-        self.records[record.key] = record if self.journal is None else self.journal.append(record)
+        try:
+            kept = record if self.journal is None else self.journal.append(record)
+        except UnwrittenError:
+            self.records[record.key] = record
+            raise
+        self.records[record.key] = kept
         self.bar.end(record)
 
 
