@@ -12,17 +12,15 @@ from ..bounds.operator_norm import check_norm_signature
 from ..bounds.verdict import ratio, verdict_on
 from ..classes.base import HypothesisClass
 from ..core.arguments import SeedLike
-from ..estimation.expectation import MAX_POINTS, expectation
 from ..estimation.progress import Reporter
 from ..estimation.settings import MAX_SAMPLES, Settings
 from ..losses import Loss
 from ..methods import Method
-from ..methods.closed_form import infinite_width
+from ..methods.closed_form.norms import norms
 from ..models.base import Model
 from ..models.infinite_mlp import InfiniteMLP
 from ..problem import Problem
 from ..results.bound_check import BoundCheck
-from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
 from ..tasks.base import DrawsExamples
 from ..tasks.check import check_tasks
@@ -86,7 +84,7 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
     if isinstance(H, DrawsExamples):
         return check_tasks(problem, variance, settings)
     with attach_estimate(lambda: variance):
-        gradient, signal = _norms(problem, settings, variance)
+        gradient, signal = norms(problem, settings, variance)
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, settings)
     name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
@@ -105,24 +103,3 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
         consequences=consequences(variance, signal) if H.log2_size > 0 else (),
         problem=problem.descriptions,
     )
-
-
-def _norms(problem: Problem, settings: Settings, variance: Estimate) -> tuple[Estimate, Estimate]:
-    """G^2 and E||s||^2: from the samples of the variance, or from others; exact where inputs are few."""
-    if isinstance(problem.model, InfiniteMLP):
-        return infinite_width.norms(problem)
-    found, points = variance.norms, problem.inputs.n_points
-    if found is None or (points is not None and points <= MAX_POINTS):
-        found = tuple(
-            expectation(
-                problem.norms,
-                problem.inputs,
-                settings,
-                name="mean of the squared norm",
-                method="expectation",
-                row_size=problem.row_size,
-                most=problem.largest_norms,
-            )
-        )
-    gradient, signal = found
-    return gradient, signal

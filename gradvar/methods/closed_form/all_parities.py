@@ -4,28 +4,26 @@ The parities are an orthonormal basis of the functions on the cube, so for the s
 
     E_S ||E_x[chi_S s]||^2 = E||s||^2 / 2^d,        E_S E_x[chi_S s] = s(1,...,1) / 2^d,
 
-    Var = E||s||^2 / 2^d - ||s(1,...,1)||^2 / 4^d = 2^-d E_x[ [x != (1,...,1)] ||s(x)||^2 ].
+    Var = E||s||^2 / 2^d - ||s(1,...,1)||^2 / 4^d.
 
-The last form is the one that is evaluated: it has no cancellation. The expectation is a sum over the cube while
-that is small, beyond it a sampled mean with its interval, at any dimension. Since it is at most
-E||s||^2 / 2^d at every input, the comparison with Theorem 1 carries no sampling error.
+E||s||^2 is exact for one hidden layer and where the cube is small, beyond it a sampled mean with its interval
+(`norms.py`), at any dimension; the point that is dropped is evaluated. Since ||s||^2 / 2^d bounds the variance at
+every input, the comparison with Theorem 1 carries no sampling error.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 
 import numpy as np
 
 from ...classes import Parities
-from ...core.arguments import Array
-from ...core.numbers import ROUNDING, Scaled
-from ...estimation.expectation import MAX_POINTS, expectation
-from ...estimation.settings import MAX_SAMPLES, Settings
+from ...core.numbers import ROUNDING, Scaled, power_of_two
+from ...estimation.settings import Settings
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
+from . import norms
 from .theorem import Theorem
 
 _METHOD = "closed-form (Parseval)"
@@ -35,7 +33,7 @@ _METHOD = "closed-form (Parseval)"
 class AllParities(Theorem):
     """The theorem on all parities."""
 
-    statement = "all parities: Var = 2^-d E[||s(x)||^2; x != (1,...,1)] by Parseval, for any model and loss"
+    statement = "all parities: Var = E||s||^2/2^d - ||s(1,...,1)||^2/4^d by Parseval, for any model and loss"
 
     def uncovered(self, problem: Problem) -> str | None:
         """Return None for the class of all parities and a model at fixed weights."""
@@ -44,52 +42,47 @@ class AllParities(Theorem):
         return problem.weightless
 
     def work(self, problem: Problem) -> float:
-        """Return that of the gradients at all inputs, or at the most that are sampled."""
-        points = problem.inputs.n_points or 1
-        return float(points if points <= MAX_POINTS else MAX_SAMPLES) * 8 * problem.row_size
+        """Return that of E||s||^2."""
+        return norms.work(problem)
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
-        """Return the moment: exact up to rounding while the cube is enumerated (d <= 22), else from a sampled mean."""
+        """Return the moment: as exact as E||s||^2 is."""
         if problem.moment is Moment.MEAN:
             return _mean_part(problem)
         dim = problem.inputs.dim
+        dropped = _norm_at_ones(problem) if problem.moment is Moment.VARIANCE else 0.0
 
-        def finish(mean: Estimate) -> Estimate:
+        def finish(signal: Estimate) -> Estimate:
+            less = power_of_two(dropped, -dim - signal.exponent)
+            low, high = signal.mantissa_interval[0] - less, signal.mantissa_interval[1] - less
+            off = ROUNDING * less
             return dataclasses.replace(
-                mean.scaled(-dim),
+                signal.scaled(-dim),
+                mantissa=max(signal.mantissa - less, 0.0) if signal.exact else signal.mantissa - less,
+                mantissa_interval=(max(low - off, 0.0) if signal.exact else low - off, high + off),
+                mantissa_upper=None if signal.mantissa_upper is None else signal.mantissa_upper - less,
+                method=_METHOD,
                 log2_signal_share=-float(dim),
-                guarantee=f"{mean.guarantee}, by Parseval",
+                guarantee=f"{signal.guarantee}, by Parseval",
             )
 
         try:
-            (mean,) = expectation(
-                partial(_signal_norms, problem),
-                problem.inputs,
-                settings,
-                name="mean of ||s||^2",
-                method=_METHOD,
-                row_size=problem.row_size,
-                most=problem.largest_norms[1:],
-            )
+            gradient, signal = norms.norms(problem, settings)
         except Interrupted as interrupted:
             raise Interrupted(None if interrupted.estimate is None else finish(interrupted.estimate)) from None
-        return finish(mean)
+        return dataclasses.replace(finish(signal), norms=(gradient, signal))
 
 
-def _signal_norms(problem: Problem, x: Array) -> Array:
-    """||s(x)||^2 as a column; the variance leaves (1, ..., 1) out."""
-    norms: Array = problem.norms(x)[:, 1]
-    if problem.moment is Moment.VARIANCE:
-        norms = np.where((x > 0).all(axis=1), 0.0, norms)
-    return norms[:, None]
+def _norm_at_ones(problem: Problem) -> float:
+    """||s(1, ..., 1)||^2."""
+    return float(problem.norms(np.ones((1, problem.inputs.dim)))[0, 1])
 
 
 def _mean_part(problem: Problem) -> Estimate:
     """||s(1, ..., 1)||^2 / 4^d."""
-    dim = problem.inputs.dim
-    norm = float(problem.norms(np.ones((1, dim)))[0, 1])
+    norm = _norm_at_ones(problem)
     return Estimate.exactly(
-        Scaled(norm, ROUNDING * norm, -2 * dim),
+        Scaled(norm, ROUNDING * norm, -2 * problem.inputs.dim),
         _METHOD,
         "exact up to float64 rounding: the signal at (1, ..., 1), by Parseval",
         n_evaluated=1,

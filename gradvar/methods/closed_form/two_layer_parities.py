@@ -35,19 +35,20 @@ from functools import partial
 import numpy as np
 
 from ...classes import SparseParities
+from ...classes.inputs import Hypercube
 from ...core.activations import ACTIVATIONS, KINKED
 from ...core.errors import NotApplicableError
 from ...core.numbers import Scaled
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...losses import LOSSES
-from ...models import MLP
+from ...models import MLP, Linear
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
 from .cube_units import equal_weights, unit_variance
-from .cube_units.ridge import EPS
 from .cube_units.unit_variance import Contribution, HiddenUnit
+from .rounded import EPS
 from .theorem import Theorem
 
 _METHOD = "closed-form (two-layer network, parities of one degree)"
@@ -148,7 +149,11 @@ def signal_scale(problem: Problem) -> float | None:
     loss, model = problem.loss, problem.model
     if loss.constant is not None:
         return float(loss.constant)
-    if loss == LOSSES["hinge"] and type(model) is MLP and len(model.weights) == 2 and largest_prediction(model) < 1:
+    if loss != LOSSES["hinge"] or not isinstance(problem.inputs, Hypercube):
+        return None
+    if type(model) is MLP and len(model.weights) == 2 and largest_prediction(model) < 1:
+        return -1.0
+    if type(model) is Linear and np.abs(model.weights).sum() < 1 - 1e-12:
         return -1.0
     return None
 

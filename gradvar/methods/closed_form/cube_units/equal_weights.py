@@ -15,17 +15,16 @@ The sums are taken with K_j / C(m, j)^(1/2), whose mean square is 1: their round
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 
-from ....core.activations import ACTIVATIONS, KINKED, settle
+from ....core.activations import KINKED, settle
 from ....core.arguments import Array
 from ....core.numbers import Scaled
 from ....problem import Moment
-from .ridge import EPS
+from ..rounded import EPS, Rounded, rounded
 from .unit_variance import Contribution, HiddenUnit
 
 _LARGEST = 2**16
@@ -51,10 +50,10 @@ def contribution(unit: HiddenUnit, degree: int, moment: Moment) -> Contribution:
         mean_share = Fraction(_signed(m, negative, k) ** 2, math.comb(m, k) * math.comb(dim, k))
         share = float({Moment.VARIANCE: 1 - mean_share, Moment.SECOND: Fraction(1), Moment.MEAN: mean_share}[moment])
         for f in [sigma, delta][: 1 + unit.has_bias]:
-            a, da = f.amplitude(k)
+            a, da = _amplitude(f, k)
             terms.append((share * a * a, share * (2 * abs(a) * da + da * da + 4 * EPS * a * a)))
     # Input weights, all of one sign together.
-    below, above = delta.amplitude(k - 1), delta.amplitude(k + 1)
+    below, above = _amplitude(delta, k - 1), _amplitude(delta, k + 1)
     for number, sign in ((m - negative, 1), (negative, -1), (dim - m, 0)):
         if number:
             part, off = _quadratic_form(_input_weight(dim, m, negative, k, sign, moment), below, above)
@@ -63,40 +62,26 @@ def contribution(unit: HiddenUnit, degree: int, moment: Moment) -> Contribution:
     return Contribution(Scaled(max(value, 0.0), error))
 
 
-@dataclass(frozen=True)
-class _OnHammingWeights:
-    """sigma or delta at h = 0..m inputs eps_i x_i of -1, and how far each value may be off, in units of 8 EPS."""
-
-    values: Array
-    moved: Array
-
-    def amplitude(self, j: int) -> tuple[float, float]:
-        """C(m, j)^(1/2) phi_j = sum_h 2^-m C(m, h) f(h) K_j(h) / C(m, j)^(1/2), and its error."""
-        m = self.values.size - 1
-        if not 0 <= j <= m:
-            return 0.0, 0.0
-        mass = _binomial(m)
-        terms = mass * self.values * _krawtchouk(m, j)
-        return math.fsum(terms), 8 * EPS * math.sqrt(math.fsum(mass * self.moved**2))
+def _amplitude(f: Rounded, j: int) -> tuple[float, float]:
+    """C(m, j)^(1/2) phi_j = sum_h 2^-m C(m, h) f(h) K_j(h) / C(m, j)^(1/2), and its error, f at h = 0..m."""
+    m = f.values.size - 1
+    if not 0 <= j <= m:
+        return 0.0, 0.0
+    mass = _binomial(m)
+    terms = mass * f.values * _krawtchouk(m, j)
+    return math.fsum(terms), 8 * EPS * math.sqrt(math.fsum(mass * f.moved**2))
 
 
-def _on_hamming_weights(unit: HiddenUnit, active: Array) -> tuple[_OnHammingWeights, _OnHammingWeights]:
+def _on_hamming_weights(unit: HiddenUnit, active: Array) -> tuple[Rounded, Rounded]:
     """sigma(z) and a sigma'(z) at z = c (m - 2h) + b."""
     m = active.size
     step = float(np.abs(active[0])) if m else 0.0
-    z = np.asarray(step * (m - 2.0 * np.arange(m + 1)) + unit.bias, dtype=np.float64)
+    y = step * (m - 2.0 * np.arange(m + 1))
+    z = np.asarray(y + unit.bias)
     if unit.activation in KINKED:
         settle(z, 4 * EPS * (step * m + abs(unit.bias)))
-    value, slope = ACTIVATIONS[unit.activation](z)
-    slope = unit.output * slope
-    # Rounding of z, and of sigma' where it is a difference (1 - tanh^2) or crosses zero, on top of that of the values.
-    floor = 0.0 if unit.activation in ("relu", "identity", "erf", "sigmoid", "softplus") else abs(unit.output)
-    wave = float(unit.activation in ("sin", "cos"))
-    steepness = np.maximum(np.abs(slope / unit.output) if unit.output else 1.0, wave)
-    return (
-        _OnHammingWeights(value, np.abs(value) + np.abs(z) * steepness),
-        _OnHammingWeights(slope, (1 + np.abs(z)) * np.abs(slope) + floor * (1 + wave * np.abs(z))),
-    )
+    sigma, slope = rounded(unit.activation, z, np.abs(y) + abs(unit.bias))
+    return sigma, Rounded(unit.output * slope.values, abs(unit.output) * slope.moved)
 
 
 def _quadratic_form(

@@ -29,9 +29,9 @@ import numpy.typing as npt
 from ....core.activations import KINKED
 from ....core.arguments import Array
 from ....core.errors import NotApplicableError
+from ..rounded import EPS
 from .fourier import Series, series
 
-EPS = 2.0**-53
 _NEGLIGIBLE = 2.0**-62
 TAIL_SAFETY = 32.0
 """Safety of the estimate of a cut series' tail: coefficients beyond the cut have no reason to have the signs of those

@@ -25,7 +25,8 @@ from ....core.activations import KINKED
 from ....core.arguments import Array
 from ....core.numbers import Scaled, power_of_two
 from ....problem import Moment
-from .ridge import EPS, KINKED_KEPT, TAIL_SAFETY, Nodes, listed, nodes
+from ..rounded import EPS
+from .ridge import KINKED_KEPT, TAIL_SAFETY, Nodes, listed, nodes
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,195 @@
+r"""G^2 = E||dp/dw||^2 and E||s||^2: exactly where that can be had, else from a sample.
+
+**Exactly**, at any dimension:
+
+- one hidden layer, p = sum_j a_j sigma(z_j) + c, x uniform on the cube or x ~ N(0, I):
+
+      G^2 = sum_j a_j^2 E[sigma'(z_j)^2 (||x||^2 + 1)] + E sigma(z_j)^2 + 1,
+
+  the two ones where the layer has biases. On the cube ||x||^2 = d; under Gaussian inputs the component along w_j and
+  those across it give E[f^2 ||x||^2] = (d - 1) E f^2 + E[f^2 u^2], u = <w_j, x>/|w_j|. The moments of a unit:
+  `cube_units/unit_norms.py`, `gaussian_units/unit_norms.py`;
+- the cosine, dp/dw = -sin<w, x> x: a unit of that kind without its output weight;
+- linear models on the cube, biased or not, and under Gaussian inputs: E||x||^2 = d;
+- E||s||^2 = b^2 G^2 where b is constant;
+- finite inputs, by a sum over all of them, where that takes no more than the variance did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from operator import call
+
+from ...classes.inputs import Gaussian, Hypercube
+from ...core.arguments import Array, stream
+from ...core.numbers import Scaled
+from ...estimation.expectation import MAX_POINTS, expectation
+from ...estimation.settings import MAX_SAMPLES, Settings
+from ...estimation.tiles import ordered_map
+from ...models import MLP, Cosine, Linear
+from ...models.infinite_mlp import InfiniteMLP
+from ...problem import Problem
+from ...results.estimate import Estimate
+from . import infinite_width
+from .cube_units import unit_norms as on_cube
+from .cube_units.unit_variance import HiddenUnit
+from .gaussian_units import unit_norms as on_gaussian
+from .rounded import EPS
+from .two_layer_parities import signal_scale, units
+
+_METHOD = "closed-form (squared norms)"
+_FREE_WORK = 2.0**27
+"""Multiplications that are taken without a look at what the variance took."""
+_MOST_HALVES = 2.0**32
+"""Multiplications that all units may take by sorted halves."""
+_PANELS = 2.0**18
+_INPUT = 8
+"""Multiplications that each number of an input, or of its tangent factors, counts as."""
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """G^2 as a number that is known and a sum over hidden units, and the multiplications that it takes."""
+
+    constant: float
+    units: tuple[Callable[[], tuple[Scaled, bool]], ...] = ()
+    work: float = 1.0
+
+
+def norms(problem: Problem, settings: Settings, variance: Estimate | None = None) -> tuple[Estimate, Estimate]:
+    """Return G^2 and E||s||^2, of a problem whose variance is known already where one is given.
+
+    Raises
+    ------
+    Interrupted
+        Where it is sampled, with the mean of ||s||^2 so far.
+    """
+    if isinstance(problem.model, InfiniteMLP):
+        return infinite_width.norms(problem)
+    known = None if variance is None else variance.norms
+    if known is not None and all(norm.exact for norm in known):
+        return known[0], known[1]
+    total, scale = _sum_over_units(problem), signal_scale(problem)
+    gradient = None if total is None else _gradient_norm(problem, total, settings)
+    if gradient is not None and scale is not None:
+        return gradient, _times(gradient, scale**2)
+    points = problem.inputs.n_points
+    is_enumerated = points is not None and points <= MAX_POINTS and _is_affordable(points, problem, variance)
+    if known is not None and not is_enumerated:
+        return gradient or known[0], known[1]
+    signal, averaged = expectation(
+        partial(_signal_first, problem),
+        problem.inputs,
+        settings,
+        name="mean of the squared norm",
+        method="expectation",
+        row_size=problem.row_size,
+        most=problem.largest_norms[::-1],
+        max_points=MAX_POINTS if is_enumerated else 0,
+    )
+    return gradient or averaged, signal
+
+
+def work(problem: Problem) -> float:
+    """Return about how many multiplications E||s||^2 takes where nothing is known yet."""
+    total = _sum_over_units(problem)
+    if total is not None and signal_scale(problem) is not None:
+        return total.work
+    points = problem.inputs.n_points
+    rows = MAX_SAMPLES if points is None or points > MAX_POINTS else points
+    return float(rows) * _INPUT * problem.row_size
+
+
+def _signal_first(problem: Problem, x: Array) -> Array:
+    return problem.norms(x)[:, ::-1]
+
+
+def _is_affordable(points: int, problem: Problem, variance: Estimate | None) -> bool:
+    """Whether a sum over all inputs takes no more than the variance did: its inputs, and pairs of samples."""
+    if variance is None:
+        return True
+    each = _INPUT * problem.row_size
+    n = variance.n_samples
+    return points * each <= max(_FREE_WORK, max(n, variance.n_evaluated) * each + float(n) ** 2)
+
+
+def _sum_over_units(problem: Problem) -> _Sum | None:
+    """G^2 as a sum over hidden units, where model and inputs are such; else None."""
+    model, inputs = problem.model, problem.inputs
+    if not isinstance(inputs, (Hypercube, Gaussian)):
+        return None
+    if type(model) is Linear:
+        return _Sum(inputs.dim)
+    if type(model) is MLP and len(model.weights) == 1:
+        return _Sum(inputs.dim + (model.biases[0] is not None))
+    if type(model) is Cosine:
+        hidden, constant, outer = [HiddenUnit(model.weights, 0.0, 1.0, False, "cos")], 0, False
+    elif type(model) is MLP and len(model.weights) == 2:
+        hidden, constant, outer = units(model), int(model.biases[1] is not None), True
+    else:
+        return None
+    if isinstance(inputs, Gaussian):
+        parts = tuple(partial(_under_gaussian, unit, outer) for unit in hidden)
+        return _Sum(constant, parts, _PANELS * len(parts))
+    if inputs.bias:
+        return None
+    ways = [on_cube.way(unit) for unit in hidden]
+    if sum(way.work for way in ways if way is not None) > _MOST_HALVES:
+        ways = [on_cube.way(unit, halves=False) for unit in hidden]
+    found = [way for way in ways if way is not None]
+    if len(found) < len(hidden):
+        return None
+    on_the_cube = tuple(partial(_on_cube, unit, outer, way) for unit, way in zip(hidden, found, strict=True))
+    return _Sum(constant, on_the_cube, sum(way.work for way in found))
+
+
+def _on_cube(unit: HiddenUnit, outer: bool, way: on_cube.Way) -> tuple[Scaled, bool]:
+    """a^2 (d + 1) E sigma'^2 + E sigma^2, the one for a bias, and whether it is exact."""
+    found = way.norms()
+    slope = found.slope.times(unit.output**2 * (unit.weights.size + unit.has_bias))
+    return Scaled.total([slope, found.value.times(outer)]), found.exact
+
+
+def _under_gaussian(unit: HiddenUnit, outer: bool) -> tuple[Scaled, bool]:
+    """a^2 ((d - 1 + 1) E sigma'^2 + E[sigma'^2 u^2]) + E sigma^2, the last one in brackets for a bias."""
+    norm = math.hypot(*unit.weights.tolist())
+    value, slope, moment = on_gaussian.unit_norms(unit.activation, norm, unit.bias)
+    across, square = unit.weights.size - 1 + unit.has_bias, unit.output**2
+    return Scaled.total([slope.times(square * across), moment.times(square), value.times(outer)]), True
+
+
+def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimate:
+    problem.norms(problem.inputs.sample(1, stream(settings.seed, 0)))  # an error where the model cannot be evaluated
+    with closing(ordered_map(call, total.units, settings.executor)) as results:
+        found = list(results)
+    number = Scaled.total([Scaled(total.constant), *(part for part, _ in found)])
+    number = replace(number, error=number.error + len(found) * 2 * EPS * number.mantissa)
+    if not found:
+        return Estimate.exactly(number, _METHOD, "exact: E||x||^2 is the number of coordinates")
+    if all(exact for _, exact in found):
+        return Estimate.exactly(
+            number,
+            _METHOD,
+            "exact up to float64 rounding and the series or quadrature of each hidden unit, all within the interval",
+        )
+    estimate = Estimate.exactly(
+        number,
+        _METHOD,
+        "not exact: Fourier series of hidden units with a kink were cut; what they leave out is estimated, in the "
+        "interval",
+    )
+    return replace(estimate, exact=False, confidence=settings.confidence, mantissa_error=number.error)
+
+
+def _times(estimate: Estimate, factor: float) -> Estimate:
+    low, high = estimate.mantissa_interval
+    return replace(
+        estimate,
+        mantissa=estimate.mantissa * factor,
+        mantissa_interval=(low * factor, high * factor),
+        mantissa_error=estimate.mantissa_error * factor,
+    )
