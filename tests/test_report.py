@@ -26,7 +26,7 @@ def huge():
 
 @pytest.fixture(scope="module")
 def sampled():
-    H, model = gv.SparseParities(30, 2), gv.MLP.random([30, 8, 1], rng=0)
+    H, model = gv.SparseParities(30, 2), gv.MLP.random([30, 8, 8, 1], rng=0)
     return gv.bound_check(H, model, method="monte-carlo", max_samples=2048, rng=0)
 
 
@@ -52,7 +52,7 @@ def test_report_names_the_parts_the_guarantee_and_the_verdict(exact):
         "x uniform on the cube",
         "MLP(6-5-1, tanh), 41 parameters",
         "square, 1/2 (p - y)^2",
-        "exact up to float64 rounding: a sum over all 64 inputs, by Parseval",
+        "exact up to float64 rounding and the series or quadrature of each hidden unit",
         "Verdict: HOLDS",
         "proved    orthonormal class",
         "Signal to noise",
@@ -108,10 +108,12 @@ def test_numbers_beyond_float64(huge):
     assert "e-3007" in str(huge)
 
 
-def test_linear_model_at_d_10_000_is_not_called_exact(huge):
-    assert not huge.variance.exact
-    assert huge.variance.interval == (0.0, 0.0)
-    assert huge.variance.mantissa_interval[0] < huge.variance.mantissa_interval[1]
+def test_at_d_10_000_a_linear_model_is_exact_and_a_deep_one_is_not_called_so(huge):
+    assert huge.variance.exact
+    deep = gv.gradient_variance(gv.Parities(10_000), gv.MLP.random([10_000, 2, 2, 1], rng=0), rng=0, max_samples=256)
+    assert not deep.exact
+    assert deep.interval == (0.0, 0.0)
+    assert deep.mantissa_interval[0] < deep.mantissa_interval[1]
 
 
 def test_unresolved_is_never_zero_plus_minus_zero():

@@ -19,21 +19,23 @@ def signed_sums(weights: Floats) -> Floats:
     for weight in np.abs(weights):
         n = sums.size
         merged = np.empty(2 * n)
-        i = j = 0
-        for k in range(2 * n):
-            if j == n or (i < n and sums[i] - weight <= sums[j] + weight):
-                merged[k] = sums[i] - weight
-                i += 1
-            else:
-                merged[k] = sums[j] + weight
-                j += 1
+        i = j = k = 0
+        while i < n:  # the row below is used up first; no branch that a processor has to guess
+            low, high = sums[i] - weight, sums[j] + weight
+            below = low <= high
+            merged[k] = low if below else high
+            i += below
+            j += not below
+            k += 1
+        for rest in range(j, n):
+            merged[n + rest] = sums[rest] + weight
         sums = merged
     return sums
 
 
 @compiled
 def above(first: Floats, second: Floats, shift: float, low: float, high: float) -> tuple[int, int, float, float]:
-    """Return how many z = u + v + shift are above `low`, how many above `high`, and the sum of z^2 above `low`.
+    """Return how many z = u + v + shift are above `low`, how many of them up to `high`, and the sum of z^2 above `low`.
 
     And what the rounding of that sum is relative to.
 
@@ -44,34 +46,35 @@ def above(first: Floats, second: Floats, shift: float, low: float, high: float) 
     shift, low, high : float
         low <= high.
 
-    Costs one step for each value. The sums over v are carried in doubled precision.
+    Costs one step for each value. Sums are carried in doubled precision.
     """
     n = second.size
-    j = k = n
-    count, certain = 0, 0
-    sums, rests = np.zeros(2), np.zeros(2)
-    total, rest, size = 0.0, 0.0, 0.0
+    j = n
+    count, doubtful = 0, 0
+    one, one_rest, two, two_rest = 0.0, 0.0, 0.0, 0.0  # the sums of v and of v^2 from j on
+    total, total_rest, size = 0.0, 0.0, 0.0
     for u in first:
         c = u + shift
         while j > 0 and c + second[j - 1] > low:
             j -= 1
-            for power in range(2):
-                # sum of v, of v^2
-                term = second[j] if power == 0 else second[j] * second[j]
-                new = sums[power] + term
-                back = new - sums[power]
-                rests[power] += (sums[power] - (new - back)) + (term - back)
-                sums[power] = new
-        while k > 0 and c + second[k - 1] > high:
-            k -= 1
+            v = second[j]
+            one, one_rest = _add(one, one_rest, v)
+            two, two_rest = _add(two, two_rest, v * v)
+        k = j
+        while k < n and c + second[k] <= high:
+            k += 1
+        doubtful += k - j
         count += n - j
-        certain += n - k
         # sum of (c + v)^2
-        one, two = sums[0] + rests[0], sums[1] + rests[1]
-        term = (n - j) * (c * c) + 2.0 * c * one + two
-        size += (n - j) * (c * c) + 2.0 * abs(c * one) + two
-        new = total + term
-        back = new - total
-        rest += (total - (new - back)) + (term - back)
-        total = new
-    return count, certain, total + rest, size
+        square, mixed = (n - j) * (c * c), 2.0 * c * (one + one_rest)
+        total, total_rest = _add(total, total_rest, square + mixed + (two + two_rest))
+        size += square + abs(mixed) + two
+    return count, doubtful, total + total_rest, size
+
+
+@compiled
+def _add(total: float, rest: float, term: float) -> tuple[float, float]:
+    """total + rest + term, the rest being what float64 loses of the total."""
+    new = total + term
+    back = new - total
+    return new, rest + ((total - (new - back)) + (term - back))

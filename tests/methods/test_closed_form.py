@@ -54,7 +54,7 @@ def test_linear_model_at_dimensions_where_the_cube_does_not_fit(dim: int):
 
 
 def test_a_sampled_mean_is_never_called_exact(slow_model):
-    model = gv.MLP.random([200, 8, 1], rng=0)
+    model = gv.MLP.random([200, 8, 8, 1], rng=0)
     estimate = closed_form(gv.Parities(200), model, rng=1, max_samples=4096, rtol=0)
     assert not estimate.exact
     low, high = estimate.interval

@@ -44,7 +44,7 @@ from .two_layer_parities import signal_scale, units
 _METHOD = "closed-form (squared norms)"
 _FREE_WORK = 2.0**27
 """Multiplications that are taken without a look at what the variance took."""
-_MOST_HALVES = 2.0**32
+_MOST_HALVES = 2.0**33
 """Multiplications that all units may take by sorted halves."""
 _PANELS = 2.0**18
 _INPUT = 8

@@ -30,16 +30,21 @@ class Rounded(NamedTuple):
         return Scaled(float(square.sum()), error + 2.0**-1040 * float((self.values**2).sum()))
 
 
-def rounded(activation: str, z: Array, size: Array) -> tuple[Rounded, Rounded]:
-    """Return sigma(z) and sigma'(z), where z is known to 8 EPS of `size`."""
+def rounded(activation: str, z: Array, size: Array | float) -> tuple[Rounded, Rounded]:
+    """Return sigma(z) and sigma'(z), where z is known to 2 EPS of `size`."""
     value, slope = ACTIVATIONS[activation](z)
+    moved = np.asarray(size) / 4  # of z, in units of 8 EPS
     wave = float(activation in ("sin", "cos"))
     # The derivative where it is a difference (1 - tanh^2) or crosses zero.
-    floor = 0.0 if activation in _PRECISE else 1.0 + wave * size
-    steepness = np.maximum(np.abs(slope), wave)
-    # |sigma''| is at most 2 (1 + |z|) |sigma'|, but for what crosses zero
-    bend = 0.0 if activation in ("relu", "identity") else size * (1 + np.abs(z))
+    floor = 0.0 if activation in _PRECISE else 1.0 + wave * moved
     return (
-        Rounded(value, np.abs(value) + size * steepness),
-        Rounded(slope, (1 + bend) * np.abs(slope) + floor),
+        Rounded(value, np.abs(value) + moved * np.maximum(np.abs(slope), wave)),
+        Rounded(slope, (1 + moved * _bend(activation, z)) * np.abs(slope) + floor),
     )
+
+
+def _bend(activation: str, z: Array) -> Array | float:
+    """A bound on |sigma''| / |sigma'|, where sigma' does not cross zero."""
+    if activation in ("erf", "gelu"):
+        return np.asarray(2 * np.maximum(1.0, np.abs(z)))
+    return 0.0 if activation in ("relu", "identity") else 2.0

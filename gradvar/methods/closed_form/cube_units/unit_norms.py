@@ -48,9 +48,11 @@ _HALVED = 44
 _STEPS = {False: 2.0**18, True: 2.0**28}
 """Additions up to which multiples of one number are added up."""
 _MULTIPLES = 64
-_WAVE, _EACH, _MERGED = 10.0, 50.0, 16.0
+_WAVE, _EACH, _MERGED = 10.0, 50.0, 50.0
 """Multiplications that a cosine, an atom and a value of a half count as."""
 _NEGLIGIBLE = 2.0**-64
+_VANISHED = 9.5
+"""e^(-t^2/2) is 2^-65 here."""
 _TERM_BY_TERM = 1024
 
 Waves = npt.NDArray[np.complex128]
@@ -120,8 +122,8 @@ def _of_atoms(unit: HiddenUnit, y: Array, mass: Array, mass_error: float) -> Uni
         slack = _slack(unit)
         doubtful = float(mass[(np.abs(z) > slack / 2) & (np.abs(z) < 4 * slack)].sum())
         settle(z, slack)
-    # Sums of m weights, each of which is known to EPS of itself.
-    size = np.full(z.size, float(np.abs(unit.weights).sum()) + abs(unit.bias))
+    # Each of m roundings is at most EPS of this, and multiples are known to 8 EPS of themselves.
+    size = (4 + 0.5 * min(unit.weights.size, _FEW[True])) * (float(np.abs(unit.weights).sum()) + abs(unit.bias))
     sigma, slope = (f.mean_square(mass, mass_error) for f in rounded(unit.activation, z, size))
     return UnitNorms(sigma, Scaled(slope.mantissa, slope.error + doubtful))
 
@@ -167,25 +169,31 @@ def _by_halves(unit: HiddenUnit, active: Array) -> UnitNorms:
 
     slack = _slack(unit)
     first, second = signed_sums(active[::2]), signed_sums(active[1::2])
-    count, certain, total, size = above(first, second, unit.bias, slack / 2, 4 * slack)
+    count, doubtful, total, size = above(first, second, unit.bias, slack / 2, 4 * slack)
     share = 2.0**-active.size
     value = max(total * share, 0.0)
     # z is known to half the slack
     error = 16 * EPS * size * share + slack * math.sqrt(value) + slack**2
-    doubtful = 0.5 * (count - certain) * share
-    return UnitNorms(Scaled(value, error), Scaled((count - 0.5 * (count - certain)) * share, doubtful + 4 * EPS))
+    half = 0.5 * doubtful
+    return UnitNorms(Scaled(value, error), Scaled((count - half) * share, half * share + 4 * EPS))
 
 
-def _cosines(active: Array, t: Array) -> tuple[Array, Array]:
-    """C(t) = E cos t y = prod_i cos t w_i, and E[y sin t y] = C(t) sum_i w_i tan t w_i."""
-    products, slopes = np.empty(t.size), np.empty(t.size)
-    rows = max(1, 2**18 // active.size)
-    for start in range(0, t.size, rows):
-        angles = t[start : start + rows, None] * active
-        cosine = np.cos(angles)
-        products[start : start + rows] = cosine.prod(axis=1)
-        slopes[start : start + rows] = np.sin(angles) / cosine @ active
-    return products, products * slopes
+def _cosines(active: Array, t: Array) -> Array:
+    """C(t) = E cos t y = prod_i cos t w_i."""
+    # cos u <= e^(-u^2/2) up to pi/2
+    norm, largest = math.sqrt(math.fsum(active**2)), float(np.abs(active).max())
+    counts = np.flatnonzero((t * norm < _VANISHED) | (t * largest > math.pi / 2))
+    products = np.zeros(t.size)
+    for some in np.array_split(counts, 1 + counts.size * active.size // 2**18):
+        products[some] = np.cos(t[some, None] * active).prod(axis=1)
+    return products
+
+
+def _tilted_sines(active: Array, t: Array) -> Array:
+    """E[y sin t y] = C(t) sum_i w_i tan t w_i."""
+    angles = t[:, None] * active
+    cosines = np.cos(angles)
+    return np.asarray(cosines.prod(axis=1) * (np.sin(angles) / cosines @ active))
 
 
 def _by_waves(unit: HiddenUnit, active: Array, series: Series) -> UnitNorms:
@@ -198,9 +206,10 @@ def _by_waves(unit: HiddenUnit, active: Array, series: Series) -> UnitNorms:
     squares = constants**2 + straight**2 * norm_sq
     if t.size:
         squares += 0.5 * _of_pairs(active, waves, 2 * t[0])
-        if constants.any() or straight.any():
-            products, slopes = _cosines(active, t)
-            squares += 2 * constants * (waves.real @ products) - 2 * straight * (waves.imag @ slopes)
+        if constants.any():
+            squares += 2 * constants * (waves.real @ _cosines(active, t))
+        if straight.any():
+            squares -= 2 * straight * (waves.imag @ _tilted_sines(active, t))
     return _with_errors(unit, active, series, squares, np.abs(waves), np.abs(constants) + straight * math.sqrt(norm_sq))
 
 
@@ -214,7 +223,7 @@ def _of_pairs(active: Array, waves: Waves, step: float) -> Array:
         row[1:count] = 2 * _convolved(gamma, gamma[::-1].conj())[count:].real
         row[1:] += _convolved(gamma, gamma).real
     kept = np.flatnonzero((np.abs(lags) > _NEGLIGIBLE * np.abs(lags).max(axis=1, keepdims=True)).any(axis=0))
-    return np.asarray(lags[:, kept] @ _cosines(active, np.asarray(step * kept))[0])
+    return np.asarray(lags[:, kept] @ _cosines(active, np.asarray(step * kept)))
 
 
 def _convolved(a: Waves, b: Waves) -> Waves:
@@ -242,18 +251,21 @@ def _with_errors(
 def _by_cut_waves(unit: HiddenUnit, active: Array, series: Series) -> UnitNorms:
     """(1 + E sgn z)/2 and E[z^2; z > 0] of the relu: z|z|/4 = P z/4 - sum (B_n/t_n^2) sin t_n z, B_n = 2/(P t_n)."""
     t = series.frequencies[1:-1]
-    products, _ = _cosines(active, t)
     period, norm_sq, b = math.pi / float(t[0]), math.fsum(active**2), unit.bias
+    rounding_of = 64 * EPS * math.sqrt(active.size)
+    if b == 0:
+        # By symmetry, but for inputs on the kink.
+        ties = on_the_kink(active)
+        return UnitNorms(Scaled(0.5 * norm_sq, rounding_of * norm_sq), Scaled(0.5 - 0.5 * ties, ties), exact=False)
+    products = _cosines(active, t)
     terms = 2 / (period * t) * np.sin(t * b) * products
     share = 0.5 + math.fsum(terms)
     square = 0.5 * (norm_sq + b * b + period * b) - 2 * math.fsum(terms / t**2)
     # What is left out, from the size of the products before the cut.
-    last, after = float(t[-1]), math.sqrt(float((products[t.size // 2 :] ** 2).mean()))
-    spacing = 2 * float(t[0])
-    beyond = TAIL_SAFETY * after * (b != 0) * np.sqrt([1 / (last * spacing), 1 / (5 * last**5 * spacing)])
+    last, spacing = float(t[-1]), 2 * float(t[0])
+    after = math.sqrt(float((products[t.size // 2 :] ** 2).mean()))
+    beyond = TAIL_SAFETY * after / period * np.sqrt([1 / (last * spacing), 1 / (5 * last**5 * spacing)])
     size = norm_sq + b * b + period * abs(b)
-    rounding_of = 64 * EPS * math.sqrt(active.size)
-    ties = 0.5 * on_the_kink(active) if b == 0 else 0.0
-    of_square = rounding_of * size + series.outside * series.size**2 + 4 / period * float(beyond[1])
-    of_share = 8 * rounding_of + series.outside + 2 / period * float(beyond[0]) + ties
+    of_square = rounding_of * size + series.outside * series.size**2 + 4 * float(beyond[1])
+    of_share = 8 * rounding_of + series.outside + 2 * float(beyond[0])
     return UnitNorms(Scaled(max(square, 0.0), of_square), Scaled(share, of_share), exact=False)
