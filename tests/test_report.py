@@ -52,7 +52,7 @@ def test_report_names_the_parts_the_guarantee_and_the_verdict(exact):
         "x uniform on the cube",
         "MLP(6-5-1, tanh), 41 parameters",
         "square, 1/2 (p - y)^2",
-        "exact up to float64 rounding and the series or quadrature of each hidden unit",
+        "exact up to series and float64 rounding, both within the interval: a sum over 5 hidden units, by Parseval",
         "Verdict: HOLDS",
         "proved    orthonormal class",
         "Signal to noise",

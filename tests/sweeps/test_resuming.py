@@ -64,15 +64,21 @@ def test_computed_again_the_records_are_the_same(path):
     for old, new in zip(before, now, strict=True):
         assert list(old) == list(new)
         numbers = ["value", "log2", "bound", "log2_bound", "ratio", "gradient_norm_sq", "log2_size"]
-        if not old["exact"]:
+        assert new["exact"] >= old["exact"]  # what was sampled may be exact now, and not the other way round
+        if not new["exact"]:
             numbers += ["low", "high"]
-        elif old["value"] > 0:  # the ends allow for the rounding of the method, and a cheaper one may be taken
+        elif (
+            old["exact"] and old["value"] > 0
+        ):  # the ends allow for the rounding of the method, and a cheaper one may be taken
             assert new["low"] <= old["value"] <= new["high"]
         sampled = 1e-6 * (old["standard_error"] or 0.0)
         for name in numbers:
-            same = old[name] is None is new[name] or math.isclose(new[name], old[name], rel_tol=1e-12, abs_tol=sampled)
+            # G^2 of the cosine was sampled, to a tenth, and is exact now
+            moved = old.get("name") == "infinite" and name in ("bound", "log2_bound", "ratio", "gradient_norm_sq")
+            rtol = 0.1 if moved else 1e-12
+            same = old[name] is None is new[name] or math.isclose(new[name], old[name], rel_tol=rtol, abs_tol=sampled)
             assert same, name
-        for name in ("dim", "model", "loss", "seed", "status", "bound_name", "verdict", "exact", "n_parameters"):
+        for name in ("dim", "model", "loss", "seed", "status", "bound_name", "verdict", "n_parameters"):
             assert old.get(name) == new.get(name), name
 
 

@@ -82,7 +82,7 @@ def test_a_failed_problem_is_in_the_table_and_the_exit_code(capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
 def test_ctrl_c_leaves_the_records_and_says_where(tmp_path):
     path = tmp_path / "f"
-    command = words("sweep parities --dim 4 100 --model linear --rtol 0 --max-samples 1000000000 --path")
+    command = words("sweep parities --dim 4 100 --widths 8 8 --rtol 0 --max-samples 1000000000 --path")
     process = subprocess.Popen(
         [sys.executable, "-m", "gradvar", *command, str(path)], stderr=subprocess.PIPE, text=True
     )

@@ -174,7 +174,7 @@ def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimat
         return Estimate.exactly(
             number,
             _METHOD,
-            "exact up to float64 rounding and the series or quadrature of each hidden unit, all within the interval",
+            f"exact up to series and float64 rounding, both within the interval: a sum over {_units(len(found))}",
         )
     estimate = Estimate.exactly(
         number,
@@ -183,6 +183,10 @@ def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimat
         "interval",
     )
     return replace(estimate, exact=False, confidence=settings.confidence, mantissa_error=number.error)
+
+
+def _units(count: int) -> str:
+    return f"{count:,} hidden unit{'' if count == 1 else 's'}"
 
 
 def _times(estimate: Estimate, factor: float) -> Estimate:
