@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from .core.arguments import Array, number
+from .core.arguments import Array, number, real
 from .core.errors import NonFiniteError, ShapeError
 
 
@@ -150,7 +150,7 @@ class MarginLoss:
         return (plus - minus) / 2, (plus + minus) / 2
 
     def _slope(self, margin: Array) -> Array:
-        slope = np.asarray(self.derivative(margin), dtype=np.float64)
+        slope = real("derivative(margin)", self.derivative(margin), str(margin.shape))
         if slope.shape != margin.shape:
             raise ShapeError(
                 f"`derivative` of {self.name} must return shape {margin.shape} for margins of that shape, "

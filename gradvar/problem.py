@@ -110,6 +110,8 @@ class Problem:
             raise ShapeError(f"`model` must have one output, got n_outputs = {outputs!r} of {model!r}")
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "loss", as_loss(loss))
+        if not isinstance(moment, Moment):
+            raise TypeError(f"`moment` must be a Moment, got {moment!r}")
         object.__setattr__(self, "moment", moment)
         dim = getattr(model, "dim", None)
         if dim is not None and dim != self.inputs.dim:

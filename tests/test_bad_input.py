@@ -103,7 +103,11 @@ def model_with(predict=lambda x: x[:, 0], gradient=lambda x: x, n_parameters=4):
             ValueError,
             r"`method` must be one of 'auto'.* got 'exact'",
         ),
-        (lambda: gv.gradient_variance(H, MODEL, rtol=-1), ValueError, r"`rtol` must be a finite number >= 0, got -1"),
+        (
+            lambda: gv.gradient_variance(H, MODEL, rtol=-1),
+            ValueError,
+            r"`rtol` must be a number from 0 to 1 .*, got -1",
+        ),
         (
             lambda: gv.gradient_variance(H, MODEL, confidence=95),
             ValueError,

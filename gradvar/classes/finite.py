@@ -9,7 +9,7 @@ from typing import SupportsIndex, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, finite, generator, inputs_of, integer
+from ..core.arguments import Array, SeedLike, finite, generator, inputs_of, integer, real
 from ..core.errors import ShapeError
 from .gram.derived import ProjectsByTable
 from .gram.matrix import Gram, KnownByGram, TableGram
@@ -186,7 +186,7 @@ def _values(given: npt.ArrayLike | Functions, points: Array) -> npt.NDArray[np.g
         rows = []
         for i, h in enumerate(given):
             assert callable(h)
-            row = np.asarray(h(points), dtype=np.float64)
+            row = real(f"values_or_functions[{i}](points)", h(points), f"({points.shape[0]},)")
             if row.shape != (points.shape[0],):
                 raise ShapeError(f"function {i} must return shape ({points.shape[0]},) at the points, got {row.shape}")
             finite(f"function {i}", row)

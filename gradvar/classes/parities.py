@@ -9,7 +9,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, integer
+from ..core.arguments import Array, integer, real
 from ..core.errors import ShapeError
 from ..kernels.bits import pack
 from .inputs import Hypercube
@@ -94,7 +94,7 @@ class SetsOnCube(SetTargets):
         return np.concatenate(found, axis=1)
 
     def _functions(self, f: npt.ArrayLike) -> Array:
-        values = np.asarray(f, dtype=np.float64)
+        values = real("f", f, f"(2^{self.dim}, q)")
         if values.ndim != 2 or values.shape[0] != self.inputs.n_points:
             raise ShapeError(f"`f` must have shape (2^{self.dim}, q) for {self!r}, got {values.shape}")
         return values

@@ -10,7 +10,7 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, number
+from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, number, real
 from ..core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .inputs import Inputs
 from .members.checks import Numbers, number_rows
@@ -108,7 +108,7 @@ class SampledClass(TargetClass):
         points = inputs_of(x, self.inputs.dim, repr(self))
         values = np.empty((seeds.size, points.shape[0]))
         for row, seed in zip(values, seeds, strict=True):
-            given = np.asarray(self._target(int(seed))(points), dtype=np.float64)
+            given = real("sampler(rng)(x)", self._target(int(seed))(points), str(row.shape))
             if given.shape != row.shape:
                 raise ShapeError(
                     f"a target of {self!r} must return shape {row.shape} for {row.size} inputs, got {given.shape}"

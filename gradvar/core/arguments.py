@@ -41,7 +41,7 @@ def number(
         raise TypeError(refusal)
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise TypeError(refusal) from None
     if not within(found):
         raise (ValueError if math.isfinite(found) else NonFiniteError)(refusal)
@@ -72,17 +72,24 @@ def sequence(name: str, value: Sequence[Item], accepted: str) -> list[Item]:
 
 def real_array(name: str, value: npt.ArrayLike, ndim: int, shape: str) -> Array:
     """Return `value` as a finite float64 array with `ndim` dimensions, or raise an error that names it."""
-    try:
-        given = np.asarray(value)
-        if given.dtype.kind == "c":
-            raise TypeError("complex numbers")
-        array = np.array(given, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"`{name}` must be an array of real numbers of shape {shape}: {error}") from None
+    array = np.array(real(name, value, shape), order="C")
     if array.ndim != ndim:
         raise ShapeError(f"`{name}` must have shape {shape}, got {array.shape}")
     finite(name, array)
     return array
+
+
+def real(name: str, value: npt.ArrayLike, shape: str = "") -> Array:
+    """Return `value` as a float64 array, itself where it is one, or raise an error that names it."""
+    accepted = f"an array of real numbers{f' of shape {shape}' if shape else ''}"
+    try:
+        given = np.asarray(value)
+        if given.dtype.kind not in "biufO":
+            raise TypeError(f"got {value!r:.60} of type {given.dtype}")
+        return np.asarray(given, dtype=np.float64)
+    # ragged lists; words in arrays of objects; tensors that know their gradient or live elsewhere; ints beyond floats
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(f"`{name}` must be {accepted}: {error}") from None
 
 
 def finite(name: str, array: Array) -> None:
@@ -94,7 +101,7 @@ def finite(name: str, array: Array) -> None:
 
 def inputs_of(x: npt.ArrayLike, dim: int, owner: str) -> Array:
     """Return inputs `x` as a float64 array of shape (n, dim), or raise an error that names their owner."""
-    array = np.asarray(x, dtype=np.float64)
+    array = real("x", x, f"(n, {dim})")
     if array.ndim != 2 or array.shape[1] != dim:
         raise ShapeError(f"`x` must have shape (n, {dim}) for {owner}, got {array.shape}")
     return array
@@ -102,7 +109,7 @@ def inputs_of(x: npt.ArrayLike, dim: int, owner: str) -> Array:
 
 def functions_of(f: npt.ArrayLike, points: int, owner: str) -> Array:
     """Return the values `f` of functions at all points as a float64 array (points, q), or raise an error."""
-    values = np.asarray(f, dtype=np.float64)
+    values = real("f", f, f"({points}, q)")
     if values.ndim != 2 or values.shape[0] != points:
         raise ShapeError(f"`f` must have shape ({points}, q) for {owner}, got {values.shape}")
     return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 from typing import SupportsFloat, SupportsIndex
@@ -51,11 +50,11 @@ class Settings:
         progress: Reporter,
     ) -> Settings:
         """Validate the keyword arguments that the verbs share."""
-        tolerance = number("rtol", rtol, "a finite number >= 0", lambda found: 0 <= found < math.inf)
+        tolerance = number("rtol", rtol, "a number from 0 to 1 (0.1 is ten percent)", lambda found: 0 <= found <= 1)
         accepted = "a number strictly between 0 and 1 (such as 0.95)"
         level = number("confidence", confidence, accepted, lambda found: 0 < found < 1)
         check_executor(executor)
-        samples = integer("max_samples", max_samples, 4)
+        samples = min(integer("max_samples", max_samples, 4), 2**53)
         shown = progress if callable(progress) else flag("progress", progress, "True, False or a function")
         return cls(tolerance, level, samples, seed_sequence(rng), executor, shown)
 

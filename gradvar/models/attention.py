@@ -129,7 +129,7 @@ class Attention(WithReadout):
         """
         dim, m = integer("dim", dim, 1), integer("width", width, 1)
         steps = steps_of(length, dim)
-        draw = gaussian(rng, scale)
+        draw = gaussian(rng, scale, bias)
         k = dim // steps
         return cls(
             draw(m, k, fan_in=k),

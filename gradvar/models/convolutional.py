@@ -124,7 +124,7 @@ class Convolutional(WithReadout):
         if not sizes:
             raise ShapeError(f"`channels` must be {accepted}, got none")
         width = integer("width", width, 1)
-        draw = gaussian(rng, scale)
+        draw = gaussian(rng, scale, bias)
         return cls(
             [draw(out, into, width, fan_in=into * width) for into, out in pairwise([1, *sizes])],
             draw(sizes[-1], fan_in=sizes[-1]),

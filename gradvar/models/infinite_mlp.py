@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.activations import ACTIVATIONS
-from ..core.arguments import Array, inputs_of, integer, positive
+from ..core.arguments import Array, flag, inputs_of, integer, positive, real
 from ..core.errors import ShapeError
 from ..kernels.power_series import multiply
 from .dual_activations import DUALS
@@ -75,15 +75,15 @@ class InfiniteMLP:
         bias: bool = True,
         dim: SupportsIndex | None = None,
     ) -> None:
-        if activation not in DUALS:
+        if not isinstance(activation, str) or activation not in DUALS:
             names = " or ".join(repr(name) for name in DUALS)
-            finite = " (its kernel has no closed form; MLP.random takes it)" if activation in ACTIVATIONS else ""
+            finite = " (its kernel has no closed form; MLP.random takes it)" if str(activation) in ACTIVATIONS else ""
             raise ValueError(f"`activation` of InfiniteMLP must be {names}, got {activation!r}{finite}")
         self.depth = integer("depth", depth, 1)
         self.activation = activation
         self.width = None if width is None else integer("width", width, 1)
         self.scale = positive("scale", scale)
-        self.bias = bool(bias)
+        self.bias = flag("bias", bias)
         self.dim = None if dim is None else integer("dim", dim, 1)
 
     def __repr__(self) -> str:
@@ -109,7 +109,7 @@ class InfiniteMLP:
 
     def tangent_kernel(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return Theta(x, x'), shape (n, n2), for any inputs (n, dim), (n2, dim). Costs n n2 (dim + depth)."""
-        first = np.asarray(x, dtype=np.float64)
+        first = real("x", x, "(n, dim)")
         if self.dim is not None or first.ndim != 2 or first.shape[1] == 0:
             first = inputs_of(x, self.dim or 1, repr(self))
         dim = first.shape[1]
@@ -127,7 +127,7 @@ class InfiniteMLP:
         dim : int, optional
             Number of input coordinates, where the model does not say it and has a `width`.
         """
-        cosine = np.asarray(rho, dtype=np.float64)
+        cosine = real("rho", rho)
         if not (np.abs(cosine) <= 1).all():
             raise ValueError(f"`rho` must hold numbers from -1 to 1, got {cosine!r}")
         return self._recursion(np.ones(()), np.ones(()), cosine, self._input_dim(dim))

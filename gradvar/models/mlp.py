@@ -91,7 +91,7 @@ class MLP(Network):
         ]
         if len(widths) < 2 or widths[-1] != 1:
             raise ShapeError(f"`sizes` must be [dim, widths..., 1] with a scalar output, got {widths}")
-        draw = gaussian(rng, scale)
+        draw = gaussian(rng, scale, bias)
         weights = [draw(out, fan_in, fan_in=fan_in) for fan_in, out in pairwise(widths)]
         return cls(weights, [np.zeros(w.shape[0]) for w in weights] if bias else None, activation)
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.activations import ACTIVATIONS, KINKED, settle
-from ..core.arguments import Array, SeedLike, generator, inputs_of, number, real_array, sequence
+from ..core.arguments import Array, SeedLike, flag, generator, inputs_of, number, real, real_array, sequence
 from ..core.errors import ShapeError
 from .base import Pullback, parameter_vector, split_as
 from .gradients import Block, LayerGradient, factors, stacked, total, written_out
@@ -79,15 +79,19 @@ class Network(ABC):
         Agrees with `predict` and `gradient` up to rounding.
         """
         runs = [self._forward(rows) for rows in self._in_blocks(x)]
+        predictions = _stacked([p for p, _ in runs])
 
         def pull(c: Array) -> Array:
+            c = real("c", c, f"({predictions.size},)")
+            if c.shape != predictions.shape:
+                raise ShapeError(f"`c` must have shape {predictions.shape}, a number for each input, got {c.shape}")
             result, start = np.zeros(0), 0
             for p, back in runs:
                 part = total(back(c[start : start + p.size]))
                 result, start = part if start == 0 else result + part, start + p.size
             return result
 
-        return _stacked([p for p, _ in runs]), pull
+        return predictions, pull
 
     @abstractmethod
     def _forward(self, x: Array) -> tuple[Array, Backward]:
@@ -222,9 +226,11 @@ def scalar(name: str, value: float | None) -> float | None:
     return None if value is None else number(name, value, "a finite number", math.isfinite)
 
 
-def gaussian(rng: SeedLike, scale: float) -> Callable[..., Array]:
+def gaussian(rng: SeedLike, scale: float, bias: bool) -> Callable[..., Array]:
     """Return a function (shape, fan_in=...) that draws weights of standard deviation scale / sqrt(fan_in)."""
-    factor, draw = number("scale", scale, "a finite number", math.isfinite), generator(rng)
+    flag("bias", bias)
+    factor = number("scale", scale, "a finite number >= 0", lambda found: 0 <= found < math.inf)
+    draw = generator(rng)
 
     def weights(*shape: int, fan_in: int) -> Array:
         return np.asarray(draw.standard_normal(shape) * (factor / np.sqrt(fan_in)))

@@ -101,7 +101,7 @@ class Recurrent(IteratedNetwork):
         """
         dim, m = integer("dim", dim, 1), integer("units", units, 1)
         length = steps_of(length, dim)
-        draw = gaussian(rng, scale)
+        draw = gaussian(rng, scale, bias)
         k = dim // length
         return cls(
             draw(m, m, fan_in=m),

@@ -102,7 +102,7 @@ class ResidualMLP(WithReadout):
         ResidualMLP(20-64, 3 blocks, tanh)
         """
         dim, m, count = integer("dim", dim, 1), integer("width", width, 1), integer("blocks", blocks, 0)
-        draw = gaussian(rng, scale)
+        draw = gaussian(rng, scale, bias)
         return cls(
             [draw(m, dim, fan_in=dim), *(draw(m, m, fan_in=m) for _ in range(count))],
             draw(m, fan_in=m),

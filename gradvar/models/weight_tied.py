@@ -116,7 +116,7 @@ class WeightTied(IteratedNetwork):
         WeightTied(20-64, equilibrium, tanh)
         """
         dim, m = integer("dim", dim, 1), integer("width", width, 1)
-        draw = gaussian(rng, scale)
+        draw = gaussian(rng, scale, bias)
         state_weights = draw(m, m, fan_in=m)
         if steps is None:
             norm = float(np.linalg.norm(state_weights, 2))

@@ -136,6 +136,8 @@ def _axes(ax: Axes | None, width: float, height: float) -> Axes:
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+    if not hasattr(ax, "set_xlabel"):
+        raise TypeError(f"`ax` must be a matplotlib Axes or None, got {ax!r}")
     return ax
 
 

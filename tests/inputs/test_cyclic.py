@@ -106,6 +106,8 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match=r"`residues` must be from 1 to 6, got 0\.\.3"):
         gv.CyclicGroup(7).encode([3, 0])
     with pytest.raises(ValueError, match=r"`residues` must be from 0 to 6, got 5\.\.7"):
+        gv.CyclicGroup(7, units=False).encode([5, 7])
+    with pytest.raises(ValueError, match=r"`stop` must be an integer from 0 to 7, got 8"):
         gv.CyclicGroup(7, units=False).points(5, 8)
 
 

@@ -586,7 +586,11 @@ W1 = [[1.0, 2.0]]
         (lambda: gv.ResidualMLP([W1], [1.0], [None] * 2), gv.ShapeError, "`biases` must hold one entry"),
         (lambda: gv.ResidualMLP.random(3, 2, -1), ValueError, "`blocks` must be an integer >= 0, got -1"),
         (lambda: gv.ResidualMLP.random(3, 2, 1, "selu"), ValueError, "`activation` must be one of 'tanh', .* 'selu'"),
-        (lambda: gv.ResidualMLP.random(3, 2, 1, scale=np.inf), ValueError, "`scale` must be a finite number, got inf"),
+        (
+            lambda: gv.ResidualMLP.random(3, 2, 1, scale=np.inf),
+            ValueError,
+            "`scale` must be a finite number >= 0, got inf",
+        ),
         (
             lambda: gv.ResidualMLP([W1], [1.0]).predict(np.ones((2, 3))),
             gv.ShapeError,

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array
+from ...core.arguments import Array, real
 from ...core.errors import NonFiniteError, ShapeError
 
 MAX_HARMONICS = 4096
@@ -170,7 +170,7 @@ def as_wave(wave: str | Callable[[Array], Array]) -> Wave:
 
 def wave_values(wave: Callable[[Array], Array], phases: Array) -> Array:
     """Return a user's psi(u), made sure to be one number for each of these phases."""
-    values = np.array(wave(phases), dtype=np.float64)
+    values = np.array(real("wave(u)", wave(phases), str(phases.shape)))
     if values.shape != phases.shape:
         raise ShapeError(f"`wave` must return shape {phases.shape} for phases of that shape, got {values.shape}")
     return values

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ...core.arguments import Array
+from ...core.arguments import Array, integer
 from ...core.reach import Reach
 
 
@@ -47,6 +47,11 @@ class Bounded(Inputs, Protocol):
     @property
     def reach(self) -> Reach:
         """A box and a ball that hold all inputs."""
+
+
+def check_block(start: int, stop: int, n_points: int) -> None:
+    """Raise an error unless start..stop-1 are numbers of points."""
+    integer("start", start, 0, integer("stop", stop, 0, n_points))
 
 
 def reach_of(inputs: Inputs) -> Reach:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ...core.arguments import Array, SeedLike, generator, inputs_of, integer
 from ...core.primes import prime
 from ...core.reach import Reach
+from .base import check_block
 
 Residues = npt.NDArray[np.int64]
 
@@ -159,8 +160,10 @@ class CyclicGroup:
 
     def points(self, start: int, stop: int) -> Array:
         """Return points number start..stop-1, shape (stop - start, dim)."""
+        check_block(start, stop, self.n_points)
         return self.encode(np.arange(start + self.first, stop + self.first))
 
     def weights(self, start: int, stop: int) -> Array:
         """Return their probabilities, shape (stop - start,)."""
+        check_block(start, stop, self.n_points)
         return np.full(stop - start, 1.0 / self.n_points)

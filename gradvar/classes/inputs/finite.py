@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ...core.arguments import Array, SeedLike, generator, integer, real_array
 from ...core.errors import ShapeError
 from ...core.reach import Reach
+from .base import check_block
 
 
 class FinitePoints:
@@ -76,8 +77,10 @@ class FinitePoints:
 
     def points(self, start: int, stop: int) -> Array:
         """Return points number start..stop-1, shape (stop - start, dim)."""
+        check_block(start, stop, self.n_points)
         return self._points[start:stop]
 
     def weights(self, start: int, stop: int) -> Array:
         """Return their probabilities, shape (stop - start,)."""
+        check_block(start, stop, self.n_points)
         return self._weights[start:stop]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, SeedLike, generator, inputs_of, integer, number
 from ...core.reach import Reach
+from .base import check_block
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,13 @@ class Hypercube:
     def points(self, start: int, stop: int) -> Array:
         """Return points number start..stop-1, shape (stop - start, dim). Needs dim <= 62."""
         integer("dim", self.dim, 1, 62)
+        check_block(start, stop, self.n_points)
         numbers = np.arange(start, stop, dtype=np.int64)[:, None]
         return _signs(((numbers >> np.arange(self.dim)) & 1).astype(np.uint8))
 
     def weights(self, start: int, stop: int) -> Array:
         """Return their probabilities ((1 + bias)/2)^#{x_i = +1} ((1 - bias)/2)^#{x_i = -1}, shape (stop - start,)."""
+        check_block(start, stop, self.n_points)
         if not self.bias:
             return np.full(stop - start, 2.0**-self.dim)
         integer("dim", self.dim, 1, 62)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array
+from ...core.arguments import Array, real
 from ...core.errors import ShapeError
 
 Numbers = npt.NDArray[np.int64]
@@ -13,7 +13,10 @@ Numbers = npt.NDArray[np.int64]
 
 def number_rows(members: npt.ArrayLike, what: str, first: int, last: int | None = None) -> Numbers:
     """Return members that are described by integers from `first` to `last`, shape (m,); an error calls them `what`."""
-    rows = np.asarray(members)
+    try:
+        rows = np.asarray(members)
+    except ValueError as error:  # a ragged list
+        raise ShapeError(f"`members` must be {what} of shape (m,): {error}") from None
     if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
         raise ShapeError(f"`members` must be {what} of shape (m,), got {rows.dtype} of shape {rows.shape}")
     wrong = rows[(rows < first) | (rows > last)] if last is not None else rows[rows < first]
@@ -25,7 +28,7 @@ def number_rows(members: npt.ArrayLike, what: str, first: int, last: int | None 
 
 def vector_rows(members: npt.ArrayLike, width: int, who: str, name: str = "members") -> Array:
     """Return members of the class `who` that are described by vectors, shape (m, width)."""
-    rows = np.asarray(members, dtype=np.float64)
+    rows = real(name, members, f"(m, {width})")
     if rows.ndim != 2 or rows.shape[1] != width:
         raise ShapeError(f"`{name}` must have shape (m, {width}) for {who}, got {rows.shape}")
     return rows

@@ -10,7 +10,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import SeedLike, generator, integer
+from ...core.arguments import SeedLike, generator, integer, real
 from ...core.errors import ShapeError, TooLargeError
 from .target import HasMembers
 from .target_class import TargetClass
@@ -98,7 +98,7 @@ class CoordinateSets(HasMembers):
 
     def _sets(self, members: npt.ArrayLike) -> Sets:
         """These rows as booleans, of any size."""
-        v = np.asarray(members)
+        v = members if isinstance(members, np.ndarray) else real("members", members, f"(m, {self.dim})")
         if v.ndim != 2 or v.shape[1] != self.dim:
             raise ShapeError(
                 f"`members` must have shape (m, {self.dim}) for {self!r}, each described by {self.dim} booleans, true "

@@ -112,7 +112,7 @@ def attributes(H: HypothesisClass) -> dict[str, Scalar]:
 def _axis(name: str, given: object, single: bool, name_of: Callable[[Part], Scalar]) -> dict[Scalar, Part]:
     """Return the entries of one argument of `grid` by name: of a dict, of an iterable, or the single one."""
     entries = [given] if single else given
-    if not isinstance(entries, Iterable):
+    if not isinstance(entries, Iterable) or isinstance(entries, str):
         raise TypeError(f"`{name}` must be one entry, a list of them or a dict from names, got {given!r}")
     pairs = entries.items() if isinstance(entries, Mapping) else ((name_of(entry), entry) for entry in entries)
     axis: dict[Scalar, Part] = {}

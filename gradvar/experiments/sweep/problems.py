@@ -150,7 +150,10 @@ def _one_named(where: str, item: object) -> NamedProblem:
     if isinstance(item, NamedProblem):
         return item
     if isinstance(item, Mapping):
-        return NamedProblem(**item)
+        try:
+            return NamedProblem(**item)
+        except TypeError as error:
+            raise TypeError(f"`{where}` must be a dict of the arguments of NamedProblem: {error}") from None
     if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Problem):
         name, problem = item
         return NamedProblem(name, problem.hypotheses, problem.model, problem.loss)

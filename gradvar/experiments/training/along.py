@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeAlias
 import numpy as np
 
 from ...classes.base import HypothesisClass
-from ...core.arguments import SeedLike, integer, seed_sequence
+from ...core.arguments import SeedLike, flag, integer, seed_sequence
 from ...estimation.settings import MAX_SAMPLES, Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
@@ -181,6 +181,7 @@ def along(
     >>> [row["verdict"] for row in tracker.to_dicts()]
     ['holds', 'holds', 'holds']
     """
+    shown = flag("progress", progress)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
     seed = _seed(rng, settings.seed)
     settings = replace(settings, seed=seed_sequence(seed))
@@ -188,7 +189,7 @@ def along(
     from tqdm.auto import tqdm
 
     try:
-        for step, model in tqdm(_pairs(snapshots), unit="checkpoint", dynamic_ncols=True, disable=not progress):
+        for step, model in tqdm(_pairs(snapshots), unit="checkpoint", dynamic_ncols=True, disable=not shown):
             try:
                 results.record(step, model)
             except Exception as error:

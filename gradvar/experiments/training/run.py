@@ -11,7 +11,7 @@ from typing import Generic, SupportsFloat, SupportsIndex, TypeVar, cast
 import numpy as np
 
 from ...classes.inputs import Inputs
-from ...core.arguments import Array, SeedLike, Stream, finite, integer, positive, seed_sequence, stream
+from ...core.arguments import Array, SeedLike, Stream, finite, flag, integer, positive, seed_sequence, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.tiles import single_threaded_blas
 from ...losses import KnowsValue, Loss, as_loss
@@ -111,9 +111,10 @@ def descend(
         raise ShapeError(
             f"`model` takes inputs of dimension {dim} ({model!r}), but those of `target` have dimension {examples.dim}"
         )
+    shown = flag("progress", progress)
     count, size, every = integer("steps", steps, 1), integer("batch", batch, 1), integer("record", record, 1)
     rate = positive("learning_rate", learning_rate)
-    if optimizer not in OPTIMIZERS:
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         raise ValueError(f"`optimizer` must be one of {', '.join(map(repr, OPTIMIZERS))}, got {optimizer!r}")
     parts = {
         "target": repr(target),
@@ -128,7 +129,7 @@ def descend(
     try:
         with (
             single_threaded_blas(),
-            tqdm(total=count, unit="step", dynamic_ncols=True, disable=not progress) as bar,
+            tqdm(total=count, unit="step", dynamic_ncols=True, disable=not shown) as bar,
         ):
             run.record()
             batches = examples.batches(size, stream(run.seed, Stream.TRAINING))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...core.arguments import integer
+from ...core.arguments import flag, integer
 from ..base import FirstOf, Method
 from .input_pairs import InputPairs
 from .sampled_members import SampledMembers
@@ -51,6 +51,7 @@ class MonteCarlo(FirstOf):
     name: str = field(default="monte-carlo", init=False)
 
     def __post_init__(self) -> None:
+        flag("variance_reduction", self.variance_reduction)
         integer("n_members", self.n_members, 4)
         if self.n_projections is not None:
             integer("n_projections", self.n_projections, 4)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import SupportsIndex
 
-import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, integer
+from ...core.arguments import Array, integer, real
 from ...core.errors import ShapeError
 from ..base import check_one_output
 
@@ -27,15 +26,15 @@ class FunctionModel:
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return p(x), shape (n,)."""
-        array = np.asarray(x, dtype=np.float64)
-        p = np.asarray(self._predict(array), dtype=np.float64)
+        array = real("x", x)
+        p = real("predict(x)", self._predict(array), f"({len(array)},)")
         check_one_output("`predict`", p.shape, len(array))
         return p
 
     def gradient(self, x: npt.ArrayLike) -> Array:
         """Return dp(x)/dw, shape (n, P)."""
-        array = np.asarray(x, dtype=np.float64)
-        g = np.asarray(self._gradient(array), dtype=np.float64)
+        array = real("x", x)
+        g = real("gradient(x)", self._gradient(array), f"({len(array)}, {self.n_parameters})")
         if g.shape != (array.shape[0], self.n_parameters):
             raise ShapeError(
                 f"`gradient` must return shape ({array.shape[0]}, {self.n_parameters}) for {array.shape[0]} inputs, "
