@@ -160,3 +160,8 @@ class Mean(NamedTuple):
         uncertainty = max(kurtosis - 1 - skewness_sq, 0.0) / self.n
         freedom = min(2 / uncertainty, self.n - 1) if uncertainty > 0 else self.n - 1
         return float(stdtrit(freedom, probability) / ndtri(probability))
+
+
+def few_carry(values: Array, fewest: float = _FEWEST) -> bool:
+    """Whether so few of the values are larger or smaller than the others that more may have been missed."""
+    return 0 < Mean.of(values).effective < fewest

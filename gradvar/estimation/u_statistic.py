@@ -47,6 +47,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from ..core.arguments import Array
 from .main_effects import NONE, MainEffects
 
@@ -68,6 +70,10 @@ class Moments(NamedTuple):
         An estimate of that of U.
     uncertainty : float
         The relative variance of the estimated variance of U.
+    reach : float
+        How far U moves when the unit whose row mean is furthest from U is met once more, or not at all.
+    carriers : float
+        The effective number of units that carry the spread of the row means, (sum of squares)^2 / sum of fourth powers.
     """
 
     value: float
@@ -77,6 +83,8 @@ class Moments(NamedTuple):
     n: int
     skewness: float = 0.0
     uncertainty: float = 0.0
+    reach: float = 0.0
+    carriers: float = math.inf
 
     @property
     def noise(self) -> float:
@@ -201,5 +209,9 @@ def moments(
         skewness += 4 * (cubes - 3 * value * squares / ordered + 2 * value**3) / ordered**2 / error**3
     # u = (k - 1)/n + (1 - w)^2/e
     return u._replace(
-        skewness=skewness, uncertainty=max(kurtosis - 1, 0.0) / n + (1 - share) ** 2 / max(effective, 1.0)
+        skewness=skewness,
+        uncertainty=max(kurtosis - 1, 0.0) / n + (1 - share) ** 2 / max(effective, 1.0),
+        # U = mean of the row means r_i; with unit i once more it is U + 2 (r_i - U)/n, about
+        reach=2 * float(np.abs(means).max()) * error / n,
+        carriers=n / kurtosis if kurtosis > 0 else math.inf,
     )

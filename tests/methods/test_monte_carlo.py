@@ -158,8 +158,12 @@ def test_the_interval_is_the_score_interval_of_its_pairs(slow_class, slow_model)
     triangles = np.einsum("ij,jk,ki->", h, h, h) / (60 * 59 * 58)
     squares, cubes, effective = (h**2).sum(), (h**3).sum() / (60 * 59), (h**2).sum() ** 2 / (h**4).sum() / 2
     found = moments(h.sum(axis=1), float(squares), triangles, float(cubes), float(effective))
-    assert_allclose(estimate.interval, found.interval(found.quantile(0.975)), rtol=1e-9)
-    assert_allclose(estimate.upper, found.interval(found.quantile(0.95))[1], rtol=1e-9)
+    # the row that is furthest from the mean may have been met once too often, or once too seldom
+    means = h.sum(axis=1) / 59
+    reach = 2 / 60 * np.abs(means - means.mean()).max()
+    low, high = found.interval(found.quantile(0.975))
+    assert_allclose(estimate.interval, (low - reach, high + reach), rtol=1e-9)
+    assert_allclose(estimate.upper, found.interval(found.quantile(0.95))[1] + reach, rtol=1e-9)
     assert estimate.upper < estimate.interval[1]
     assert_allclose(estimate.resolution, 1.959963984540054 * math.sqrt(2 * found.zeta2 / (60 * 59)), rtol=1e-9)
 

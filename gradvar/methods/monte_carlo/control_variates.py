@@ -25,14 +25,17 @@ import numpy as np
 from ...classes.base import KnowsNullFunctions
 from ...core.arguments import Array, Stream, stream
 from ...estimation.expectation import rows_per_tile
+from ...estimation.mean import few_carry
 from ...estimation.settings import Settings
 from ...estimation.tiles import CachedPerProcess, ordered_map, shares_memory, single_threaded_blas
-from ...problem import Factors, Problem
+from ...problem import Factors, Problem, norms_sq
 
 _LARGEST = 2**22
 """Numbers in the coefficients: 32 MiB. A model with so many parameters that all functions take more gets the first one,
 the constant, alone: projecting on many would cost as much as the pairs."""
 _FEWEST, _MOST = 2048, 2**14
+_FEWEST_CARRIERS = 5
+"""Nothing is taken out where a smaller effective number of inputs carry the spread of ||s||^2."""
 
 
 class Coefficients(NamedTuple):
@@ -98,14 +101,18 @@ class Regression(CachedPerProcess):
         rows = rows_per_tile(self.problem.row_size + self.q * max(r for r, _ in self.shapes), 1024)
         return [(tile, min(rows, n - start)) for tile, start in enumerate(range(0, n, rows))]
 
-    def _solved(self, results: Iterable[tuple[Array, list[Array]]]) -> Coefficients:
+    def _solved(self, results: Iterable[tuple[Array, list[Array], Array]]) -> Coefficients:
         gram, sums = np.zeros((self.q, self.q)), [np.zeros((self.q, r, s)) for r, s in self.shapes]
-        for products, parts in results:
+        norms = []
+        for products, parts, norms_of_tile in results:
             gram += products
+            norms.append(norms_of_tile)
             for total, part in zip(sums, parts, strict=True):
                 total += part
         # b = (sum f f')^+ sum f s
         inverse = np.linalg.pinv(gram, hermitian=True)
+        if few_carry(np.concatenate(norms), _FEWEST_CARRIERS):
+            inverse *= 0.0  # b would be made by inputs too rare to be met again
         coefficients = [np.tensordot(inverse, total, axes=1) for total in sums]
         flat = np.concatenate([b.reshape(self.q, -1) for b in coefficients], axis=1)
         return Coefficients(coefficients, flat @ flat.T)
@@ -144,18 +151,21 @@ def regression(problem: Problem, settings: Settings) -> Regression | None:
     return fitted
 
 
-def _fit(problem: Problem, seed: np.random.SeedSequence, q: int, task: tuple[int, int]) -> tuple[Array, list[Array]]:
-    """The sums over one tile of f f' and of f s."""
+def _fit(
+    problem: Problem, seed: np.random.SeedSequence, q: int, task: tuple[int, int]
+) -> tuple[Array, list[Array], Array]:
+    """The sums over one tile of f f' and of f s, and ||s||^2 at its inputs."""
     tile, size = task
     x = problem.inputs.sample(size, stream(seed, Stream.CONTROL_VARIATES, tile))
     f, parts = _functions(problem, x)[:, :q], []
-    for left, right in problem.signal_factors(x):
+    signal = problem.signal_factors(x)
+    for left, right in signal:
         shape = (q, left.shape[1], right.shape[1])
         if right.shape[1] == 1:
             parts.append((f.T @ (left * right)).reshape(shape))
         else:
             parts.append(((f[:, :, None] * left[:, None, :]).reshape(size, -1).T @ right).reshape(shape))
-    return f.T @ f, parts
+    return f.T @ f, parts, norms_sq(signal)
 
 
 def _functions(problem: Problem, x: Array) -> Array:

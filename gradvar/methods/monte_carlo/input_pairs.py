@@ -21,7 +21,7 @@ import numpy as np
 
 from ...core.arguments import Stream
 from ...core.errors import NotApplicableError
-from ...core.numbers import ROUNDING, format_number
+from ...core.numbers import format_number
 from ...estimation.expectation import sampled_norms
 from ...estimation.pilot import planned_size
 from ...estimation.progress import Progress, progress
@@ -113,9 +113,7 @@ def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progres
 def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
     n, statistic = sums.n, sums.statistic()
     moments, resolved = statistic.moments, statistic.resolved
-    # Pairs that all have one value leave an error of rounding, not none.
-    rounding = ROUNDING * abs(moments.value) + statistic.rounding
-    low, high = moments.interval(moments.quantile(0.5 + settings.confidence / 2))
+    low, high = statistic.interval(0.5 + settings.confidence / 2)
     resolution = settings.quantile * math.sqrt(moments.noise)
     sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
     guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
@@ -126,12 +124,12 @@ def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
         )
     return Estimate(
         mantissa=moments.value,
-        mantissa_interval=(low - rounding, high + rounding),
+        mantissa_interval=(low, high),
         method="monte-carlo (U-statistic)",
         guarantee=guarantee,
         resolved=resolved,
-        mantissa_error=math.sqrt(moments.variance(n)) + rounding,
-        mantissa_upper=moments.interval(moments.quantile(settings.confidence))[1] + rounding,
+        mantissa_error=math.sqrt(moments.variance(n)) + statistic.allowance,
+        mantissa_upper=statistic.interval(settings.confidence)[1],
         mantissa_resolution=resolution,
         confidence=settings.confidence,
         n_samples=n,

@@ -12,7 +12,9 @@ import numpy as np
 
 from ...core.arguments import Array, stream
 from ...core.errors import NonFiniteError
+from ...core.numbers import ROUNDING
 from ...estimation.expectation import rows_per_tile
+from ...estimation.mean import few_carry
 from ...estimation.settings import Settings
 from ...estimation.tiles import CachedPerProcess, ordered_map
 from ...estimation.u_statistic import Moments, moments
@@ -31,8 +33,10 @@ _STUDIED = 4096
 tiles."""
 _KEPT_BYTES = 2**27
 """The most that a process keeps of tiles, and again of projections: these are dear to make again, tiles are not."""
-_FEWEST_SAMPLES, _FEWEST_PAIRS, _SEEN = 32, 10, 0.8
-"""No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4; or where,
+_FEWEST_SAMPLES, _FEWEST_PAIRS, _FEWEST_ROWS, _SEEN = 32, 10, 5, 0.8
+"""No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4, or of rows
+that carry their spread; where the signals are all annihilated up to rounding, or so few are larger than the others that
+they carry the spread of ||s||^2: then inputs that matter may be too rare to have been met; or where,
 for an orthonormal class, the mean of c^2 over the pairs is below this share of its expectation, (|H| - 1)/|H|^2 for
 c = C_H: then the pairs that matter are too rare to have been met."""
 
@@ -146,9 +150,23 @@ class PairStatistic(NamedTuple):
         """The variance that rounding gives it at any size."""
         return self.rounding**2
 
+    @property
+    def allowance(self) -> float:
+        """What rounding may have done: pairs that all have one value leave an error of rounding, not none."""
+        return ROUNDING * abs(self.value) + self.rounding
+
     def variance_at(self, n: int) -> float:
         """Return the variance of U at n inputs."""
         return self.moments.variance(n) + self.floor
+
+    def interval(self, probability: float) -> tuple[float, float]:
+        """The ends that the truth lies above and below with this probability each.
+
+        The sample may have met the input that matters most once too seldom, or once too often.
+        """
+        low, high = self.moments.interval(self.moments.quantile(probability))
+        more = self.moments.reach + self.allowance
+        return low - more, high + more
 
 
 class PairSums:
@@ -226,6 +244,8 @@ class PairSums:
         third = triangles / triples if triples else 0.0
         u = moments(self.row_sums, squares, third, cubes / doubles, effective)
         met = class_squares / pairs >= _SEEN * self.tiles.kernel.mean_square
-        resolved = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS and met
-        typical = math.sqrt(class_squares / pairs) * float(self.norms[:, 1].mean())
-        return PairStatistic(u, resolved, 8 * float(np.finfo(np.float64).eps) * typical)
+        many = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS and u.carriers >= _FEWEST_ROWS
+        signal = self.norms[:, 1]
+        rounding = 8 * float(np.finfo(np.float64).eps) * math.sqrt(class_squares / pairs) * float(signal.mean())
+        varied = math.sqrt(squares / pairs) > 8 * rounding and not few_carry(signal)
+        return PairStatistic(u, many and met and varied, rounding)
