@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import SupportsFloat, SupportsIndex
 
@@ -80,14 +80,11 @@ def check_executor(executor: object) -> None:
     accepted = "`executor` must be a concurrent.futures.Executor or None"
     if isinstance(executor, type) or not hasattr(executor, "submit"):
         raise TypeError(f"{accepted}, got {executor!r}")
-    try:
-        executor.submit(int, 0).cancel()
-    except BrokenExecutor:  # found where it is used, with what there is of the estimate
-        return
-    except RuntimeError as error:
+    # Pools of threads and of processes remember it so; of others it shows where they are first asked for work.
+    if getattr(executor, "_shutdown", False) is True or getattr(executor, "_shutdown_thread", False) is True:
         raise ValueError(
-            f"{accepted}, got {executor!r}, which takes no work ({error}): make a new one, or call inside of its `with`"
-        ) from None
+            f"{accepted}, got {executor!r}, which is shut down: make a new one, or call inside of its `with` block"
+        )
 
 
 MAX_SAMPLES = 2**16
