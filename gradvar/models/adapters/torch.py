@@ -60,6 +60,8 @@ def from_torch(
     ------
     ImportError
         PyTorch is not installed.
+    ValueError
+        A `device` that is not there.
     TypeError, ValueError, ShapeError
         Not a module, or TorchScript; no parameter that requires a gradient; layers in training mode that mix examples
         or draw random numbers. Where the module does not begin with nn.Linear, what its output shows is raised by the
@@ -83,4 +85,18 @@ def from_torch(
     if transform is not None and not callable(transform):
         raise TypeError(f"`transform` must be a function of the inputs, a tensor (n, dim), got {transform!r}")
     rows = None if chunk is None else integer("chunk", chunk, 1)
+    _check_device(device)
     return copied(module, transform, rows, device, dtype)
+
+
+def _check_device(device: torch.device | str | None) -> None:
+    """Raise an error unless a number can be sent to this device and be had back."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device).item()
+    except (AssertionError, RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"`device` must be one that PyTorch finds here, such as 'cpu', got {device!r}: {reason}"
+        ) from None
