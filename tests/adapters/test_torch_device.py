@@ -6,7 +6,6 @@ from torch import nn
 
 import gradvar as gv
 
-
 ABSENT = ["cuda:99", "gpu", "meta", torch.device("cuda:99"), *([] if torch.cuda.is_available() else ["cuda"])]
 
 

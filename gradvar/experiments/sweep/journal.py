@@ -51,7 +51,7 @@ class Journal:
     Raises
     ------
     TypeError, ValueError
-        What is no path, no plain file, or has a line that is not a record: the file is left as it is.
+        What is no path, or has a line that is not a record: the file is left as it is.
     OSError
         A file that cannot be opened; an `UnwrittenError` where it cannot be written.
     """
@@ -62,8 +62,7 @@ class Journal:
         self._size = self._lines = 0
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            if not stat.S_ISREG(os.fstat(self._file).st_mode):
-                raise ValueError(f"`path` must be a plain file, got {self.path!r}: records are read back from it")
+            self._is_device = not stat.S_ISREG(os.fstat(self._file).st_mode)
             self.refresh()
         except BaseException:
             self.close()
@@ -89,20 +88,23 @@ class Journal:
             if not self.is_done(record.key):
                 self._write(record.to_line().encode())
                 self._catch_up()
-        return self.records[record.key]
+        return self.records.setdefault(record.key, record)
 
     def _write(self, line: bytes) -> None:
         try:
             written = os.write(self._file, line)
             if written < len(line):  # a full disk, or a limit on the size of files: the next write raises it
                 os.write(self._file, line[written:])
-            os.fsync(self._file)
+            if not self._is_device:
+                os.fsync(self._file)
         except OSError as error:
             with suppress(OSError):  # a part of the line that stays is found to be torn by the next reader
                 os.ftruncate(self._file, self._size)
             raise UnwrittenError(error.errno, error.strerror, self.path) from error
 
     def _catch_up(self) -> None:
+        if self._is_device:  # such as /dev/stdout: nothing can be read back
+            return
         os.lseek(self._file, self._size, os.SEEK_SET)
         data = b"".join(iter(lambda: os.read(self._file, 2**20), b""))
         records, torn = parse(data, self.path, self._lines)
