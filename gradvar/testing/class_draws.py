@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.arguments import Array
 from .checks import CheckFailed, answered_by, offered, skip
-from .class_probe import INPUTS, MEMBERS, ClassProbe, row_of
+from .class_probe import MEMBERS, ClassProbe, equal_to_earlier, rows_of, scale_of
 from .comparison import (
     FALSE_ALARM,
     ROUNDING,
@@ -22,23 +22,25 @@ from .comparison import (
     first,
     identical,
     real,
+    repeat_tails,
     rounding_of,
     short,
 )
+from .regions import DRAWN, Rows, batches
 
-_SEED = 20
-_MOST_CATEGORIES = 512
+_SEED, _DRAWS, _CALLS = 20, 2**11, 4
+_MOST_CATEGORIES, _MOST_INPUTS, _MOST_MEMBERS = 512, 1025, 129
 
 
 def inputs(probe: ClassProbe) -> str:
     """`inputs` is a distribution whose sample(n, rng) has shape (n, dim), is finite, and follows the seed."""
     n_points = probe.inputs.n_points
-    one, same, other = (probe.draw_inputs(INPUTS, key) for key in (_SEED, _SEED, _SEED + 1))
+    one, same, other = (probe.draw_inputs(DRAWN, key) for key in (_SEED, _SEED, _SEED + 1))
     identical("`inputs.sample` must depend on `rng` alone, and one seed gave different inputs", one, same)
     if np.array_equal(one, other) and (n_points is None or n_points >= 2**8):
-        raise CheckFailed(f"`inputs.sample` must draw from `rng`: two seeds gave the same {INPUTS} inputs")
+        raise CheckFailed(f"`inputs.sample` must draw from `rng`: two seeds gave the same {DRAWN} inputs")
     probe.draw_inputs(0, _SEED)
-    return f"{short(probe.inputs)}: {INPUTS} inputs of shape (n, {probe.inputs.dim})"
+    return f"{short(probe.inputs)}: {DRAWN} inputs of shape (n, {probe.inputs.dim})"
 
 
 def input_points(probe: ClassProbe) -> str:
@@ -55,9 +57,38 @@ def input_sampling(probe: ClassProbe) -> str:
 
 
 def size(probe: ClassProbe) -> str:
-    """`log2_size` is a number >= 0, and `size` and len(), where offered, are 2**log2_size."""
+    """`log2_size` is a number >= 0, `size` and len() agree, and drawn members repeat as often as it says (1e-6)."""
     agrees = "" if getattr(probe.H, "size", None) is None else ", `size` agrees"
-    return f"log2 |H| = {probe.log2_size:.6g}{agrees}"
+    return f"log2 |H| = {probe.log2_size:.6g}{agrees}{_repeats(probe)}"
+
+
+def _repeats(probe: ClassProbe) -> str:
+    """How often drawn members are equal to earlier ones, made sure to fit |H|, in words.
+
+    One member has one function, and one description is of one member. So draws whose functions are equal are at least
+    as many, and draws whose descriptions are equal at most as many, as draws of one member; and these are fewest where
+    all members are equally likely.
+    """
+    if not callable(getattr(probe.H, "sample", None)) or not callable(getattr(probe.H, "evaluate", None)):
+        return ""
+    drawn = probe.draw(_DRAWS, 18)
+    functions = equal_to_earlier(probe.values(drawn, _DRAWS, probe.x), probe.stream(23))
+    tail = repeat_tails(functions, _DRAWS, probe.log2_size)[0]
+    if tail < FALSE_ALARM:
+        raise CheckFailed(
+            f"`log2_size` = {probe.log2_size:.6g} is too small: of {_DRAWS:,} drawn members only {functions:,} are "
+            f"equal to an earlier one, which has the probability {tail:.2g}"
+        )
+    numbered = isinstance(drawn, np.ndarray) and drawn.dtype.kind in "biuf" and drawn.shape[:1] == (_DRAWS,)
+    if numbered and probe.all_members is None:
+        described = _DRAWS - len(_numbers(np.asarray(drawn, dtype=np.float64).reshape(_DRAWS, -1)))
+        # Descriptions may have the 24 bits of single precision.
+        if repeat_tails(described, _DRAWS, min(probe.log2_size, 24.0))[1] < FALSE_ALARM:
+            raise CheckFailed(
+                f"`log2_size` = {probe.log2_size:.6g} is too large, or `sample` is not uniform: of {_DRAWS:,} drawn "
+                f"members {described:,} are described like an earlier one"
+            )
+    return f"; {functions:,} of {_DRAWS:,} draws are equal to an earlier one"
 
 
 def members(probe: ClassProbe) -> str:
@@ -91,13 +122,11 @@ def sample_uniform(probe: ClassProbe) -> str:
     listed = probe.all_members
     if listed is None:
         skip("the class lists no `members()`, or more than 4,096")
-    if listed[1] > _MOST_CATEGORIES:
-        skip(f"{listed[1]:,} members are too many to count draws of each")
-    everywhere = probe.points[0] if probe.table is not None and probe.points is not None else probe.x
-    # To nine digits, so that a function is recognised whatever batch it was evaluated in.
-    functions = np.round(probe.values(*listed, everywhere), 9)
-    n = 64 * len(_numbers(functions))
-    drawn = np.round(probe.values(probe.draw(n, 4), n, everywhere), 9)
+    x = np.concatenate([probe.x, probe.draw_inputs(64, 19)])
+    functions = _rounded(probe.values(*listed, x))
+    # At least eight expected draws of each.
+    n = max(8 * listed[1], 64 * min(len(_numbers(functions)), _MOST_CATEGORIES))
+    drawn = _rounded(probe.values(probe.draw(n, 4), n, x))
     return _same_distribution("sample", "member", drawn, functions, np.full(listed[1], 1 / listed[1]))
 
 
@@ -110,26 +139,24 @@ def evaluate(probe: ClassProbe) -> str:
 
 
 def evaluate_batch(probe: ClassProbe) -> str:
-    """A value h(x) does not depend on the other members and inputs it is evaluated with."""
+    """A value h(x) does not depend on the other members and inputs it is evaluated with, nor on how many they are."""
     x, drawn, n = probe.x, probe.members, probe.x.shape[0]
     values = probe.values(drawn, MEMBERS, x)
 
-    def compare(found: Array, how: str, others: str, among: int) -> None:
-        agree(
-            found,
-            values,
-            rounding_of(values),
-            lambda at: f"h(x) must not depend on the other {others}: member {at[0]} at x = {short(x[at[1]])} {how}",
-            f"among {among} {others} it",
-        )
+    def compare(found: Array, rows: Rows, columns: Rows) -> None:
+        def where(at: tuple[int, ...]) -> str:
+            batch = f"member {rows[at[0]]} at x = {short(x[columns[at[1]]])} among {len(rows)} x {len(columns)}"
+            return f"h(x) must not depend on the other members and inputs: {batch}"
 
-    backwards = probe.values(drawn, MEMBERS, np.ascontiguousarray(x[::-1]))[:, ::-1]
-    compare(backwards, "in another order", "inputs", n)
-    columns = [probe.values(drawn, MEMBERS, x[j : j + 1]) for j in range(n)]
-    compare(np.concatenate(columns, axis=1), "alone", "inputs", n)
-    rows = [probe.values(row_of(drawn, i), 1, x) for i in range(MEMBERS)]
-    compare(np.concatenate(rows), "alone", "members", MEMBERS)
-    return f"{MEMBERS} members at {n} inputs, together, one by one and in another order"
+        agree(found, values[rows][:, columns], rounding_of(values), where, f"among {MEMBERS} x {n} it")
+
+    rng = probe.stream(21)
+    for rows in batches(n, _MOST_INPUTS, rng):
+        compare(probe.values(drawn, MEMBERS, x[rows]), np.arange(MEMBERS), rows)
+    compare(probe.values(drawn, MEMBERS, np.asfortranarray(x)), np.arange(MEMBERS), np.arange(n))
+    for rows in batches(MEMBERS, _MOST_MEMBERS, rng):
+        compare(probe.values(rows_of(drawn, rows), len(rows), x), rows, np.arange(n))
+    return f"{MEMBERS} members at {n} inputs, together, one by one, in other orders and in larger batches"
 
 
 def evaluate_pure(probe: ClassProbe) -> str:
@@ -141,8 +168,9 @@ def evaluate_pure(probe: ClassProbe) -> str:
     given = probe.members
     if isinstance(drawn, np.ndarray) and isinstance(given, np.ndarray):
         identical("`evaluate` must not change the members it is given", given, drawn)
-    identical("`evaluate` must repeat itself", values, probe.values(given, MEMBERS, x))
-    return "inputs and members are left as they were; a second call gives the same values"
+    for _ in range(_CALLS):
+        identical("`evaluate` must repeat itself", values, probe.values(given, MEMBERS, probe.x))
+    return "inputs and members are left as they were; further calls give the same values"
 
 
 def labels(probe: ClassProbe) -> str:
@@ -155,7 +183,7 @@ def labels(probe: ClassProbe) -> str:
     if probe.table is not None:
         values, x, _ = probe.table
     else:
-        x = np.concatenate([probe.x, probe.draw_inputs(256, 5)])
+        x = np.concatenate([probe.x, probe.draw_inputs(256, 22)])
         values = probe.values(probe.members, MEMBERS, x)
     wrong = np.abs(values) != 1
     if wrong.any():
@@ -204,11 +232,17 @@ def tabulated(probe: ClassProbe) -> str:
 
     agree(sums, np.ones_like(sums), ROUNDING, where, "that of a distribution")
     n = 32 * min(len(_numbers(points)), _MOST_CATEGORIES)
-    x, y = _examples(probe, row_of(probe.members, 0), 1, n, 16)
+    x, y = _examples(probe, rows_of(probe.members, np.arange(1)), 1, n, 16)
     label_at = dict(zip(map(np.ndarray.tobytes, points + 0.0), labels, strict=True))
     known = [label_at.get(row.tobytes(), label) for row, label in zip(x[0] + 0.0, y[0], strict=True)]
     agree(np.array(known), y[0], 0.0, at_inputs("`targets`", x[0]), "the label of `draw`")
     return _same_distribution("draw", "point", x[0], points, said[0])
+
+
+def _rounded(values: Array) -> Array:
+    """Values to nine digits, so that a function is recognised whatever batch it was evaluated in."""
+    unit = ROUNDING * scale_of(values)
+    return np.round(values / unit) * unit
 
 
 def _numbers(rows: Array) -> dict[bytes, int]:

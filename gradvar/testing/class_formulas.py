@@ -10,22 +10,37 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from ..classes.members.repeats import equal_rows
 from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
-from .class_probe import MEMBERS, ClassProbe, scale_of
-from .comparison import ROUNDING, Truth, agree, at_inputs, identical, moments, real, rounding_of, short, status_of
+from .class_probe import MEMBERS, ClassProbe, equal_to_earlier, scale_of
+from .comparison import (
+    FALSE_ALARM,
+    ROUNDING,
+    Truth,
+    agree,
+    at_inputs,
+    moments,
+    real,
+    repeat_tails,
+    rounding_of,
+    short,
+    status_of,
+    untouched,
+)
+from .regions import batches
 
+_DRAWN, _MANY, _MOST_INPUTS = 64, 256, 257
 MOST_EIGENVALUES = 1024
 """Rows of a matrix of which all eigenvalues, or all entries, are looked at."""
 
 
 def mean(probe: ClassProbe) -> str:
     """mean(x) is E_h h(x): of all members, or of 16,384 drawn ones within the stated error."""
-    method = offered(probe.H, "mean")
+    offered(probe.H, "mean")
     x, truth, members = probe.over_members(lambda h: h.mean(axis=0), lambda h: h.T, degree=1, key=6, most=4096)
-    claim = real("`mean(x)`", method(x.copy()), (x.shape[0],))
+    claim = mean_of(probe, x)
     within = truth.agrees(claim, at_inputs("`mean`", x), f"the mean of {members}")
     return f"the mean of {members} at {x.shape[0]:,} inputs, {within}"
 
@@ -53,11 +68,15 @@ def covariance_batch(probe: ClassProbe) -> str:
     """covariance(x, x') has shape (n, n2), and an entry does not depend on the other inputs."""
     x = probe.x
     whole = covariance_of(probe, x, x)
-    for rows, columns in ((slice(0, 3), slice(1, None)), (slice(2, None), slice(0, 1)), (slice(0, 0), slice(0, 2))):
+    rounding = _rounding(probe, whole)
+    several = batches(len(x), _MOST_INPUTS, probe.stream(24))
+    few, many = several[-2], several[-1]
+    blocks = [*((few, one) for one in several[::5]), (few, many), (few[:0], few)]
+    for rows, columns in [*blocks, *((columns, rows) for rows, columns in blocks)]:
         left, right = x[rows], x[columns]
         where = at_inputs(f"`covariance` among {len(left)} x {len(right)} inputs", left, right)
         part = covariance_of(probe, left, right)
-        agree(part, whole[rows, columns], rounding_of(whole), where, f"among {len(x)} x {len(x)} inputs it")
+        agree(part, whole[np.ix_(rows, columns)], rounding, where, f"among {len(x)} x {len(x)} inputs it")
     return f"shapes (n, n2), blocks agree with the whole of {whole.shape}"
 
 
@@ -66,7 +85,7 @@ def covariance_symmetric(probe: ClassProbe) -> str:
     x, x2 = probe.x, probe.draw_inputs(12, 8)
     there, back = covariance_of(probe, x, x2), covariance_of(probe, x2, x).T
     where = at_inputs("`covariance` must be symmetric: its value", x, x2)
-    agree(there, back, rounding_of(there), where, "the other way round it")
+    agree(there, back, _rounding(probe, there), where, "the other way round it")
     return f"symmetric at {there.size:,} pairs of inputs"
 
 
@@ -77,7 +96,7 @@ def covariance_positive(probe: ClassProbe) -> str:
     matrix = covariance_of(probe, x, x)
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     # The eigenvalues of an error matrix are at most its entries times its rows.
-    tolerance = x.shape[0] * rounding_of(matrix)
+    tolerance = x.shape[0] * _rounding(probe, matrix)
     if values[0] < -tolerance:
         i, j = np.argsort(-np.abs(vectors[:, 0]))[:2]
         raise CheckFailed(
@@ -115,7 +134,7 @@ def null_functions(probe: ClassProbe) -> str:
 
 
 def _null_functions_at(probe: ClassProbe, x: Array) -> Array:
-    given = offered(probe.H, "null_functions")(x.copy())
+    given = untouched("null_functions", offered(probe.H, "null_functions"), x)
     if not isinstance(given, np.ndarray) or given.ndim != 2:
         raise CheckFailed(f"`null_functions(x)` must be an array of shape ({x.shape[0]}, q), got {short(given)}")
     return real("`null_functions(x)`", given, (x.shape[0], given.shape[1]))
@@ -137,11 +156,20 @@ def gram_is_identity(probe: ClassProbe, unit: bool) -> str:
     """Look at E h h' of all members, or of drawn ones, with norms one (`unit`) or at most one."""
     if probe.table is not None and probe.table[0].shape[0] <= MOST_EIGENVALUES:
         (values, x, weights), exact = probe.table, True
+        # A list names each member once.
         same = np.eye(values.shape[0], dtype=np.bool_)
     else:
         x, weights, exact = probe.weighted_inputs(4096, 10)
-        values = probe.values(probe.members, MEMBERS, x)
-        same = _same(probe.members, values)
+        many = probe.values(probe.draw(_MANY, 25), _MANY, x)
+        # Equal values at all of these inputs are those of one member, drawn twice or described in two ways.
+        values, same = many[:_DRAWN], equal_rows(many[:_DRAWN])
+        # Sign and logarithm: functions whose values have another size somewhere are not equal.
+        repeats = equal_to_earlier(np.sign(many) * (700 + np.log(np.abs(many) + 1e-300)), probe.stream(26))
+        if repeat_tails(repeats, _MANY, probe.log2_size)[1] < FALSE_ALARM:
+            raise CheckFailed(
+                f"{repeats} of {_MANY} drawn members are equal to an earlier one at {x.shape[0]:,} inputs, too many "
+                f"for |H| = 2^{probe.log2_size:.6g} members of which no two are equal"
+            )
     gram = moments(values, values, weights, exact, max(1.0, float((values**2 @ weights).max())), probe.signs)
     norms = np.diagonal(gram.value)
     # E h h' = 0 for two members; E h^2 = 1, or at most that; a member that was drawn twice is one.
@@ -162,22 +190,24 @@ def gram_is_identity(probe: ClassProbe, unit: bool) -> str:
 def project(probe: ClassProbe) -> str:
     """project(f) is E_x[h(x) f(x)] for every member, in the order of members(), shape (|H|, q)."""
     method = offered(probe.H, "project")
-    values, _, weights = probe.whole_table()
+    rows, values, weights = probe.listed_rows()
     f = probe.stream(11).standard_normal((weights.size, 3))
-    given = f.copy()
-    claim = real("`project(f)`", method(given), (values.shape[0], f.shape[1]))
-    identical("`project` must not change the function it is given", f, given)
-    truth = moments(values, f.T, weights, True, scale_of(values) * float(np.abs(f).max()))
+    size = round(2**probe.log2_size)
     what = f"E_x[h(x) f(x)] of that member of members() over all {weights.size:,} points"
-    truth.agrees(claim, lambda at: f"`project(f)` at member {at[0]}", what)
+    for functions in (f, f[:, :1], f[:, :0]):
+        given = untouched("project", method, functions)
+        claim = real("`project(f)`", given, (size, functions.shape[1]))
+        truth = moments(values, functions.T, weights, True, scale_of(values) * float(np.abs(f).max()))
+        truth.agrees(claim[rows], lambda at: f"`project(f)` at member {rows[at[0]]}", what)
     return f"E_x[h f] of {values.shape[0]:,} members and 3 functions on {weights.size:,} points"
 
 
 def gram(probe: ClassProbe) -> str:
     """gram() is the matrix E_x[h_i(x) h_j(x)] of all members."""
     method = offered(probe.H, "gram")
-    values, _, weights = probe.whole_table()
-    claim = real("`gram()`", method(), (values.shape[0], values.shape[0]))
+    rows, values, weights = probe.listed_rows()
+    size = round(2**probe.log2_size)
+    claim = real("`gram()`", method(), (size, size))[np.ix_(rows, rows)]
     truth = moments(values, values, weights, True, scale_of(values) ** 2)
     return _products_agree("`gram()`", claim, truth)
 
@@ -199,13 +229,19 @@ def _products_agree(what: str, claim: Array, truth: Truth) -> str:
     return f"E_x[h h'] of {claim.size:,} pairs of members, {within}"
 
 
+def mean_of(probe: ClassProbe, x: Array) -> Array:
+    """The class mean, made sure of."""
+    return real("`mean(x)`", untouched("mean", offered(probe.H, "mean"), x), (x.shape[0],))
+
+
 def covariance_of(probe: ClassProbe, x: Array, x2: Array) -> Array:
     """The class covariance, made sure of."""
     what = f"`covariance` of {x.shape[0]} and {x2.shape[0]} inputs"
-    return real(what, offered(probe.H, "covariance")(x.copy(), x2.copy()), (x.shape[0], x2.shape[0]))
+    given = untouched("covariance", offered(probe.H, "covariance"), x, x2)
+    return real(what, given, (x.shape[0], x2.shape[0]))
 
 
-def _same(members: object, values: Array) -> npt.NDArray[np.bool_]:
-    """Which pairs of drawn members are one member that was drawn twice: by description, else by values."""
-    rows = members if isinstance(members, np.ndarray) and members.shape[:1] == values.shape[:1] else values
-    return np.array([[np.array_equal(a, b) for b in rows] for a in rows])
+def _rounding(probe: ClassProbe, covariances: Array) -> float:
+    """What rounding may change in the covariances: values cancel in them."""
+    values = probe.scale if callable(getattr(probe.H, "evaluate", None)) else 0.0
+    return max(rounding_of(covariances), ROUNDING * values**2)

@@ -6,14 +6,19 @@ Each public function is one check, as in `class_formulas`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
-from .class_formulas import MOST_EIGENVALUES, covariance_of
+from .class_formulas import MOST_EIGENVALUES, covariance_of, mean_of
 from .class_probe import ClassProbe
 from .comparison import ROUNDING, STANDARD_ERRORS, by_enough, exactly, number
+
+Kernel = Callable[[Array, Array], Array]
+_FEW_MEMBERS = 256
 
 
 def operator_norm(probe: ClassProbe) -> str:
@@ -60,8 +65,19 @@ def _norm(probe: ClassProbe, centred: bool) -> str:
         low = number("`operator_norm`", norm_of(centred=True))
         if norm < low * (1 - ROUNDING):
             raise CheckFailed(f"`operator_norm(centred=False)` is {norm:.6g}, below the centred one, {low:.6g}")
-        return f"{norm:.6g}, at least the centred one, {low:.6g}"
-    return _sampled_norm(probe, norm)
+        log2_size = probe.log2_size
+        claim = bool(getattr(probe.H, "is_orthonormal", False)) and norm > 0
+        if claim and abs(math.log2(norm) + log2_size) > ROUNDING * max(1.0, log2_size):
+            raise CheckFailed(
+                f"`operator_norm(centred=False)` is {norm:.6g} = 2^{math.log2(norm):.6g}, but the norm of an "
+                f"orthonormal class is 1/|H| = 2^-{log2_size:.6g}"
+            )
+    kernel = _kernel(probe, centred)
+    if kernel is not None:
+        return _sampled_norm(probe, norm, kernel)
+    if centred:
+        skip("the class lists no members and says no `covariance` to hold the norm against")
+    return f"{norm:.6g}, at least the centred one, {low:.6g}"
 
 
 def _gram(probe: ClassProbe, centred: bool) -> tuple[Array, str] | None:
@@ -72,27 +88,54 @@ def _gram(probe: ClassProbe, centred: bool) -> tuple[Array, str] | None:
         small = scaled @ scaled.T if scaled.shape[0] <= scaled.shape[1] else scaled.T @ scaled
         return small / values.shape[0], f"the eigenvalue from all {values.shape[0]:,} members"
     points = probe.points
-    if centred and points is not None and points[1].size <= MOST_EIGENVALUES and hasattr(probe.H, "covariance"):
-        root = np.sqrt(points[1])
-        matrix = covariance_of(probe, points[0], points[0]) * root[:, None] * root
-        return matrix, f"the eigenvalue of `covariance` on all {root.size:,} points"
-    return None
+    if points is None or points[1].size > MOST_EIGENVALUES:
+        return None
+    kernel, root = _kernel(probe, centred), np.sqrt(points[1])
+    what = "`covariance`" if centred else "`covariance` and `mean`"
+    how = f"the eigenvalue of {what} on all {root.size:,} points"
+    return None if kernel is None else (kernel(points[0], points[0]) * root[:, None] * root, how)
 
 
-def _sampled_norm(probe: ClassProbe, norm: float) -> str:
+def _kernel(probe: ClassProbe, centred: bool) -> Kernel | None:
+    """Cov_h(h(x), h(x')), or E_h h(x) h(x') if not centred: of all members if they are few, else as H says it."""
+    if probe.all_members is not None and probe.all_members[1] <= _FEW_MEMBERS:
+        members, size = probe.all_members
+
+        def of_members(x: Array, x2: Array) -> Array:
+            left, right = (probe.values(members, size, points) for points in (x, x2))
+            if centred:
+                left, right = left - left.mean(axis=0), right - right.mean(axis=0)
+            return np.asarray(left.T @ right / size)
+
+        return of_members
+    if not callable(getattr(probe.H, "covariance", None)):
+        return None
+    covariance = partial(covariance_of, probe)
+    if centred:
+        return covariance
+    if not callable(getattr(probe.H, "mean", None)):
+        return None
+
+    def uncentred(x: Array, x2: Array) -> Array:
+        # E h(x) h(x') = Cov(h(x), h(x')) + m(x) m(x')
+        return covariance(x, x2) + np.outer(mean_of(probe, x), mean_of(probe, x2))
+
+    return uncentred
+
+
+def _sampled_norm(probe: ClassProbe, norm: float, kernel: Kernel) -> str:
     """Hold the norm against the trace and against the Rayleigh quotient of a function, both from sampled inputs.
 
-    The trace E C(x, x) is at most |H| - 1 times the norm and at least the norm. The function is the top eigenvector
-    of the covariance at 128 inputs, continued to all by the covariance: E f(x) C(x, x') f(x') <= norm E f^2.
+    C is the kernel. The trace E C(x, x) is at most |H| times the norm and at least the norm. The function is the top
+    eigenvector of C at 128 inputs, continued to all by C: E f(x) C(x, x') f(x') <= norm E f^2.
     """
-    offered(probe.H, "covariance")
     base = probe.draw_inputs(128, 14)
-    top = np.linalg.eigh(covariance_of(probe, base, base))[1][:, -1]
+    top = np.linalg.eigh(kernel(base, base))[1][:, -1]
     blocks, diagonals = [], []
     for key in range(100, 132):
         x = probe.draw_inputs(48, key)
-        matrix = covariance_of(probe, x, x)
-        f = covariance_of(probe, x, base) @ top
+        matrix = kernel(x, x)
+        f = kernel(x, base) @ top
         diagonals.append(np.diagonal(matrix))
         # Unbiased for E f(x) C(x, x') f(x') over pairs x != x'; and E f^2.
         pairs = (f @ matrix @ f - f**2 @ diagonals[-1]) / (48 * 47)

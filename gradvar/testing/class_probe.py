@@ -17,10 +17,13 @@ from ..classes.inputs import Inputs
 from ..core.arguments import Array, SeedLike, seed_sequence, stream
 from .checks import CheckFailed, answered_by, called, offered, skip
 from .comparison import ROUNDING, Truth, exactly, first, identical, is_count, number, real, sampled, short
+from .regions import DRAWN, Rows, extremes
 
-MEMBERS, INPUTS = 32, 16
-"""Members and inputs that are drawn where a handful will do."""
+MEMBERS = 32
+"""Members that are drawn where a handful will do."""
 _TABLE = 4096
+_ROWS, _ENDS = 256, 4
+_FEW_POINTS = 32
 _TABLE_SIZE = 2**21
 _BLOCKS, _BLOCK = 16, 2**10
 
@@ -103,10 +106,14 @@ class ClassProbe:
 
     @cached_property
     def x(self) -> Array:
-        """Some inputs: the first points, where there may be structure, and sampled ones, shape (n, dim)."""
-        drawn = self.draw_inputs(INPUTS, 1)
-        n = self.inputs.n_points
-        return drawn if n is None or n > 2**62 else np.concatenate([self.first_points[0][:4], drawn])
+        """Some inputs: all points if they are few, else the first and last, sampled and extreme ones, (n, dim)."""
+        n, drawn = self.inputs.n_points, self.draw_inputs(DRAWN, 1)
+        if n is None or n > 2**62:
+            return np.concatenate([drawn, extremes(self.draw_inputs(2**11, 5))])
+        points = self.first_points[0]
+        if n <= _FEW_POINTS:
+            return np.concatenate([points, drawn])
+        return np.concatenate([points[:_ENDS], drawn, points[-_ENDS:], extremes(self.draw_inputs(2**11, 5))])
 
     def weighted_inputs(self, n: int, key: int) -> tuple[Array, Array, bool]:
         """All points with their probabilities, or n sampled inputs with 1/n; and whether they are all points."""
@@ -125,7 +132,7 @@ class ClassProbe:
     def values(self, members: object, m: int, x: Array) -> Array:
         """Return the values (m, n) of these members."""
         # Copies: what a class does to its arguments is the business of the check "evaluate-pure".
-        values = offered(self.H, "evaluate")(members, x.copy())
+        values = offered(self.H, "evaluate")(members, x.copy(order="K"))
         return real(f"`evaluate` of {m} members at {x.shape[0]} inputs", values, (m, x.shape[0]))
 
     @property
@@ -142,12 +149,15 @@ class ClassProbe:
     ) -> tuple[Array, Truth, str]:
         """A mean over the class: the inputs it is at, the mean, and the members in words.
 
-        `statistic(values)` gives it from the values (|H|, n) of all members, at `most` points or fewer. From the
-        values of drawn members `draws(values)` gives k independent draws (n, k): it is the mean of these (degree 1),
-        or of their products at two inputs (degree 2).
+        `statistic(values)` gives it from the values (|H|, n) of all members, where they are listed: at all points if
+        those are at most `most`, else at some inputs. From the values of drawn members `draws(values)` gives k
+        independent draws (n, k): it is the mean of these (degree 1), or of their products at two inputs (degree 2).
         """
-        if self.table is not None and self.table[1].shape[0] <= most:
-            values, x, _ = self.table
+        if self.all_members is not None:
+            if self.table is not None and self.table[1].shape[0] <= most:
+                values, x, _ = self.table
+            else:
+                x, values = self.x, self.values(*self.all_members, self.x)
             return x, exactly(statistic(values), scale_of(values) ** degree), f"all {values.shape[0]:,} members"
         rng, sample, blocks, scale = self.stream(key), offered(self.H, "sample"), [], 0.0
         for _ in range(_BLOCKS):
@@ -161,6 +171,11 @@ class ClassProbe:
         # Labels -1 and +1 have a range of 2, their products in pairs one of 4.
         truth = sampled(pieces, 2.0 * degree if self.signs else None).at_least(ROUNDING * scale**degree)
         return self.x, truth, f"{found.shape[1]:,} {'pairs of ' if degree == 2 else ''}drawn members"
+
+    @cached_property
+    def scale(self) -> float:
+        """The largest size of a value of some members at some inputs."""
+        return scale_of(self.values(self.members, MEMBERS, self.x))
 
     # --- everything -----------------------------------------------------------------------------------------
 
@@ -227,12 +242,19 @@ class ClassProbe:
             return None
         return self.values(*listed, self.points[0]), *self.points
 
-    def whole_table(self) -> tuple[Array, Array, Array]:
-        """The table of all members at all points; where they are too many, the check does not apply."""
-        self.all_points()
-        if self.table is None:
-            skip("members and inputs cannot both be enumerated here")
-        return self.table
+    def listed_rows(self) -> tuple[Rows, Array, Array]:
+        """Numbers of all members, or of 256 of more than fit, their values at all points, and the probabilities.
+
+        Where members or points are too many, the check does not apply.
+        """
+        points, weights = self.all_points()
+        if self.all_members is None:
+            skip("the class lists no `members()`, or more than 4,096")
+        members, size = self.all_members
+        if self.table is not None:
+            return np.arange(size), self.table[0], weights
+        rows = np.sort(self.stream(17).choice(size, min(size, _ROWS), replace=False))
+        return rows, self.values(rows_of(members, rows), len(rows), points), weights
 
     @property
     def signs(self) -> bool:
@@ -245,8 +267,19 @@ def scale_of(values: Array) -> float:
     return max(float(np.abs(values).max()), 1e-150)
 
 
-def row_of(members: object, i: int) -> object:
-    """Member number i alone, as a batch of one."""
-    if not isinstance(members, (np.ndarray, list, tuple)):
+def equal_to_earlier(values: Array, rng: np.random.Generator) -> int:
+    """How many of drawn members (m, n) are equal to an earlier one at all n inputs.
+
+    Equal functions have equal projections on a random direction, and others have not; a gap is one between functions.
+    """
+    along = np.sort(values @ rng.standard_normal(values.shape[1]))
+    return int((np.diff(along) <= ROUNDING * scale_of(values) * values.shape[1]).sum())
+
+
+def rows_of(members: object, rows: Rows) -> object:
+    """The members of these numbers."""
+    if isinstance(members, np.ndarray):
+        return members[rows]
+    if not isinstance(members, (list, tuple)):
         skip(f"members are {type(members).__name__} objects, which cannot be taken apart")
-    return members[i : i + 1]
+    return type(members)(members[i] for i in rows)

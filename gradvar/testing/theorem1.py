@@ -17,13 +17,14 @@ from ..models.base import Model
 from ..problem import Problem
 from ..results.bound_check import BoundCheck
 from ..verbs.check import bound_check
-from . import class_draws
+from . import class_draws, model_gradients
 from .checks import Check, CheckFailed, CheckReport, answered_by, called, checks_of, named, report, skip
 from .class_formulas import gram_is_identity
 from .class_probe import ClassProbe
 from .comparison import ROUNDING
-from .loss import LossProbe, split_of_derivative
+from .loss import LossProbe, split_of_derivative, split_of_value
 from .loss import lipschitz as lipschitz_of_loss
+from .model_probe import ModelProbe
 
 _SAMPLES = 2**14
 
@@ -56,11 +57,10 @@ def problem(probe: TheoremProbe) -> str:
 
 
 def finite_class(probe: TheoremProbe) -> str:
-    """The class has finitely many members: the bound is G^2/|H|."""
-    log2_size = probe.hypotheses.log2_size
-    if log2_size == math.inf:
+    """The class has finitely many members, as many as it says: the bound is G^2/|H|."""
+    if probe.hypotheses.log2_size == math.inf:
         raise CheckFailed("the class is infinite: G^2/|H| says nothing")
-    return f"|H| = {format_log2(log2_size)}"
+    return class_draws.size(probe.hypotheses)
 
 
 def orthonormal(probe: TheoremProbe) -> str:
@@ -88,8 +88,17 @@ def lipschitz(probe: TheoremProbe) -> str:
 
 
 def affine(probe: TheoremProbe) -> str:
-    """The derivative of the loss is affine in the label, where the loss offers the derivative r' of its margin."""
-    return split_of_derivative(probe.loss)
+    """The derivative of the loss is affine in the label: of its margin, r', or of its `value`, where it offers one."""
+    known = callable(getattr(probe.loss.loss, "derivative", None))
+    return split_of_derivative(probe.loss) if known else split_of_value(probe.loss)
+
+
+def gradient_value(probe: TheoremProbe) -> str:
+    """gradient(x) is the derivative of the prediction, where the model offers its parameters."""
+    predictor = probe.problem.predictor  # there is none at infinite width
+    return model_gradients.gradient_value(
+        ModelProbe(predictor, probe.problem.inputs, None, None, probe.hypotheses.seed)
+    )
 
 
 def gradient_norm(probe: TheoremProbe) -> str:
@@ -122,7 +131,7 @@ def conclusion(probe: TheoremProbe) -> str:
     skip(f"inconclusive: {said}")
 
 
-CHECKS = (problem, finite_class, orthonormal, labels, lipschitz, affine, gradient_norm, conclusion)
+CHECKS = (problem, finite_class, orthonormal, labels, lipschitz, affine, gradient_value, gradient_norm, conclusion)
 """Every check of Theorem 1: a function of a probe, whose name and docstring are the check's."""
 
 

@@ -86,6 +86,9 @@ DEFECTS = {
         lambda: (gv.Parities(4), MODEL, type("Twice", (PlainLoss,), {
             "derivative": lambda self, m: -2 / (1 + np.exp(m)), "split": lambda self, p: PlainLoss().split(p)})()),
         set()),
+    "gradient-value": (
+        lambda: (gv.Parities(4), type("Steep", (PlainNeuron,), {
+            "gradient": lambda self, x: 1.1 * PlainNeuron.gradient(self, x)})(W), "square"), set()),
     "gradient-norm": (
         lambda: (gv.Parities(4), type("Infinite", (PlainNeuron,), {
             "gradient": lambda self, x: x * np.inf, "tangent_factors": None})(W), "square"), {"conclusion"}),
