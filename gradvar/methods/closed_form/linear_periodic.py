@@ -37,7 +37,6 @@ from functools import partial
 import numpy as np
 
 from ...classes import LinearPeriodic
-from ...core.activations import ACTIVATIONS
 from ...core.errors import NotApplicableError
 from ...core.numbers import Scaled
 from ...estimation.settings import Settings
@@ -47,6 +46,7 @@ from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from .gaussian_units.gaussian_transforms import MAX_NODES, GaussianUnit
 from .gaussian_units.sphere_variance import Ridge, Sphere, ridge_variance
+from .gaussian_units.unit_norms import unit_norms
 from .theorem import Theorem
 
 RTOL = 1e-6
@@ -193,18 +193,19 @@ def _left_out(hypotheses: LinearPeriodic, sphere: Sphere, ridges: list[Ridge], s
     # What vanishes by symmetry does so for every harmonic.
     a, b = hypotheses.wave.coefficients
     any_harmonic = Sphere(sphere.dim, sphere.radius, ((1, float(a.any() and sphere.dim > 1), float(b.any())),))
-    z = np.linspace(-9.5, 9.5, 4001)
-    density = np.exp(-0.5 * z * z)
-    density /= density.sum()
     signal = -math.inf
     for ridge in ridges:
         if ridge.vanishes(any_harmonic):
             continue
-        unit = ridge.unit
-        f = ACTIVATIONS[unit.function](unit.slope * z + unit.bias)[int(unit.derivative)]
-        squares = (z * z + sphere.dim - 1.0) * ridge.moments + float(ridge.constant)
-        share = float(density @ (f * f * squares))
+        value, slope, moment = unit_norms(ridge.unit.function, ridge.unit.slope, ridge.unit.bias)
+        plain = slope if ridge.unit.derivative else value
+        # E[f^2 (||x||^2 + 1)], the one for a constant; blocks with moments are of sigma'
+        parts = (
+            slope.times((sphere.dim - 1.0) * ridge.moments),
+            moment.times(ridge.moments),
+            plain.times(ridge.constant),
+        )
+        share = math.fsum(part.mantissa + part.error for part in parts)
         if share > 0 and ridge.weight != 0:
             signal = float(np.logaddexp(signal, 2 * math.log(abs(ridge.weight)) + math.log(share)))
-    # 1.01: the sum over z is an estimate at kinks.
-    return math.exp(min(log_norm + signal - exponent * math.log(2), 700.0)) * 1.01 * scale**2
+    return math.exp(min(log_norm + signal - exponent * math.log(2), 700.0)) * scale**2

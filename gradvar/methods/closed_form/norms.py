@@ -46,6 +46,8 @@ _FREE_WORK = 2.0**27
 """Multiplications that are taken without a look at what the variance took."""
 _MOST_HALVES = 2.0**33
 """Multiplications that all units may take by sorted halves."""
+_LARGEST_ERROR = 1e-3
+"""Relative error up to which a number that is not exact is taken."""
 _PANELS = 2.0**18
 _INPUT = 8
 """Multiplications that each number of an input, or of its tangent factors, counts as."""
@@ -162,7 +164,8 @@ def _under_gaussian(unit: HiddenUnit, outer: bool) -> tuple[Scaled, bool]:
     return Scaled.total([slope.times(square * across), moment.times(square), value.times(outer)]), True
 
 
-def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimate:
+def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimate | None:
+    """G^2; None where it is not exact and a sample may know it better."""
     problem.norms(problem.inputs.sample(1, stream(settings.seed, 0)))  # an error where the model cannot be evaluated
     with closing(ordered_map(call, total.units, settings.executor)) as results:
         found = list(results)
@@ -176,11 +179,12 @@ def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimat
             _METHOD,
             f"exact up to series and float64 rounding, both within the interval: a sum over {_units(len(found))}",
         )
+    if number.relative_error > _LARGEST_ERROR:
+        return None
     estimate = Estimate.exactly(
         number,
         _METHOD,
-        "not exact: Fourier series of hidden units with a kink were cut; what they leave out is estimated, in the "
-        "interval",
+        "not exact: the Fourier series of a kink is cut, and an estimate of what it leaves out makes the interval",
     )
     return replace(estimate, exact=False, confidence=settings.confidence, mantissa_error=number.error)
 

@@ -51,6 +51,8 @@ _MULTIPLES = 64
 _WAVE, _EACH, _MERGED = 10.0, 50.0, 50.0
 """Multiplications that a cosine, an atom and a value of a half count as."""
 _NEGLIGIBLE = 2.0**-64
+_PROBED = 64
+"""Weights, the largest, whose products bound those of all."""
 _VANISHED = 9.5
 """e^(-t^2/2) is 2^-65 here."""
 _TERM_BY_TERM = 1024
@@ -261,11 +263,28 @@ def _by_cut_waves(unit: HiddenUnit, active: Array, series: Series) -> UnitNorms:
     terms = 2 / (period * t) * np.sin(t * b) * products
     share = 0.5 + math.fsum(terms)
     square = 0.5 * (norm_sq + b * b + period * b) - 2 * math.fsum(terms / t**2)
-    # What is left out, from the size of the products before the cut.
-    last, spacing = float(t[-1]), 2 * float(t[0])
-    after = math.sqrt(float((products[t.size // 2 :] ** 2).mean()))
-    beyond = TAIL_SAFETY * after / period * np.sqrt([1 / (last * spacing), 1 / (5 * last**5 * spacing)])
+    beyond = _beyond(active, t)
     size = norm_sq + b * b + period * abs(b)
-    of_square = rounding_of * size + series.outside * series.size**2 + 4 * float(beyond[1])
-    of_share = 8 * rounding_of + series.outside + 2 * float(beyond[0])
+    of_square = rounding_of * size + series.outside * series.size**2 + 2 * beyond[1]
+    of_share = 8 * rounding_of + series.outside + beyond[0]
     return UnitNorms(Scaled(max(square, 0.0), of_square), Scaled(share, of_share), exact=False)
+
+
+def _beyond(active: Array, t: Array) -> tuple[float, float]:
+    """What sum B_n C(t_n) and sum B_n C(t_n)/t_n^2 may come to over the frequencies after these.
+
+    Where weights are nearly multiples of a number, C recurs: the largest of them alone bound it up to frequencies at
+    which 64ths of them would; what follows has the size of C before it.
+    """
+    large = np.sort(np.abs(active))[-_PROBED:]
+    spacing, period = 2 * float(t[0]), math.pi / float(t[0])
+    last = min(2**16, math.ceil(_MULTIPLES * math.pi / float(np.median(large)) / spacing))
+    later = np.asarray(spacing * (np.arange(t.size, max(last, t.size)) + 0.5))
+    bound = np.abs(_cosines(large, later))
+    after = math.sqrt(float((np.concatenate([_cosines(large, t), bound])[-(t.size // 2) :] ** 2).mean()))
+    end = float(later[-1] if later.size else t[-1])
+    rest = TAIL_SAFETY * after * np.sqrt([1 / (end * spacing), 1 / (5 * end**5 * spacing)])
+    steps = bound / later
+    return 2 / period * (float(steps.sum()) + float(rest[0])), 2 / period * (
+        float((steps / later**2).sum()) + float(rest[1])
+    )
