@@ -21,8 +21,9 @@ class Reach:
     """At most what the box needs."""
 
     def __post_init__(self) -> None:
-        farthest = float(np.linalg.norm(np.maximum(np.abs(self.low), np.abs(self.high))))
-        object.__setattr__(self, "norm", min(self.norm, farthest))
+        farthest = np.linalg.norm(np.maximum(np.abs(self.low), np.abs(self.high)))
+        # of NumPy's floats, whose squares overflow to infinity
+        object.__setattr__(self, "norm", np.float64(min(self.norm, float(farthest))))
 
     @classmethod
     def everywhere(cls, dim: int) -> Reach:

@@ -91,7 +91,8 @@ def largest_gradient(model: object, reach: Reach) -> float:
     own = next((vars(cls).keys() for cls in type(model).__mro__ if vars(cls).keys() & said), said)
     if not isinstance(model, BoundsGradient) or "largest_gradient" not in own:
         return math.inf
-    return model.largest_gradient(reach)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return model.largest_gradient(reach)
 
 
 def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:

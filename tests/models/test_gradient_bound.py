@@ -180,3 +180,12 @@ def test_high_dimensions_and_wide_layers_take_a_bound_on_the_spectral_norm():
 def test_a_reach_holds_sums():
     a, b = Reach(np.array([-1.0]), np.array([2.0])), Reach(np.array([0.0]), np.array([1.0]), 0.5)
     assert (a.norm, a.plus(b).norm, float(a.plus(b).high[0])) == (2.0, 2.5, 3.0)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_weights_whose_squares_overflow_have_a_bound_that_is_a_number(network):
+    for sigma in ACTIVATIONS:
+        model = NETWORKS[network](5, sigma, np.random.default_rng(0))
+        for size in (1e30, 1e100, 1e200, 1e300):
+            bound = largest_gradient(model.with_parameters(size * model.parameters), Hypercube(5).reach)
+            assert bound > 0, (sigma, size)  # and not nan
