@@ -9,6 +9,7 @@ of every task. What is left is the second moment, Var <= E||u||^2 with u the gra
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -18,8 +19,9 @@ from ..bounds.consequences import consequences
 from ..bounds.operator_norm import Constant
 from ..bounds.verdict import ratio
 from ..core.arguments import Array, Stream, stream
-from ..estimation.expectation import MAX_POINTS, expectation
+from ..estimation.expectation import expectation
 from ..estimation.settings import Settings
+from ..methods.closed_form.norms import norms
 from ..problem import Problem
 from ..results.bound_check import BoundCheck
 from ..results.estimate import Estimate
@@ -78,15 +80,16 @@ def _norms(
     problem: Problem, tasks: DrawsExamples[object], settings: Settings, variance: Estimate
 ) -> tuple[Estimate, Estimate, Estimate]:
     """G^2, E||s||^2 and E||u||^2: from the examples of the variance, or from others; exact where inputs are few."""
-    mean = partial(
-        expectation, settings=settings, name="mean of the squared norm", method="expectation", row_size=problem.row_size
+    gradient, signal, example = variance.norms or expectation(
+        partial(_example_norms, problem),
+        LabelledMixture.of(tasks),
+        settings,
+        name="mean of the squared norm",
+        method="expectation",
+        row_size=problem.row_size,
+        most=(*problem.largest_norms, math.inf),
     )
-    gradient, signal, example = variance.norms or mean(
-        partial(_example_norms, problem), LabelledMixture.of(tasks), most=(*problem.largest_norms, math.inf)
-    )
-    points = problem.inputs.n_points
-    if points is not None and points <= MAX_POINTS:
-        gradient, signal = mean(problem.norms, problem.inputs, most=problem.largest_norms)
+    gradient, signal = norms(problem, settings, replace(variance, norms=(gradient, signal)))
     return gradient, signal, example
 
 

@@ -34,6 +34,7 @@ from ...models import MLP, Cosine, Linear
 from ...models.infinite_mlp import InfiniteMLP
 from ...problem import Problem
 from ...results.estimate import Estimate
+from ..base import COMPILED_CODE
 from . import infinite_width
 from .cube_units import unit_norms as on_cube
 from .cube_units.unit_variance import HiddenUnit
@@ -146,7 +147,8 @@ def _sum_over_units(problem: Problem) -> _Sum | None:
     if len(found) < len(hidden):
         return None
     on_the_cube = tuple(partial(_on_cube, unit, outer, way) for unit, way in zip(hidden, found, strict=True))
-    return _Sum(constant, on_the_cube, sum(way.work for way in found))
+    compiled = COMPILED_CODE * any(way.is_compiled for way in found)
+    return _Sum(constant, on_the_cube, compiled + sum(way.work for way in found))
 
 
 def _on_cube(unit: HiddenUnit, outer: bool, way: on_cube.Way) -> tuple[Scaled, bool]:

@@ -304,11 +304,15 @@ def test_finite_inputs_are_summed_where_the_variance_took_as_much():
 
 
 def test_the_theorem_on_all_parities_states_the_work_that_it_takes():
-    smooth, deep = gv.MLP.random([18, 32, 1], rng=0), gv.MLP.random([18, 32, 32, 1], rng=0)
-    closed, summed = (module.work(gv.Problem(gv.Parities(18), model)) for model in (smooth, deep))
-    assert closed < 1e-2 * summed
-    wide = gv.MLP.random([40, 8, 1], "relu", rng=0)
-    assert module.work(gv.Problem(gv.Parities(40), wide)) == pytest.approx(8 * 50 * 2**20)
+    def work(dim, *widths, activation="tanh"):
+        return module.work(gv.Problem(gv.Parities(dim), gv.MLP.random([dim, *widths, 1], activation, rng=0)))
+
+    # inputs times numbers of an input where they are summed over or sampled, else units times what one takes
+    assert work(18, 32) < 0.5 * work(18, 32, 32) < 2 * work(17, 32, 32)
+    assert work(10_000, 8) < 30 * work(1000, 8) < work(1000, 8, 8)
+    assert 1.9 < work(20, 32) / work(20, 16) < 2.1
+    # two sorted halves of 2^20, compiled
+    assert work(40, 8, activation="relu") == pytest.approx(2**28 + 8 * 50 * 2**20, rel=0.01)
 
 
 def test_biased_inputs_and_large_weights_are_left_to_samples():

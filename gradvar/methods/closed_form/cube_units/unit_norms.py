@@ -48,8 +48,8 @@ _HALVED = 44
 _STEPS = {False: 2.0**18, True: 2.0**28}
 """Additions up to which multiples of one number are added up."""
 _MULTIPLES = 64
-_WAVE, _EACH, _MERGED = 10.0, 50.0, 50.0
-"""Multiplications that a cosine, an atom and a value of a half count as."""
+_UNIT, _SERIES, _WAVE, _EACH, _MERGED = 2.0**16, 2.0**20, 10.0, 50.0, 50.0
+"""Multiplications that a unit, preparing a series, a cosine, an atom and a value of a half count as."""
 _NEGLIGIBLE = 2.0**-64
 _PROBED = 64
 """Weights, the largest, whose products bound those of all."""
@@ -75,6 +75,7 @@ class Way:
 
     work: float
     norms: Callable[[], UnitNorms]
+    is_compiled: bool = False
 
 
 def way(unit: HiddenUnit, halves: bool = True) -> Way | None:
@@ -84,19 +85,19 @@ def way(unit: HiddenUnit, halves: bool = True) -> Way | None:
     if (m and not 1e-100 < np.abs(active).min() <= np.abs(active).max() < 1e100) or abs(unit.bias) > 1e100:
         return None
     if m <= _FEW[kinked]:
-        return Way(_EACH * 2**m, partial(_by_signs, unit, active))
+        return Way(_UNIT + _EACH * 2**m, partial(_by_signs, unit, active))
     multiples = _multiples(active)
     if multiples is not None and m * float(multiples.sum()) <= _STEPS[kinked]:
-        return Way(m * float(multiples.sum()), partial(_by_multiples, unit, active, multiples))
+        return Way(_UNIT + m * float(multiples.sum()), partial(_by_multiples, unit, active, multiples))
     if kinked and m <= _HALVED and halves:
-        return Way(_MERGED * 2.0 ** (m / 2), partial(_by_halves, unit, active))
+        return Way(_UNIT + _MERGED * 2.0 ** (m / 2), partial(_by_halves, unit, active), is_compiled=True)
     if kinked and on_grid(active):
         return None
     try:
         series = listed(unit.activation, active, unit.bias, 0)
     except NotApplicableError:
         return None
-    work = _WAVE * float(m * series.frequencies.size)
+    work = _SERIES + _WAVE * float(m * series.frequencies.size)
     return Way(work, partial(_by_cut_waves if kinked else _by_waves, unit, active, series))
 
 
