@@ -29,6 +29,26 @@ class NeedsGrad:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad")
 
 
+class Own:
+    """A user's class of four members on the cube, whose methods return what they are told to."""
+
+    inputs, log2_size = CUBE, 2.0
+
+    def __init__(self, **returned):
+        for name, value in returned.items():
+            setattr(self, name, lambda *args, value=value, **kwargs: value)
+
+    def sample(self, m, rng):
+        return np.arange(m) % 4
+
+    def evaluate(self, members, x):
+        return x.T[members]
+
+
+def own(method, **returned):
+    return gv.gradient_variance(Own(**returned), LINEAR, method=method, rng=0)
+
+
 def function(predict=lambda x: x[:, 0], gradient=lambda x: x):
     return gv.from_function(predict, gradient, 4)
 
@@ -48,6 +68,7 @@ NUMBERS = ["0.1", None, [0.1, 0.2], 1j, True, np.True_, NAN]
 FLAGS = ["no", "yes", 1, 0, None, [True]]
 SEEDS = ["0", 0.5, -1, True, np.random, [1, "a"], {1: 2}]
 NAMES = ["tanhh", "Tanh", None, 3, ["tanh"], np.tanh]
+RETURNED = ["a", None, 1j, np.ones((2, 3)), [["1"]], RAGGED]
 EXECUTORS = [4, "threads", [None], object()]
 
 ROWS = [
@@ -210,6 +231,13 @@ ROWS = [
     *with_each("executor", lambda v: gv.degree_spectrum(LINEAR, executor=v), EXECUTORS),
     *with_each("n_members", lambda v: gv.MonteCarlo(n_members=v), [*INTEGERS, 2]),
     *with_each("variance_reduction", gv.MonteCarlo, FLAGS),
+    # a user's own class
+    *with_each("H.evaluate", lambda v: own("monte-carlo", evaluate=v), RETURNED),
+    *with_each("H.covariance", lambda v: own("monte-carlo", covariance=v), RETURNED),
+    *with_each("H.project", lambda v: own("enumeration", project=v), [*RETURNED, np.full((4, 4), NAN)]),
+    *with_each("H.log2_size", lambda v: gv.bound_check(type("A", (Own,), {"log2_size": v})(), LINEAR), ["2", -1, None]),
+    *with_each("H.inputs", lambda v: gv.bound_check(type("A", (Own,), {"inputs": v})(), LINEAR), ["cube", 4, None]),
+    *with_each("H.operator_norm", lambda v: gv.bound_check(Own(operator_norm=v), LINEAR, rng=0), ["a", NAN, -1.0, 1j]),
     # training and sweeps
     *with_each("steps", lambda v: descend(steps=v), [*INTEGERS, 0]),
     *with_each("batch", lambda v: descend(batch=v), [*INTEGERS, 0]),

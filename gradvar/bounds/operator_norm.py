@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
 from ..classes.gram.derived import operator_norm
-from ..core.arguments import Stream, stream
+from ..core.arguments import Stream, number, stream
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import log2_of, percent
 from ..estimation.settings import Settings
@@ -43,6 +43,9 @@ class Constant(NamedTuple):
     ends: tuple[float, float] | None = None
 
 
+_SAID = "operator norm as the class says it"
+
+
 def norm_constant(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> Constant:
     """As the class says it, or derived from what it says on finitely many inputs, or estimated from sampled members."""
     unknown = "the class says neither its operator norm nor how to draw and evaluate members"
@@ -50,8 +53,14 @@ def norm_constant(hypotheses: HypothesisClass, centred: bool, settings: Settings
         # The logarithm is offered where the norm may underflow.
         log2: Callable[..., float] | None = getattr(hypotheses, "log2_operator_norm", None)
         try:
-            norm = log2(centred=centred) if log2 else log2_of(hypotheses.operator_norm(centred=centred), 0)
-            return Constant(float(norm), "operator norm as the class says it")
+            if log2 is not None:
+                below = number(
+                    "H.log2_operator_norm", log2(centred=centred), "a number", lambda found: found < math.inf
+                )
+                return Constant(below, _SAID)
+            norm = hypotheses.operator_norm(centred=centred)
+            finite = number("H.operator_norm", norm, "a finite number >= 0", lambda found: 0 <= found < math.inf)
+            return Constant(log2_of(finite, 0), _SAID)
         except (NotApplicableError, TooLargeError) as error:
             unknown = str(error)
     with suppress(NotApplicableError, TooLargeError):

@@ -29,7 +29,7 @@ from scipy import special
 
 from ..classes.base import KnowsInnerProducts, Samples
 from ..classes.inputs.base import nodes
-from ..core.arguments import Array, SeedLike, generator, integer, number
+from ..core.arguments import Array, SeedLike, generator, integer, number, real
 from ..core.errors import NotApplicableError
 from ..estimation.tiles import single_threaded_blas
 
@@ -113,7 +113,7 @@ def sampled_spectrum(
     gram, exact = _known_gram(hypotheses, learners, judges), True
     if gram is None:
         x, weights, exact = nodes(hypotheses.inputs, _ENUMERATED, drawn, source)
-        values = np.concatenate([np.asarray(hypotheses.evaluate(h, x), dtype=np.float64) for h in (learners, judges)])
+        values = np.concatenate([real("H.evaluate", hypotheses.evaluate(h, x)) for h in (learners, judges)])
         gram = (values * weights) @ values.T if exact else None
     ends = _from_values(values, split, centred, z) if gram is None else _from_gram(gram, split, centred, z)
     low, high, eigenvalues = ends
@@ -126,7 +126,7 @@ def _known_gram(hypotheses: Samples[Members], learners: Members, judges: Members
         return None
     try:
         within, between, rest = (
-            np.asarray(hypotheses.inner_products(left, right), dtype=np.float64)
+            real("H.inner_products", hypotheses.inner_products(left, right))
             for left, right in ((learners, learners), (learners, judges), (judges, judges))
         )
     except NotApplicableError:

@@ -20,7 +20,7 @@ from ...classes import BiasedParities
 from ...classes.base import KnowsProjection
 from ...classes.gram.derived import ProjectsByTable, known_gram, projection
 from ...classes.parities import CubeParities, Parities
-from ...core.arguments import Array, integer
+from ...core.arguments import Array, finite, integer, real
 from ...core.errors import NonFiniteError, NotApplicableError, ShapeError, TooLargeError
 from ...core.numbers import ROUNDING, Scaled
 from ...estimation.settings import Settings
@@ -203,12 +203,13 @@ def _largest_second_moment(hypotheses: KnowsProjection) -> float:
 def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tuple[float, float, float]:
     """E_h ||c_h - mean||^2, E_h ||c_h||^2 and ||mean||^2 over these components."""
     column, columns = components
-    projections = np.asarray(hypotheses.project(column[:, None] * columns), dtype=np.float64)
+    projections = real("H.project", hypotheses.project(column[:, None] * columns))
     if projections.ndim != 2 or projections.shape[1] != columns.shape[1] or projections.shape[0] == 0:
         raise ShapeError(
             f"`H.project` must return shape (|H|, {columns.shape[1]}) for {columns.shape[1]} functions, "
             f"got {projections.shape}"
         )
+    finite("H.project", projections)
     second = float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0]
     mean = projections.mean(axis=0)
     projections = projections - mean

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...classes.base import HypothesisClass, KnowsCovariance, KnowsMean
 from ...classes.parities import CubeParities
-from ...core.arguments import Array
+from ...core.arguments import Array, real
 from ...core.errors import NonFiniteError, NotApplicableError, ShapeError
 from ...core.numbers import exp2
 from ...problem import Moment
@@ -48,7 +48,7 @@ class ClassKernel:
 
     def _checked(self, name: str, values: Array, shape: tuple[int, ...]) -> Array:
         """The values that a method of the class returned, if they have that shape and are finite."""
-        values = np.asarray(values, dtype=np.float64)
+        values = real(f"H.{name}", values)
         if values.shape != shape:
             inputs = " and ".join(str(size) for size in shape)
             raise ShapeError(f"`H.{name}` must return shape {shape} for {inputs} inputs, got {values.shape}")

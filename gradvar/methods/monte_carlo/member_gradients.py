@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...classes.base import Samples
-from ...core.arguments import Array, stream
+from ...core.arguments import Array, real, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.expectation import rows_per_tile
 from ...estimation.tiles import CachedPerProcess, single_threaded_blas
@@ -214,7 +214,7 @@ class MemberGradients(CachedPerProcess):
         """h(x) of all members, shape (m, n)."""
         hypotheses = self.problem.hypotheses
         assert isinstance(hypotheses, Samples)
-        values = np.asarray(hypotheses.evaluate(self.members, x), dtype=np.float64)
+        values = real("H.evaluate", hypotheses.evaluate(self.members, x))
         if values.shape != (self.m, x.shape[0]):
             raise ShapeError(
                 f"`H.evaluate` must return shape {(self.m, x.shape[0])} for {self.m} members and {x.shape[0]} "
