@@ -48,7 +48,7 @@ _HALVED = 44
 _STEPS = {False: 2.0**18, True: 2.0**28}
 """Additions up to which multiples of one number are added up."""
 _MULTIPLES = 64
-_UNIT, _SERIES, _WAVE, _EACH, _MERGED = 2.0**16, 2.0**20, 10.0, 50.0, 50.0
+_UNIT, _SERIES, _WAVE, _EACH, _MERGED = 2.0**16, 2.0**20, 15.0, 50.0, 50.0
 """Multiplications that a unit, preparing a series, a cosine, an atom and a value of a half count as."""
 _NEGLIGIBLE = 2.0**-64
 _PROBED = 64
@@ -143,14 +143,16 @@ def _multiples(active: Array) -> npt.NDArray[np.int64] | None:
     ratios = sizes / sizes.min()
     if ratios.max() > 2**20:
         return None
-    for k in range(1, _MULTIPLES):
-        # a few weights first: mostly they say no
-        for some in (ratios[:8] * k, ratios * k):
-            if (np.abs(some - np.rint(some)) > 8 * EPS * some).any():
-                break
-        else:
+    factors = np.arange(1.0, _MULTIPLES)
+    # a few weights first: mostly they say no
+    for k in factors[_are_integers(factors[:, None] * ratios[:8]).all(axis=1)]:
+        if _are_integers(ratios * k).all():
             return np.asarray(np.rint(ratios * k), dtype=np.int64)
     return None
+
+
+def _are_integers(x: Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.abs(x - np.rint(x)) <= 8 * EPS * x)
 
 
 @lru_cache(maxsize=16)
@@ -183,20 +185,32 @@ def _by_halves(unit: HiddenUnit, active: Array) -> UnitNorms:
 
 def _cosines(active: Array, t: Array) -> Array:
     """C(t) = E cos t y = prod_i cos t w_i."""
-    # cos u <= e^(-u^2/2) up to pi/2
-    norm, largest = math.sqrt(math.fsum(active**2)), float(np.abs(active).max())
-    counts = np.flatnonzero((t * norm < _VANISHED) | (t * largest > math.pi / 2))
     products = np.zeros(t.size)
-    for some in np.array_split(counts, 1 + counts.size * active.size // 2**18):
+    for some in _blocks_that_count(active, t):
         products[some] = np.cos(t[some, None] * active).prod(axis=1)
     return products
 
 
 def _tilted_sines(active: Array, t: Array) -> Array:
     """E[y sin t y] = C(t) sum_i w_i tan t w_i."""
-    angles = t[:, None] * active
-    cosines = np.cos(angles)
-    return np.asarray(cosines.prod(axis=1) * (np.sin(angles) / cosines @ active))
+    sums = np.zeros(t.size)
+    for some in _blocks_that_count(active, t):
+        angles = t[some, None] * active
+        cosines = np.cos(angles)
+        sums[some] = cosines.prod(axis=1) * (np.sin(angles) / cosines @ active)
+    return sums
+
+
+def _blocks_that_count(active: Array, t: Array) -> list[npt.NDArray[np.intp]]:
+    """Indices of the frequencies where C does not vanish, in blocks that fit into the cache.
+
+    |cos u| <= e^(-u^2/2) up to pi/2: it does where the weights with t |w_i| <= pi/2 make it so.
+    """
+    sizes = np.sort(np.abs(active))
+    squares = np.concatenate([[0.0], np.cumsum(sizes**2)])
+    small = np.searchsorted(sizes, np.divide(math.pi / 2, t, out=np.full(t.size, math.inf), where=t > 0))
+    counts = np.flatnonzero(t**2 * squares[small] < _VANISHED**2)
+    return np.array_split(counts, 1 + counts.size * active.size // 2**18)
 
 
 def _by_waves(unit: HiddenUnit, active: Array, series: Series) -> UnitNorms:
