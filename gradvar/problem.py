@@ -171,7 +171,7 @@ class Problem:
     def largest_norms(self) -> tuple[float, float]:
         """Upper bounds on ||g(x)||^2 and ||s(x)||^2 over all inputs; inf where the model or the inputs do not say."""
         # ||s|| <= L ||g||
-        most, lipschitz = largest_gradient(self.model, reach_of(self.inputs)), self.loss.lipschitz
+        most, lipschitz = float(largest_gradient(self.model, reach_of(self.inputs))), self.loss.lipschitz
         return most, lipschitz**2 * most if most > 0 else 0.0
 
     @cached_property
