@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import SupportsIndex
@@ -12,8 +13,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..core.arguments import Array, SeedLike, integer, sequence
 from ..core.errors import ShapeError
+from ..core.reach import Reach
 from .gradients import Block, LayerGradient
+from .layer_reach import ALLOWANCE, activated, affine, around_zero, product, steepened
 from .network import Backward, WithReadout, activation_name, gaussian, layer, layers_and_biases
+
+_LARGEST_MATRIX = 2**22
 
 
 class Convolutional(WithReadout):
@@ -138,6 +143,38 @@ class Convolutional(WithReadout):
         channels = "-".join(str(k.shape[0]) for k in self.kernels)
         widths = "-".join(str(k.shape[2]) for k in self.kernels)
         return f"Convolutional(dim={self.dim}, channels=1-{channels}, widths={widths}, {self.activation})"
+
+    def largest_gradient(self, reach: Reach) -> float:
+        """Return a bound on ||dp/dw||^2 over all inputs of this reach: infinity where it has none, never too small.
+
+        A layer is written out as a matrix of all positions; where it has more than 2^22 entries, there is no bound.
+        """
+        layers, inputs, matrices = [], [reach], []
+        for kernel, bias in zip(self.kernels, self.biases, strict=True):
+            out, channels, width = kernel.shape
+            count = inputs[-1].low.size // channels - width + 1
+            if count * out * inputs[-1].low.size > _LARGEST_MATRIX:
+                return math.inf
+            matrix = np.zeros((count, out, count + width - 1, channels))
+            for t in range(count):
+                matrix[t, :, t : t + width] = kernel.transpose(0, 2, 1)
+            matrices.append(matrix.reshape(count * out, -1))
+            tiled = None if bias is None else np.tile(bias, count)
+            layers.append(activated(affine(inputs[-1], matrices[-1], tiled), self.activation))
+            inputs.append(layers[-1].output)
+        # p = <v, mean_t a[t]>:  ||mean_t a[t]||^2 <= ||a||^2/T
+        positions = inputs[-1].low.size // self.output_weights.size
+        total = inputs[-1].norm ** 2 / positions + (self.output_bias is not None)
+        onto = around_zero(np.tile(np.abs(self.output_weights) / positions, positions))
+        for i in reversed(range(len(layers))):
+            delta = steepened(onto, layers[i].steepest)
+            # ||sum_t delta_t patch_t^T||^2 <= ||delta||^2 sum_t ||patch_t||^2; a position is in `width` patches at most
+            out, channels, width = self.kernels[i].shape
+            count = delta.low.size // out
+            patches = min(width, count) * inputs[i].norm ** 2
+            total += float(product(delta.norm**2, patches + count * (self.biases[i] is not None)))
+            onto = affine(delta, matrices[i].T)
+        return total * ALLOWANCE
 
     def _row_size(self) -> int:
         # patches, values, slopes and deltas at every position; their gradient at the patches

@@ -13,7 +13,7 @@ from ..core.arguments import Array, real_array
 from ..core.errors import ShapeError
 from ..core.reach import Reach
 from .gradients import Block, LayerGradient
-from .layer_reach import ALLOWANCE, activated, affine, around_zero, product
+from .layer_reach import ALLOWANCE, activated, affine, around_zero, product, steepened
 from .network import Backward, WithReadout, activation_name, array_of_shape, rounding
 
 Rows: TypeAlias = npt.NDArray[np.intp]
@@ -66,7 +66,7 @@ class IteratedNetwork(WithReadout):
         # ||sum_t delta_t h_{t-1}^T|| <= sum_t ||delta_t|| ||h_{t-1}||, and so for x_t and for the bias
         sums, delta = np.zeros(3), around_zero(np.abs(self.output_weights))
         for state, reach, slope in reversed(list(zip(states[:-1], steps, slopes, strict=True))):
-            delta = affine(delta, np.diag(slope))
+            delta = steepened(delta, slope)
             sums += product(delta.norm, np.array([state.norm, reach.norm, float(self.bias is not None)]))
             delta = affine(delta, self.state_weights.T)
         return float(np.sum(sums**2) + states[-1].norm ** 2 + (self.output_bias is not None)) * ALLOWANCE

@@ -76,6 +76,12 @@ def activated(z: Reach, activation: str) -> LayerReach:
     return LayerReach(values, slopes, Reach(values.min(axis=0), values.max(axis=0), norm))
 
 
+def steepened(delta: Reach, slopes: Array) -> Reach:
+    """Return how far D delta reaches, delta in a box around 0 and |D| <= diag(slopes)."""
+    low, high = product(slopes, delta.low), product(slopes, delta.high)
+    return Reach(low, high, float(product(slopes.max(), delta.norm)))
+
+
 def around_zero(sizes: Array) -> Reach:
     """Return the reach of a vector with |x_i| <= sizes_i."""
     return Reach(-sizes, sizes)

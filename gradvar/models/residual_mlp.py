@@ -12,7 +12,7 @@ from ..core.arguments import Array, SeedLike, integer
 from ..core.errors import ShapeError
 from ..core.reach import Reach
 from .gradients import Block, LayerGradient
-from .layer_reach import ALLOWANCE, activated, affine, around_zero, product
+from .layer_reach import ALLOWANCE, activated, affine, around_zero, product, steepened
 from .network import Backward, WithReadout, activation_name, gaussian, layer, layers_and_biases
 
 
@@ -128,7 +128,7 @@ class ResidualMLP(WithReadout):
         onto = around_zero(np.abs(self.output_weights))
         for i in reversed(range(len(slopes))):
             # delta_l = D_l onto_l,  onto_{l-1} = onto_l + W_l^T delta_l
-            delta = affine(onto, np.diag(slopes[i]))
+            delta = steepened(onto, slopes[i])
             total += float(product(delta.norm**2, inputs[i].norm ** 2 + (self.biases[i + 1] is not None)))
             onto = onto.plus(affine(delta, self.weights[i + 1].T))
         total += float(product(onto.norm**2, reach.norm**2 + (self.biases[0] is not None)))

@@ -23,6 +23,7 @@ NETWORKS = {
     "two hidden layers": lambda d, sigma, rng: gv.MLP.random([d, 6, 5, 1], sigma, rng),
     "three hidden layers, no biases": lambda d, sigma, rng: gv.MLP.random([d, 4, 6, 3, 1], sigma, rng, bias=False),
     "residual": lambda d, sigma, rng: gv.ResidualMLP.random(d, 5, 2, sigma, rng),
+    "convolutional": lambda d, sigma, rng: gv.Convolutional.random(d, [3, 2], 1 + (d > 2), sigma, rng),
     "recurrent": lambda d, sigma, rng: gv.Recurrent.random(d, 4, d, sigma, rng),
     "weight-tied": lambda d, sigma, rng: gv.WeightTied.random(d, 5, 3, sigma, rng),
 }
