@@ -262,6 +262,20 @@ def test_a_unit_that_samples_do_not_meet_is_exact():
     assert check.verdict == "holds"
 
 
+def test_a_norm_below_the_range_of_float64_is_not_said_to_be_zero():
+    # a unit that is on at one point of 2^3000
+    model = gv.MLP([[[1.0] * 3000], [[1.0]]], [[-2999.0], None], "relu")
+    gradient, _ = norms(gv.Parities(3000), model)
+    low, high = gradient.interval
+    assert low == 0 < high < 1e-300
+
+
+def test_sums_of_large_equal_weights_are_exact():
+    gradient, _ = norms(gv.Parities(30), gv.MLP([[[1e25] * 30], [[1.0]]]))
+    assert gradient.is_tight
+    assert gradient.value == pytest.approx(30 * math.comb(30, 15) / 2**30 + 1 - math.comb(30, 15) / 2**30, rel=1e-12)
+
+
 def test_all_parities_of_a_smooth_network_are_exact_at_d_10_000():
     model = gv.MLP.random([10_000, 2, 1], rng=0)
     check = gv.bound_check(gv.Parities(10_000), model)

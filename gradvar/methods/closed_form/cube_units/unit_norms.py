@@ -106,7 +106,8 @@ def _by_signs(unit: HiddenUnit, active: Array) -> UnitNorms:
     y: Array = np.zeros(1)
     for weight in active:
         y = np.concatenate([y - weight, y + weight])
-    return _of_atoms(unit, y, np.full(y.size, 1 / y.size), 0.0)
+    roundings = active.size * EPS * float(np.abs(active).sum())
+    return _of_atoms(unit, y, np.full(y.size, 1 / y.size), 0.0, roundings)
 
 
 def _by_multiples(unit: HiddenUnit, active: Array, multiples: npt.NDArray[np.int64]) -> UnitNorms:
@@ -114,19 +115,19 @@ def _by_multiples(unit: HiddenUnit, active: Array, multiples: npt.NDArray[np.int
     mass = _distribution(tuple(sorted(multiples.tolist())))
     step = float(np.abs(active[0])) / int(multiples[0])
     y = np.asarray(step * (mass.size - 1 - 2.0 * np.arange(mass.size)))
-    kept = mass > 0
-    return _of_atoms(unit, y[kept], mass[kept], 2 * EPS * active.size)
+    off = float(np.abs(np.abs(active) - step * multiples).sum())
+    return _of_atoms(unit, y, mass, 2 * EPS * active.size, off)
 
 
-def _of_atoms(unit: HiddenUnit, y: Array, mass: Array, mass_error: float) -> UnitNorms:
+def _of_atoms(unit: HiddenUnit, y: Array, mass: Array, mass_error: float, off: float) -> UnitNorms:
+    """The mean squares over values y, each known up to `off`, of masses known to a relative error."""
     z = y + unit.bias
     doubtful = 0.0
     if unit.activation in KINKED:
         slack = _slack(unit)
         doubtful = float(mass[(np.abs(z) > slack / 2) & (np.abs(z) < 4 * slack)].sum())
         settle(z, slack)
-    # Each of m roundings is at most EPS of this, and multiples are known to 8 EPS of themselves.
-    size = (4 + 0.5 * min(unit.weights.size, _FEW[True])) * (float(np.abs(unit.weights).sum()) + abs(unit.bias))
+    size = np.abs(y) + abs(unit.bias) + off / (2 * EPS)
     sigma, slope = (f.mean_square(mass, mass_error) for f in rounded(unit.activation, z, size))
     return UnitNorms(sigma, Scaled(slope.mantissa, slope.error + doubtful))
 
