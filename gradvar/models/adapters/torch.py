@@ -27,14 +27,14 @@ def from_torch(
     `module.named_parameters()`, each row-major; the others are held fixed. The module is copied: it is left as it is,
     and training it afterwards does not change the model.
 
-    Gradients of single examples are had layer by layer, by hooks, from nn.Linear, nn.Conv1d, nn.Conv2d (of one group)
-    and nn.Embedding: a linear layer that is used at one position gives the factors ([a, 1], dp/dz), and no gradient
-    of an example is kept. Other layers are written out, sum_t dp/dz_t a_t^T over the positions t: one gradient of
-    that layer for each example. All other parameters (normalisations, tied weights, nn.MultiheadAttention, parameters
-    of the user's own modules) are differentiated by torch.func; where it does not apply (nn.LSTM), by one backward
-    pass for each example. At every chunk of examples the gradients g_n are compared with plain autograd, as
-    sum_n c_n g_n for fixed random c: about one more backward pass. What does not agree is differentiated in the next of
-    these ways, so that a module that sorts its batch is read right; `description` says the ways of the first inputs.
+    Gradients of single examples are had layer by layer: hooks keep the inputs a_n of the innermost parts that have
+    weights, and one backward pass of the batch gives the deltas dp_n/dz_n of their outputs. An nn.Linear that is used
+    at one position gives the factors ([a, 1], dp/dz), and no gradient of an example is kept; others are written out.
+    Parameters that no such layer has (tied weights, nn.MultiheadAttention, those of the user's own modules) are
+    differentiated through the whole module by torch.func; where it does not apply (nn.LSTM), by one backward pass for
+    each example, and `description` says so. At every chunk of examples the gradients g_n are compared with plain
+    autograd, as sum_n c_n g_n for fixed random c, by one more backward pass. A layer that does not agree is
+    differentiated through the whole module, so that a module that sorts its batch is read right.
 
     Parameters
     ----------

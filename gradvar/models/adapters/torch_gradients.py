@@ -1,58 +1,34 @@
-r"""Gradients of single examples of a PyTorch module, in three ways, each compared with plain autograd at every batch.
+r"""Gradients of single examples of a PyTorch module, layer by layer, each compared with plain autograd at every batch.
 
-- Layer by layer. A layer z_t = W a_t + b at positions t = 1..T has the gradient sum_t dp/dz_t a_t^T; hooks keep a_t,
-  and one backward pass for the whole batch gives dp/dz_t, if each prediction depends on its own example alone.
-- By torch.func: vmap of grad.
-- One backward pass for each example: slow, always right.
+A layer is an innermost part of the module that has weights, z_n = L_w(a_n). Hooks keep a_n; one backward pass of the
+batch gives delta_n = dp_n/dz_n, if each prediction depends on its own example alone; and then
 
-For fixed random c, autograd gives sum_n c_n dp_n/dw of a batch by one more backward pass. A way whose gradients g_n do
-not add up to it, sum_n c_n g_n, is left for the next: a formula that is wrong, a parameter that is also used elsewhere,
-or a row that belongs to another example.
+    dp_n/dw = delta_n dL_w(a_n)/dw,
+
+the pair (a_n, delta_n) itself for nn.Linear, and for others the layer's own backward pass, by vmap over examples. The
+module is a layer too, with a_n = x_n and delta_n = 1: from it are had the weights that no single layer has, or those
+whose gradients do not agree with autograd. Where that does not agree either, or vmap does not apply (nn.LSTM), there is
+one backward pass for each example: slow, always right.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge, saved_tensors_hooks
-from torch.nn import functional
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from ...core.arguments import Array
 from ..gradients import Block, LayerGradient
+from .adapted import adds_up, batch_weights, unit_of
 
-TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-3}
-"""Difference of two computations of one number that is rounding, relative to the largest term: far above rounding in
-any usual network, far below what a wrong formula gives."""
-_SUM_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
-"""The rounding of a sum over a batch, of which one row in the wrong place is a small part."""
-_LEAST = 1e-3
-"""Gradients that are smaller than this part of the largest are compared as if they were as large."""
-
-
-class Ways(NamedTuple):
-    """Layers whose gradients are had by hooks, with their parameters, and whether torch.func serves for all others."""
-
-    layers: dict[str, tuple[str, ...]]
-    vectorised: bool
-
-
-class Gradients(NamedTuple):
-    """The gradients of a batch by the names of their parameters, in order, and the ways by which they were had."""
-
-    blocks: dict[tuple[str, ...], Block]
-    ways: Ways
-
-
-class _Use(NamedTuple):
-    inputs: Tensor
-    output: GradientEdge
+Blocks = dict[tuple[str, ...], Block]
+"""The gradients of a batch, (n, size), by the names of their parameters."""
 
 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -60,71 +36,82 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
-def gradients_of(module: nn.Module, x: Tensor, ways: Ways) -> Gradients:
-    """Return the gradient of each prediction by these ways, and by a slower one where they do not give autograd's."""
-    weights = trainable(module)
-    with _recorded(module, ways.layers) as uses:
-        predictions: Tensor = module(x)
-    layers = _layerwise(module, predictions, uses, ways.layers)
-    # sum_n c_n dp_n/dw by plain autograd
-    c = np.random.default_rng(0).standard_normal(len(x))
+def gradients_of(module: nn.Module, x: Tensor, unit: float) -> tuple[Blocks, list[str]]:
+    """Return the gradient of each prediction, in the order of the parameters, and what took a pass for each example."""
+    weights, found = trainable(module), Blocks()
+    predictions, uses = _recorded(module, x)
+    if not predictions.requires_grad:
+        raise ValueError(
+            "the output of `module` must have a gradient in its parameters; it has none: `forward` detaches it, or "
+            "runs under torch.no_grad()"
+        )
+    # dp/dz of all examples at once: sum_m dp_m/dz_n has the one term m = n
+    edges = [edge for of_layer in uses.values() for _, edge in of_layer]
+    deltas = iter(torch.autograd.grad(predictions.sum(), edges, allow_unused=True, retain_graph=True) if edges else ())
+    # sum_n c_n dp_n/dw, by a pass of its own: rows that are swapped in the first one are not in this
+    c = batch_weights(len(x))
     weighted = predictions @ torch.from_numpy(c).to(predictions)
-    sums = torch.autograd.grad(weighted, list(weights.values()), allow_unused=True)
-    truth = {
-        name: np.zeros(weights[name].numel()) if of_batch is None else to_numpy(of_batch.flatten())
-        for name, of_batch in zip(weights, sums, strict=True)
-    }
-    check = _Check(c, truth, _SUM_TOLERANCE[predictions.dtype])
-    right = {layer: found for layer, found in layers.items() if check.agrees(found)}
-    blocks = {names: block for found in right.values() for names, block in found.items()}
-    by_layers = set(itertools.chain.from_iterable(blocks))
-    rest = [name for name in weights if name not in by_layers]
-    others = _vectorised(module, x, rest) if rest and ways.vectorised else {}
-    vectorised = ways.vectorised and (not rest or (bool(others) and check.agrees(others)))
-    blocks |= others if vectorised else _one_by_one(module, x, rest)
+    pulled = dict(zip(weights, torch.autograd.grad(weighted, list(weights.values()), allow_unused=True), strict=True))
+    unused = {name: np.zeros((len(x), weights[name].numel())) for name, part in pulled.items() if part is None}
+    sums = {name: unused[name][0] if part is None else to_numpy(part.flatten()) for name, part in pulled.items()}
+    size = float(np.linalg.norm(np.concatenate(list(sums.values()))))
+
+    def keep(blocks: Mapping[tuple[str, ...], Block]) -> list[str]:
+        """Keep what adds up; return the parameters that are missing."""
+        for names, block in blocks.items():
+            if adds_up(block, c, np.concatenate([sums[name] for name in names]), size, unit):
+                found[names] = block
+        return [name for name in weights if not any(name in names for names in found)]
+
+    missing = keep({(name,): zeros for name, zeros in unused.items()})
+    for layer, of_layer in uses.items():
+        used = [(args, delta) for args, _ in of_layer if (delta := next(deltas)) is not None]
+        if used and all(len(side) == len(x) for args, delta in used for side in (*args, delta)):
+            missing = keep(_of_layer(module.get_submodule(layer), layer, used))
+    if missing:
+        missing = keep(_by_vmap(module, missing, (x,), torch.ones_like(predictions)))
+    found |= _one_by_one(module, x, missing)
     order = {name: i for i, name in enumerate(weights)}
-    in_order = dict(sorted(blocks.items(), key=lambda item: order[item[0][0]]))
-    return Gradients(in_order, Ways({layer: ways.layers[layer] for layer in right}, vectorised))
+    return dict(sorted(found.items(), key=lambda item: order[item[0][0]])), missing
 
 
-class _Check:
-    """Compares gradients g_n with autograd: sum_n c_n g_n with the sums over the batch that it gives."""
-
-    def __init__(self, c: Array, truth: dict[str, Array], tolerance: float) -> None:
-        self.c, self.truth, self.tolerance = c, truth, tolerance
-        self.largest = max(np.abs(values).max(initial=0.0) for values in truth.values())
-
-    def agrees(self, found: dict[tuple[str, ...], Block]) -> bool:
-        """Whether no sum is off by more than rounding; one that is not finite is not for this check to say."""
-        size, difference = _LEAST * self.largest, 0.0
-        with np.errstate(invalid="ignore", over="ignore"):
-            for names, block in found.items():
-                truth = np.concatenate([self.truth[name] for name in names])
-                off, terms = self._columns(block, truth) if isinstance(block, np.ndarray) else self._pair(block, truth)
-                size, difference = max(size, terms), max(difference, np.abs(off).max(initial=0.0))
-        return not difference > self.tolerance * size
-
-    def _columns(self, g: Array, truth: Array) -> tuple[Array, float]:
-        # |sum_n c_n g_n| <= |c| |g| in each column
-        norms = np.sqrt(np.einsum("nj,nj->j", g, g))
-        return self.c @ g - truth, float(np.linalg.norm(self.c) * norms.max(initial=0.0))
-
-    def _pair(self, layer: LayerGradient, truth: Array) -> tuple[Array, float]:
-        # sum_n c_n delta_n [a, 1]_n^T u for one random u: where a matrix is wrong, so is its product, at far less cost
-        a, delta = layer.inputs[:, 0], layer.deltas[:, 0]
-        r, q = a.shape[1], delta.shape[1]
-        u = np.random.default_rng(1).standard_normal(r + 1)
-        projected, right = a @ u[:r], truth[: q * r].reshape(q, r) @ u[:r]
-        if layer.bias:
-            projected, right = projected + u[r], right + truth[q * r :] * u[r]
-        projected *= self.c
-        norms = np.sqrt(np.einsum("nj,nj->j", delta, delta))
-        return projected @ delta - right, float(np.linalg.norm(projected) * norms.max(initial=0.0))
+def _of_layer(part: nn.Module, layer: str, used: list[tuple[tuple[Tensor, ...], Tensor]]) -> Blocks:
+    """Gradients of a layer's own weights from its inputs and deltas, summed over its uses."""
+    own, n = list(_own(part)), len(used[0][1])
+    names = tuple(f"{layer}.{name}" for name in own)
+    if type(part) is nn.Linear and own[0] == "weight":
+        a = torch.cat([args[0].reshape(n, -1, part.in_features) for args, _ in used], dim=1)
+        delta = torch.cat([delta.reshape(n, -1, part.out_features) for _, delta in used], dim=1)
+        block = LayerGradient(to_numpy(a), to_numpy(delta), "bias" in own)
+        return {names: block} if block.is_pair else {(name,): g for name, g in zip(names, block.columns(), strict=True)}
+    parts = [_by_vmap(part, own, args, delta) for args, delta in used]
+    if not all(parts):
+        return {}
+    return {(name,): np.sum([g[(of,)] for g in parts], axis=0) for name, of in zip(names, own, strict=True)}
 
 
-def _one_by_one(module: nn.Module, x: Tensor, names: list[str]) -> dict[tuple[str, ...], Block]:
+def _by_vmap(
+    part: nn.Module, names: list[str], args: tuple[Tensor, ...], delta: Tensor
+) -> dict[tuple[str, ...], Array]:
+    """Gradients (n, size) of sum delta_n part(a_n) in these parameters; none where torch.func does not apply."""
+
+    def pulled(weights: dict[str, Tensor], args: tuple[Tensor, ...], delta: Tensor) -> Tensor:
+        z: Tensor = torch.func.functional_call(part, weights, tuple(a[None] for a in args))
+        return (z * delta[None]).sum()
+
+    weights = {name: part.get_parameter(name).detach() for name in names}
+    try:
+        # Outside of grad nothing is recorded: the other parameters still require gradients.
+        with torch.no_grad():
+            found = torch.func.vmap(torch.func.grad(pulled), (None, 0, 0))(weights, args, delta)
+    except Exception:  # whatever torch.func cannot do, plain autograd can
+        return {}
+    return {(name,): to_numpy(found[name].reshape(len(delta), -1)) for name in names}
+
+
+def _one_by_one(module: nn.Module, x: Tensor, names: list[str]) -> Blocks:
     """Gradients (n, size) of these parameters, by one backward pass for each example."""
-    parameters = [trainable(module)[name] for name in names]
+    parameters = [module.get_parameter(name) for name in names]
     found = [np.zeros((len(x), parameter.numel())) for parameter in parameters]
     for i in range(len(x) if names else 0):
         parts = torch.autograd.grad(module(x[i : i + 1]).sum(), parameters, allow_unused=True)
@@ -134,132 +121,61 @@ def _one_by_one(module: nn.Module, x: Tensor, names: list[str]) -> dict[tuple[st
     return {(name,): rows for name, rows in zip(names, found, strict=True)}
 
 
-def _vectorised(module: nn.Module, x: Tensor, names: list[str]) -> dict[tuple[str, ...], Block]:
-    """Gradients (n, size) of these parameters, by torch.func; none where it does not apply."""
+def _recorded(module: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, list[tuple[tuple[Tensor, ...], GradientEdge]]]]:
+    """The predictions, and what went in and out of the innermost parts whose weights no other part has.
 
-    def prediction(parameters: dict[str, Tensor], example: Tensor) -> Tensor:
-        value: Tensor = torch.func.functional_call(module, parameters, (example[None],))
-        return value[0]
-
-    parameters = {name: trainable(module)[name].detach() for name in names}
-    try:
-        # Outside of grad nothing is recorded: the other parameters still require gradients.
-        with torch.no_grad():
-            found = torch.func.vmap(torch.func.grad(prediction), (None, 0))(parameters, x)
-    except Exception:  # whatever torch.func cannot do, plain autograd can
-        return {}
-    return {(name,): to_numpy(found[name].reshape(len(x), -1)) for name in names}
-
-
-def _layerwise(
-    module: nn.Module, predictions: Tensor, uses: dict[str, list[_Use]], owned: dict[str, tuple[str, ...]]
-) -> dict[str, dict[tuple[str, ...], Block]]:
-    """Gradients of the parameters of the recorded layers, by one backward pass; those of unexpected form left out."""
-    edges = [use.output for of_layer in uses.values() for use in of_layer]
-    if not edges:
-        return {}
-    # dp/dz of all examples at once: sum_m dp_m/dz_n has the one term m = n
-    deltas = iter(torch.autograd.grad(predictions.sum(), edges, allow_unused=True, retain_graph=True))
-    n, found = len(predictions), {}
-    for layer, of_layer in uses.items():
-        pairs = [(use.inputs, delta) for use in of_layer if (delta := next(deltas)) is not None]
-        if pairs and all(len(inputs) == len(delta) == n for inputs, delta in pairs):
-            sides = [_sides(module.get_submodule(layer), inputs, delta) for inputs, delta in pairs]
-            a, d = (to_numpy(torch.cat(side, dim=1) if len(side) > 1 else side[0]) for side in zip(*sides, strict=True))
-            found[layer] = _blocks_of_layer(owned[layer], a, d)
-    return found
-
-
-def _blocks_of_layer(names: tuple[str, ...], a: Array, delta: Array) -> dict[tuple[str, ...], Block]:
-    """A pair, or what it stands for where that is no longer."""
-    block = LayerGradient(a, delta, len(names) == 2)
-    if not names[0].endswith("weight"):
-        return {names: delta.sum(axis=1)}
-    return {names: block} if block.is_pair else {(name,): g for name, g in zip(names, block.columns(), strict=True)}
-
-
-def _sides(layer: nn.Module, inputs: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs (n, T, r) and deltas (n, T, q) of a layer, whose weight of q rows has the gradient sum_t delta_t a_t^T."""
-    n = inputs.shape[0]
-    if isinstance(layer, nn.Linear):
-        return inputs.reshape(n, -1, layer.in_features), delta.reshape(n, -1, layer.out_features)
-    if isinstance(layer, nn.Embedding):
-        # Row k of the weight gets the deltas of the positions of token k: the other way round.
-        tokens = inputs.reshape(n, -1)
-        chosen = functional.one_hot(tokens, layer.num_embeddings).to(delta.dtype)
-        if layer.padding_idx is not None:
-            chosen[:, :, layer.padding_idx] = 0
-        return delta.reshape(n, -1, layer.embedding_dim), chosen
-    assert isinstance(layer, (nn.Conv1d, nn.Conv2d))
-    return _patches(layer, inputs), delta.flatten(2).transpose(1, 2)
-
-
-def _patches(layer: nn.Conv1d | nn.Conv2d, inputs: Tensor) -> Tensor:
-    """The part of the input under the kernel at each position, (n, positions, channels x kernel)."""
-    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    padded = functional.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
-    form = tuple(layer.kernel_size), tuple(layer.dilation), (0,) * len(layer.kernel_size), tuple(layer.stride)
-    if isinstance(layer, nn.Conv1d):
-        padded, form = padded[:, :, None], ((1, *form[0]), (1, *form[1]), (0, 0), (1, *form[3]))
-    return functional.unfold(padded, *form).transpose(1, 2)
-
-
-@contextmanager
-def _recorded(module: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, list[_Use]]]:
-    """Keep the inputs of these layers, and the edges of the graph at which their outputs appear.
-
-    An edge stays what it is when the output is overwritten, as by nn.ReLU(inplace=True).
+    Of an output the edge in the graph: it outlives what overwrites the output, as nn.ReLU(inplace=True) does.
     """
-    uses: dict[str, list[_Use]] = {layer: [] for layer in layers}
+    owners = Counter(id(parameter) for part in module.modules() for parameter in part.parameters(recurse=False))
+    uses: dict[str, list[tuple[tuple[Tensor, ...], GradientEdge]]] = {}
 
     def recorder(layer: str) -> Callable[..., None]:
-        def record(_: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
-            if output.requires_grad:
-                inputs = args[0] if args else named["input"]
-                uses[layer].append(_Use(inputs.detach(), get_gradient_edge(output)))
+        def record(_: nn.Module, args: tuple[object, ...], named: dict[str, object], output: object) -> None:
+            tensors = tuple(arg.detach() for arg in args if isinstance(arg, Tensor) and arg.ndim)
+            known = len(tensors) == len(args) > 0 and not named
+            if known and isinstance(output, Tensor) and output.ndim and output.requires_grad:
+                uses.setdefault(layer, []).append((tensors, get_gradient_edge(output)))
 
         return record
 
-    handles = [module.get_submodule(layer).register_forward_hook(recorder(layer), with_kwargs=True) for layer in layers]
-    try:
-        yield uses
-    finally:
-        for handle in handles:
-            handle.remove()
+    handles = [
+        part.register_forward_hook(recorder(layer), with_kwargs=True)
+        for layer, part in module.named_modules()
+        if len(own := _own(part)) == len(trainable(part)) > 0 and all(owners[id(p)] == 1 for p in own.values())
+    ]
+    predictions: Tensor = module(x)
+    for handle in handles:
+        handle.remove()
+    return predictions, uses
 
 
-def recognised(module: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Layers of a known form, each with the names of its trainable parameters, which no other module has."""
-    names = {id(parameter): name for name, parameter in trainable(module).items()}
-    owners = Counter(id(parameter) for part in module.modules() for parameter in part.parameters(recurse=False))
-    found = {}
-    for layer, part in module.named_modules():
-        own = dict(part.named_parameters(recurse=False))
-        known = type(part) is nn.Linear
-        known |= type(part) in (nn.Conv1d, nn.Conv2d) and part.groups == 1
-        known |= type(part) is nn.Embedding and part.max_norm is None and not part.scale_grad_by_freq
-        owned = tuple(names[id(parameter)] for parameter in own.values() if id(parameter) in names)
-        in_order = tuple(own) in (("weight",), ("weight", "bias"))
-        if known and owned and in_order and all(owners[id(p)] == 1 for p in own.values()):
-            found[layer] = owned
-    return found
+def _own(part: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in part.named_parameters(recurse=False) if parameter.requires_grad}
 
 
-def numbers_saved(module: nn.Module, x: Tensor) -> int:
-    """Numbers that autograd keeps for the backward pass at x, parameters aside."""
-    known = {parameter.data_ptr() for parameter in module.parameters()}
-    saved = 0
+class Watch(TorchFunctionMode):
+    """Sees what is computed, while it is on, from tensors that require gradients.
 
-    def count(tensor: Tensor) -> Tensor:
-        nonlocal saved
-        saved += 0 if tensor.data_ptr() in known else tensor.numel()
-        return tensor
+    The largest unit roundoff, and how many numbers there are.
+    """
 
-    with saved_tensors_hooks(count, lambda tensor: tensor):
-        module(x)
-    return saved
+    unit, numbers = 0.0, 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
+        """Compute, and look at the result."""
+        result = func(*args, **(kwargs or {}))
+        for value in tree_leaves(result):
+            if isinstance(value, Tensor) and value.requires_grad and not isinstance(value, nn.Parameter):
+                self.unit, self.numbers = max(self.unit, unit_of(value.dtype)), self.numbers + value.numel()
+        return result
 
 
 def to_numpy(values: Tensor) -> Array:
     """The values as float64."""
-    return np.asarray(values.detach().cpu().numpy(), dtype=np.float64)
+    return np.asarray(values.detach().cpu().double().numpy())
