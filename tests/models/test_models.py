@@ -144,3 +144,30 @@ def test_models_do_not_follow_later_changes_of_the_caller_s_arrays():
     w[0] = weights[0][0, 0] = 7
     assert_array_equal(model.predict(np.ones((1, 3))), [3])
     assert_array_equal(mlp.predict(np.ones((1, 3))), [3])
+
+
+def noisy(x):
+    return x[:, 0] + 1e-3 * np.random.default_rng().normal(size=len(x))
+
+
+def seeded_dropout(x):
+    return (x * (np.random.default_rng(0).random(x.shape) < 0.8)).sum(axis=1)
+
+
+@pytest.mark.parametrize("predict", [noisy, seeded_dropout, lambda x: x[:, 0] - x[:, 0].mean()])
+def test_predictions_that_are_not_those_of_the_input_alone_are_noticed(predict):
+    model = gv.from_function(predict, lambda x: x, 3)
+    with pytest.raises(ValueError, match="`predict` must be a function of each input alone"):
+        gv.bound_check(gv.Parities(3), model)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_rounding_in_single_precision_is_no_other_prediction(scale: float):
+    W = np.random.default_rng(0).normal(size=(20, 50)).astype(np.float32)
+    single = gv.from_function(lambda x: scale * np.tanh(x.astype(np.float32) @ W).sum(axis=1).astype(float), len, 1)
+    single.predict(np.random.default_rng(1).normal(size=(300, 20)))
+
+
+def test_predictions_that_are_not_finite_are_for_others_to_refuse():
+    model = gv.from_function(lambda x: np.full(len(x), np.nan), lambda x: x, 3)
+    assert np.isnan(model.predict(np.ones((2, 3)))).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import SupportsIndex
 
+import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import Array, integer, real
@@ -12,6 +13,9 @@ from ...core.errors import ShapeError
 from ..base import check_one_output
 
 Function = Callable[[Array], npt.ArrayLike]
+_ROWS = 16
+_SAME = 1e-5
+"""Difference of two predictions at one input that may be rounding, in single precision too; relative to the largest."""
 
 
 class FunctionModel:
@@ -20,6 +24,7 @@ class FunctionModel:
     def __init__(self, predict: Function, gradient: Function, n_parameters: int, dim: int | None) -> None:
         self._predict, self._gradient = predict, gradient
         self.n_parameters, self.dim = n_parameters, dim
+        self._seen = False
 
     def __repr__(self) -> str:
         return f"from_function({getattr(self._predict, '__name__', 'predict')}, n_parameters={self.n_parameters})"
@@ -27,9 +32,29 @@ class FunctionModel:
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return p(x), shape (n,)."""
         array = real("x", x)
+        p = self._predictions(array)
+        if not self._seen and len(array):
+            self._look(array[:_ROWS], p[:_ROWS])
+            self._seen = len(array) > 1  # one alone has no order
+        return p
+
+    def _predictions(self, array: Array) -> Array:
         p = real("predict(x)", self._predict(array), f"({len(array)},)")
         check_one_output("`predict`", p.shape, len(array))
         return p
+
+    def _look(self, x: Array, p: Array) -> None:
+        """Raise a ValueError unless the same inputs, among fewer and in another order, have the same predictions."""
+        x, p = x[::-2].copy(), p[::-2]
+        again = self._predictions(x)
+        with np.errstate(invalid="ignore"):
+            wrong = np.abs(again - p) > _SAME * np.abs(p).max()  # False for nan: not for this look to say
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(
+                f"`predict` must be a function of each input alone, and gave {p[row]:.9g} and {again[row]:.9g} "
+                f"at x = {x[row]}: switch dropout and other randomness off, and use no statistics of the batch"
+            )
 
     def gradient(self, x: npt.ArrayLike) -> Array:
         """Return dp(x)/dw, shape (n, P)."""
@@ -62,7 +87,8 @@ def from_function(
     Returns
     -------
     FunctionModel
-        Results that have another shape or are not finite raise an error with the row.
+        Results that have another shape or are not finite raise an error with the row, and so do predictions that are
+        not the same at the same input (of the first batch, up to 8 inputs are looked at twice).
 
     Examples
     --------
