@@ -31,6 +31,13 @@ def test_a_value_is_its_formula_and_its_slope_is_a_plus_y_b(name, y):
     np.testing.assert_allclose(slope, a + y * b, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["square", "correlation"])
+@pytest.mark.parametrize("y", [-2.0, 0.5, 3.0])
+def test_a_value_is_its_formula_at_real_labels(name: str, y: float):
+    found = LOSSES[name].value(P, np.full(P.size, y))
+    np.testing.assert_allclose(found, [FORMULAS[name](p, y) for p in P], rtol=1e-14)
+
+
 def test_a_loss_known_by_its_derivative_has_no_value():
     loss = gv.MarginLoss(lambda m: -np.exp(-m), lipschitz=float("inf"))
     assert not isinstance(loss, KnowsValue)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -85,3 +87,50 @@ def test_losses_by_name_travel_to_other_processes(name: str):
     p = np.array([-2.0, 0.3, 1.0])
     for there, here in zip(loss.split(p), as_loss(name).split(p), strict=True):
         assert np.array_equal(there, here)
+
+
+@pytest.mark.parametrize("name", ["square", "correlation", "hinge", "logistic", "perceptron"])
+def test_losses_by_name_are_1_lipschitz_which_is_proved_and_stays_so(name: str):
+    loss = as_loss(name)
+    assert (loss.lipschitz, loss.evidence[0]) == (1.0, "proved")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        loss.lipschitz = 2.0
+
+
+def test_a_margin_loss_says_no_more_than_it_was_told():
+    loss = gv.MarginLoss(arctan_slope, 2.0)
+    assert (loss.labels, loss.constant, loss.lipschitz) == ("signs", None, 2.0)
+    assert loss.evidence == ("estimated", "|r'| <= 2 as stated, and at every prediction that was met")
+
+
+@pytest.mark.parametrize(("bound", "size"), [(0.5, 0.5), (1.0, 1.0), (3.0, 2.9), (1e6, 1e6)])
+def test_a_slope_within_the_bound_passes_and_one_above_it_is_named(bound: float, size: float):
+    within = gv.MarginLoss(lambda m: -size * np.ones_like(m), bound)
+    assert_array_equal(within.split(P)[1], -size)
+    with pytest.raises(ValueError, match=rf"`lipschitz` = {re.escape(f'{bound:g}')} is not a bound"):
+        gv.MarginLoss(lambda m: -1.5 * bound * (m > 0.2), bound).split(P)
+    assert within.split(P[:0])[0].shape == (0,)
+
+
+@pytest.mark.parametrize("bound", [0, -1.0, "one", None])
+def test_a_bound_that_is_no_positive_number_is_refused(bound):
+    with pytest.raises((TypeError, ValueError), match="`lipschitz`"):
+        gv.MarginLoss(arctan_slope, bound)
+
+
+@pytest.mark.parametrize("slope", [lambda m: -1.0, lambda m: -np.ones((m.size, 1)), lambda m: -np.ones(m.size + 1)])
+def test_a_slope_of_another_shape_is_refused(slope):
+    with pytest.raises(gv.ShapeError, match="`derivative` of margin loss"):
+        gv.MarginLoss(slope, 1.0).split(P)
+
+
+def test_a_slope_that_is_not_finite_is_named_with_its_margin():
+    with pytest.raises(gv.NonFiniteError, match=r"is nan at margin -0\.7"):
+        gv.MarginLoss(lambda m: np.where(m == -0.7, np.nan, 0.0), 1.0).split(P)
+
+
+def test_what_is_no_loss_is_refused():
+    with pytest.raises(ValueError, match="'logistic', 'perceptron', or a MarginLoss, got 'squared'"):
+        as_loss("squared")
+    with pytest.raises(TypeError, match="`loss` must be a name, a MarginLoss or an object"):
+        as_loss(3)

@@ -44,6 +44,37 @@ def test_skewness_and_uncertainty_are_those_of_rows_and_pairs():
     assert_allclose(found.uncertainty, (fourth / second**2 - 1) / n + noise**2 / effective, rtol=1e-9)
 
 
+def test_reach_is_that_of_the_furthest_unit_and_carriers_count_those_that_spread():
+    x = np.array([1.0, 1.2, 0.9, 1.1, 3.0, 0.8])
+    h, n = np.outer(x, x) - np.diag(x**2), 6
+    found = moments(h.sum(axis=1), float((h**2).sum()), 0.0)
+    means = h.sum(axis=1) / (n - 1) - found.value
+    assert_allclose(found.reach, 2 * np.abs(means).max() / n, rtol=1e-12)
+    assert_allclose(found.carriers, (means**2).sum() ** 2 / (means**4).sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("zeta1", "expected"), [(2.0, 4 * 18 * 2.0 / 380 + 6 / 380), (-0.02, 6 / 380 - 1.44 / 380)])
+def test_the_variance_of_few_units_counts_a_negative_zeta_as_it_is(zeta1: float, expected: float):
+    assert_allclose(Moments(1.0, zeta1, 3.0, 0.0, 20).balanced_variance, expected, rtol=1e-12)
+
+
+def test_the_variance_of_few_units_is_at_least_a_quarter_of_the_noise():
+    assert_allclose(Moments(1.0, -5.0, 3.0, 0.0, 20).balanced_variance, 6 / 380 / 4, rtol=1e-12)
+
+
+def test_the_implied_skewness_is_at_most_that_of_a_chi_square():
+    # V = 1, zeta_1 = 0, zeta_2 = 0.001 and E[psi psi psi] = 200, so that G would be 3.4
+    q, n, found = 2.1, 20, Moments(1.0, 0.0, 1e-3, 201.0, 20)
+    tau = math.sqrt(2e-3 / (n * (n - 1)))
+    kappa = 200 / 1e-3 * tau**1.5 / (1 + tau**1.5)
+    slope, constant = 4 * (n - 2) * kappa / (n * (n - 1)), tau**2
+    assert (8 * 200 / n**3 + 24 * kappa**2 / n**2) / (slope + constant) ** 1.5 > math.sqrt(8)
+    t = q + math.sqrt(8) * (q**2 - 3) / 6
+    # U - V = t sigma(V)
+    low = found.interval(q)[0]
+    assert_allclose(1 - low, t * math.sqrt(slope * low + constant), rtol=1e-9)
+
+
 def test_equal_pairs_are_certain_and_not_skewed():
     h = np.ones((10, 10)) - np.eye(10)
     found = moments(h.sum(axis=1), 90.0, 1.0, 1.0, 45.0)
