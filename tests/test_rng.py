@@ -121,7 +121,7 @@ CALLS = dict(calls())
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_every_rng_is_an_int_a_seed_sequence_a_generator_or_none(name: str):
+def test_every_rng_is_an_int_a_seed_of_a_generator_or_none(name: str):
     call = CALLS[name]
     assert plain(call(rng=7)) == plain(call(rng=np.int64(7))) == plain(call(rng=np.random.SeedSequence(7)))
     generated = [plain(call(rng=np.random.default_rng(7))) for _ in range(2)]

@@ -115,17 +115,28 @@ def functions_of(f: npt.ArrayLike, points: int, owner: str) -> Array:
     return values
 
 
-def seed_sequence(rng: SeedLike) -> np.random.SeedSequence:
-    """Turn the `rng` argument into the root of all random streams of a call.
+def seed_of(rng: SeedLike) -> int:
+    """Reduce the `rng` argument to the one int that names all random streams of a call.
 
-    An int (or sequence of ints) and a SeedSequence name the streams, so that the same argument gives the same
+    An int names itself, and a SeedSequence of one int is that int; other ones, and sequences of ints, are hashed to 128
     bits. A Generator is drawn from (a second call with it gives new streams). None takes fresh entropy.
     """
-    if isinstance(rng, np.random.SeedSequence):
-        # A copy without the record of children spawned so far: the call does not depend on earlier calls.
-        return np.random.SeedSequence(rng.entropy, spawn_key=rng.spawn_key, pool_size=rng.pool_size)
     if isinstance(rng, np.random.Generator):
-        return np.random.SeedSequence(rng.integers(0, 2**63, size=4).tolist())
+        return int.from_bytes(rng.bytes(16), "little")
+    sequence = _seed_sequence(rng)
+    if isinstance(sequence.entropy, (int, np.integer)) and not sequence.spawn_key and sequence.pool_size == 4:
+        return int(sequence.entropy)
+    return int.from_bytes(sequence.generate_state(4).astype("<u4").tobytes(), "little")
+
+
+def generator(rng: SeedLike) -> np.random.Generator:
+    """Turn the `rng` argument into a Generator: a Generator is used as it is."""
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(_seed_sequence(rng))
+
+
+def _seed_sequence(rng: int | Sequence[int] | np.random.SeedSequence | None) -> np.random.SeedSequence:
+    if isinstance(rng, np.random.SeedSequence):
+        return rng
     accepted = "`rng` must be a non-negative int, a SeedSequence, a Generator or None"
     if isinstance(rng, bool):
         raise TypeError(f"{accepted}, got the bool {rng}")
@@ -133,11 +144,6 @@ def seed_sequence(rng: SeedLike) -> np.random.SeedSequence:
         return np.random.SeedSequence(rng)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{accepted}, got {rng!r}") from None
-
-
-def generator(rng: SeedLike) -> np.random.Generator:
-    """Turn the `rng` argument into a Generator: a Generator is used as it is."""
-    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed_sequence(rng))
 
 
 class Stream(IntEnum):
@@ -161,7 +167,6 @@ class Stream(IntEnum):
     EVALUATION = 1
 
 
-def stream(seed: np.random.SeedSequence, *key: int) -> np.random.Generator:
+def stream(seed: int, *key: int) -> np.random.Generator:
     """Return the random stream of this name: the same for any number of workers and order of work."""
-    child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *key), pool_size=seed.pool_size)
-    return np.random.Generator(np.random.SFC64(child))
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -40,7 +40,7 @@ def _weighted_sum(f: Columns, inputs: Inputs, block: tuple[int, int]) -> Array:
     return inputs.weights(*block) @ f(inputs.points(*block))
 
 
-def _at_sample(f: Columns, inputs: Inputs, seed: np.random.SeedSequence, task: tuple[int, int, int]) -> Array:
+def _at_sample(f: Columns, inputs: Inputs, seed: int, task: tuple[int, int, int]) -> Array:
     key, tile, size = task
     return f(inputs.sample(size, stream(seed, key, tile)))
 

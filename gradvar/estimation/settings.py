@@ -6,9 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import SupportsFloat, SupportsIndex
 
-import numpy as np
-
-from ..core.arguments import SeedLike, flag, integer, number, seed_sequence
+from ..core.arguments import SeedLike, flag, integer, number, seed_of
 from .progress import Reporter
 
 
@@ -24,7 +22,7 @@ class Settings:
         Coverage of the intervals, in (0, 1).
     max_samples : int
         The most inputs that a reported estimate rests on.
-    seed : numpy.random.SeedSequence
+    seed : int
         Root of every random stream.
     executor : concurrent.futures.Executor or None
         Where tiles of work run; None is a thread pool over the cores of the machine.
@@ -35,7 +33,7 @@ class Settings:
     rtol: float
     confidence: float
     max_samples: int
-    seed: np.random.SeedSequence
+    seed: int
     executor: Executor | None
     progress: Reporter
 
@@ -56,7 +54,7 @@ class Settings:
         check_executor(executor)
         samples = min(integer("max_samples", max_samples, 4), 2**53)
         shown = progress if callable(progress) else flag("progress", progress, "True, False or a function")
-        return cls(tolerance, level, samples, seed_sequence(rng), executor, shown)
+        return cls(tolerance, level, samples, seed_of(rng), executor, shown)
 
     @property
     def quantile(self) -> float:

@@ -49,13 +49,15 @@ class BoundCheck(Findings):
         The assumptions of Theorem 1 and how each is known.
     consequences : tuple of Consequence
         What the number means for an optimiser.
+    seed : int
+        What `rng` was reduced to: `rng=seed` gives the same bits, whatever `rng` was.
     problem : dict of str to str
         The three parts in words: "class", "inputs", "model", "loss".
     """
 
     listed = (
         "problem variance gradient_norm_sq signal_norm_sq example_norm_sq log2_size "
-        "bound log2_bound bound_name bounds ratio verdict reason assumptions consequences"
+        "bound log2_bound bound_name bounds ratio verdict reason assumptions consequences seed"
     )
 
     def __repr__(self) -> str:

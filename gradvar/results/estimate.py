@@ -45,6 +45,8 @@ class Estimate(Plain):
         Inputs at which the model was evaluated by an exact method.
     seconds : float
         Time it took.
+    seed : int or None
+        What `rng` was reduced to: `rng=seed` gives the same bits. None for parts of a result, which has it.
     resolved : bool
         False when so few sampled pairs carry the estimate that no interval can be had from them.
     zeta : (float, float) or None
@@ -60,7 +62,7 @@ class Estimate(Plain):
 
     listed = (
         "value log2 interval standard_error upper resolution exact resolved "
-        "method guarantee confidence n_samples n_evaluated seconds"
+        "method guarantee confidence n_samples n_evaluated seconds seed"
     )
 
     mantissa: float
@@ -76,6 +78,7 @@ class Estimate(Plain):
     n_samples: int = 0
     n_evaluated: int = 0
     seconds: float = 0.0
+    seed: int | None = None
     resolved: bool = True
     zeta: tuple[float, float] | None = None
     norms: tuple[Estimate, ...] | None = None

@@ -93,6 +93,11 @@ class Findings(Plain):
     example_norm_sq: Estimate | None = None
 
     @property
+    def seed(self) -> int | None:
+        """What `rng` was reduced to."""
+        return self.variance.seed
+
+    @property
     def bound(self) -> float:
         """The bound that the verdict is about."""
         return self.bounds[self.bound_name].value

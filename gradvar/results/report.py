@@ -39,6 +39,8 @@ def as_text(check: Findings) -> str:
     ]
     for name, value, evidence in _quantities(check):
         lines += _wrapped(evidence, f"  {name:<26}  {value:>12}  ", " " * 44)
+    if not (check.variance.exact and check.gradient_norm_sq.exact):
+        lines += ["", f"  rng={check.seed} gives the same bits."]
     lines += ["", f"  {'Upper bounds on Var':<26}  {'value':>12}  {'Var/bound':>10}"]
     unknown = [b for b in check.bounds.values() if math.isnan(b.log2) and b.name != "theorem-1"]
     for bound, value, ratio in _bounds(check):

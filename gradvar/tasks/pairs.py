@@ -116,7 +116,7 @@ class _Tile:
     """Several small batches of tasks, or one large one: a pure function of the tile's number."""
 
     problem: Problem
-    seed: np.random.SeedSequence
+    seed: int
     design: Design
 
     def __call__(self, number: int) -> Batches:

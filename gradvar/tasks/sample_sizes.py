@@ -120,16 +120,16 @@ class _Pilot:
         return Terms(value, *(max(term, 0.0) for term in terms))
 
 
-def _factors(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Factors:
+def _factors(problem: Problem, seed: int, tile: int) -> Factors:
     return sampled_gradients(problem, _PILOT_TASKS, _PILOT_EXAMPLES, stream(seed, Stream.TASKS_PILOT, tile))[0]
 
 
-def _total(problem: Problem, seed: np.random.SeedSequence, tile: int) -> Array:
+def _total(problem: Problem, seed: int, tile: int) -> Array:
     total: Array = total_gradients(_factors(problem, seed, tile), 1)[0]
     return total
 
 
-def _moments(problem: Problem, seed: np.random.SeedSequence, centre: Array, tile: int) -> Array:
+def _moments(problem: Problem, seed: int, centre: Array, tile: int) -> Array:
     """For each task the means of k_ij, k_ij^2, k_ij k_ik and k_ij k_kl, k the centred kernel of its examples."""
     factors, n = _factors(problem, seed, tile), _PILOT_EXAMPLES
     # <u_i, centre> = sum_l a_i' C_l b_i

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from ..classes.inputs import Inputs
-from ..core.arguments import Array, SeedLike, seed_sequence, stream
+from ..core.arguments import Array, SeedLike, seed_of, stream
 from .checks import CheckFailed, answered_by, called, offered, skip
 from .comparison import ROUNDING, Truth, exactly, first, identical, is_count, number, real, sampled, short
 from .regions import DRAWN, Rows, extremes
@@ -33,7 +33,7 @@ class ClassProbe:
 
     def __init__(self, hypotheses: object, rng: SeedLike) -> None:
         self.H = hypotheses
-        self.seed = seed_sequence(rng)
+        self.seed = seed_of(rng)
 
     def stream(self, key: int) -> np.random.Generator:
         """The random stream of this number."""

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, seed_sequence, stream
+from ..core.arguments import Array, SeedLike, seed_of, stream
 from ..losses import KnowsValue, as_loss
 from .checks import Check, CheckFailed, CheckReport, answered_by, called, checks_of, named, offered, report, skip
 from .comparison import ROUNDING, agree, number, real, short, status_of, untouched
@@ -30,7 +30,7 @@ class LossProbe:
             raise TypeError(f"`value` must be a function of predictions and labels, got {value!r}")
         self.loss: object = as_loss(loss) if isinstance(loss, str) else loss
         self._value = value
-        self._seed = seed_sequence(rng)
+        self._seed = seed_of(rng)
 
     @cached_property
     def p(self) -> Array:

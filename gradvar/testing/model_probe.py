@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..classes.inputs import Inputs
-from ..core.arguments import Array, SeedLike, inputs_of, real_array, seed_sequence, stream
+from ..core.arguments import Array, SeedLike, inputs_of, real_array, seed_of, stream
 from ..models.base import KnowsParameters
 from .checks import CheckFailed, answered_by, called, offered, skip
 from .comparison import ROUNDING, agree, at_inputs, is_count, number, real, short
@@ -45,7 +45,7 @@ class ModelProbe:
         if self.predict is not None and not callable(self.predict):
             raise TypeError(f"`predict` must be a function of the parameters and the inputs, got {self.predict!r}")
         self.w = None if self.parameters is None else real_array("parameters", self.parameters, 1, "(n_parameters,)")
-        self.seed = seed_sequence(self.rng)
+        self.seed = seed_of(self.rng)
 
     @cached_property
     @answered_by("predict")

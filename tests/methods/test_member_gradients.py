@@ -17,7 +17,7 @@ from gradvar.methods.monte_carlo import member_gradients, member_sums, member_ti
 from gradvar.methods.monte_carlo.member_gradients import MemberGradients
 from gradvar.methods.monte_carlo.member_sums import Sums, groups, sums_of
 
-SEED = np.random.SeedSequence(5)
+SEED = 5
 M = 13
 
 

@@ -7,13 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeAlias
 
-import numpy as np
-
 from ...classes.base import HypothesisClass
-from ...core.arguments import SeedLike, flag, integer, seed_sequence
+from ...core.arguments import SeedLike, flag, integer
 from ...estimation.settings import MAX_SAMPLES, Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
@@ -48,8 +45,8 @@ class Along(RecordTable):
         The `rng` of each.
     """
 
-    def __init__(self, H: HypothesisClass, loss: Loss, method: Method, settings: Settings, seed: int) -> None:
-        self.hypotheses, self.loss, self.method, self.settings, self.seed = H, loss, method, settings, seed
+    def __init__(self, H: HypothesisClass, loss: Loss, method: Method, settings: Settings) -> None:
+        self.hypotheses, self.loss, self.method, self.settings, self.seed = H, loss, method, settings, settings.seed
         self.steps: list[int] = []
         self.checks: list[BoundCheck] = []
         self.records: list[Record] = []
@@ -183,9 +180,7 @@ def along(
     """
     shown = flag("progress", progress)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
-    seed = _seed(rng, settings.seed)
-    settings = replace(settings, seed=seed_sequence(seed))
-    results = Along(hypothesis_class(H), as_loss(loss), as_method(method), settings, seed)
+    results = Along(hypothesis_class(H), as_loss(loss), as_method(method), settings)
     from tqdm.auto import tqdm
 
     try:
@@ -205,13 +200,6 @@ def along(
             f"after step {results.steps[-1]}: {text}. What was finished is in `.results` of this error", results
         ) from error
     return results
-
-
-def _seed(rng: SeedLike, sequence: np.random.SeedSequence) -> int:
-    """Return the seed of all checkpoints: an int as it is, anything else by 128 bits of its stream."""
-    if isinstance(rng, (int, np.integer)):
-        return int(rng)
-    return int.from_bytes(sequence.generate_state(4).astype("<u4").tobytes(), "little")
 
 
 def _pairs(snapshots: object) -> Iterator[Pair]:

@@ -11,7 +11,7 @@ from typing import Generic, SupportsFloat, SupportsIndex, TypeVar, cast
 import numpy as np
 
 from ...classes.inputs import Inputs
-from ...core.arguments import Array, SeedLike, Stream, finite, flag, integer, positive, seed_sequence, stream
+from ...core.arguments import Array, SeedLike, Stream, finite, flag, integer, positive, seed_of, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.tiles import single_threaded_blas
 from ...losses import KnowsValue, Loss, as_loss
@@ -123,7 +123,7 @@ def descend(
         "optimizer": f"{optimizer}, learning rate {rate:g}, batches of {size}",
     }
     parameters = parameter_vector(model.parameters, model.n_parameters, model)
-    run = _Run(examples, chosen, OPTIMIZERS[optimizer](rate), seed_sequence(rng), parts, (0, model), parameters)
+    run = _Run(examples, chosen, OPTIMIZERS[optimizer](rate), seed_of(rng), parts, (0, model), parameters)
     from tqdm.auto import tqdm
 
     try:
@@ -152,7 +152,7 @@ class _Run(Generic[Trained]):
     examples: Examples
     loss: Loss
     optimizer: Optimizer
-    seed: np.random.SeedSequence
+    seed: int
     parts: dict[str, str]
     now: tuple[int, Trained]
     """The number of steps and the model after them: one pair, so that an interrupt finds them together."""

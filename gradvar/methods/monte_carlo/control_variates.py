@@ -70,7 +70,7 @@ class Regression(CachedPerProcess):
 
     left_behind = ("_coefficients", "_fitting")
 
-    def __init__(self, problem: Problem, seed: np.random.SeedSequence, shapes: list[tuple[int, int]], q: int) -> None:
+    def __init__(self, problem: Problem, seed: int, shapes: list[tuple[int, int]], q: int) -> None:
         super().__init__()
         self.problem, self.shapes, self.q = problem, shapes, q
         self._fit = partial(_fit, problem, seed, q)
@@ -151,9 +151,7 @@ def regression(problem: Problem, settings: Settings) -> Regression | None:
     return fitted
 
 
-def _fit(
-    problem: Problem, seed: np.random.SeedSequence, q: int, task: tuple[int, int]
-) -> tuple[Array, list[Array], Array]:
+def _fit(problem: Problem, seed: int, q: int, task: tuple[int, int]) -> tuple[Array, list[Array], Array]:
     """The sums over one tile of f f' and of f s, and ||s||^2 at its inputs."""
     tile, size = task
     x = problem.inputs.sample(size, stream(seed, Stream.CONTROL_VARIATES, tile))

@@ -75,7 +75,7 @@ class MemberGradients(CachedPerProcess):
     ----------
     problem : Problem
         Its class can be drawn from.
-    seed : numpy.random.SeedSequence
+    seed : int
         Root of the random streams.
     key : int
         The name of those of this sample.
@@ -101,7 +101,7 @@ class MemberGradients(CachedPerProcess):
     def __init__(
         self,
         problem: Problem,
-        seed: np.random.SeedSequence,
+        seed: int,
         key: int,
         m: int,
         n_projections: int | None,

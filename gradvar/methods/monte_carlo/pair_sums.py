@@ -62,9 +62,7 @@ class Tiles(CachedPerProcess):
 
     left_behind = ("_tiles", "_projections", "_latest")
 
-    def __init__(
-        self, problem: Problem, regression: Regression | None, seed: np.random.SeedSequence, key: int, rows: int
-    ) -> None:
+    def __init__(self, problem: Problem, regression: Regression | None, seed: int, key: int, rows: int) -> None:
         super().__init__()
         self.problem, self.regression, self.seed, self.key, self.rows = problem, regression, seed, key, rows
         self.kernel = ClassKernel(problem.hypotheses, problem.moment)
