@@ -18,3 +18,10 @@ def test_a_device_that_is_not_there_is_named(device):
 @pytest.mark.parametrize("device", [None, "cpu", torch.device("cpu")], ids=str)
 def test_a_device_that_is_there_is_taken(device):
     assert gv.from_torch(nn.Linear(4, 1), device=device).n_parameters == 5
+
+
+def test_inputs_that_are_no_numbers_are_named():
+    model = gv.from_torch(nn.Linear(4, 1))
+    for x in ("a", [["1"] * 4], [[1.0], [1.0, 2.0]], None, [[1j] * 4]):
+        with pytest.raises((TypeError, ValueError), match=r"`x` must "):
+            model.predict(x)

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array
+from ...core.arguments import Array, real
 from ...core.errors import ShapeError
 from ..base import parameter_vector, split_as
 from ..gradients import Block, LayerGradient, factors, written_out
@@ -128,7 +128,7 @@ class Adapted(ABC):
 
     def _inputs(self, x: npt.ArrayLike) -> Array:
         """The inputs as an array; at the first ones that differ from each other the function is looked at."""
-        array = np.asarray(x, dtype=np.float64)
+        array = real("x", x, f"(n, {self.dim or 'dim'})")
         if array.ndim != 2 or self.dim not in (None, array.shape[1]):
             raise ShapeError(f"`x` must have shape (n, {self.dim or 'dim'}) for {self!r}, got {array.shape}")
         if not self._seen and len(array):
