@@ -229,7 +229,7 @@ ROWS = [
     *with_each("dim", lambda v: gv.degree_spectrum(LINEAR, dim=v), [v for v in INTEGERS if v is not None]),
     *with_each("loss", lambda v: gv.degree_spectrum(LINEAR, v), ["squar", 3]),
     *with_each("executor", lambda v: gv.degree_spectrum(LINEAR, executor=v), EXECUTORS),
-    *with_each("n_members", lambda v: gv.MonteCarlo(n_members=v), [*INTEGERS, 2]),
+    *with_each("n_members", lambda v: gv.MonteCarlo(n_members=v), [*(v for v in INTEGERS if v is not None), 2]),
     *with_each("variance_reduction", gv.MonteCarlo, FLAGS),
     # a user's own class
     *with_each("H.evaluate", lambda v: own("monte-carlo", evaluate=v), RETURNED),

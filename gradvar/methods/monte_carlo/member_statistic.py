@@ -8,6 +8,17 @@ Three things are random, and each is in the interval: the inputs, by Hoeffding's
 members and projections held fixed (so that what is due to inputs together with members or projections is part of
 it); the members, and the projections, by their main effects (`main_effects.py`), from <c_a, c_a>^ by one half of the
 blocks and by the other. Where few members carry U, these errors are skewed, and so is the interval.
+
+**Members whose shares are alike.** Where labels are centred at the mean of M members, of which the first m are summed
+over, and y_a is E_x[h_a s] less its mean over the class, of mean square V, then at all inputs
+
+    U (M-1)/M = A + Q,    A = 1/m sum_a ||y_a||^2,    Q = (1 - m/M)^2 ||y' - y''||^2 - ||y'||^2,
+
+y' the mean of the first m and y'' that of the others. The main effects are the randomness of A. That of Q is of second
+order and one-sided, and all there is where the ||y_a|| are equal: m ||y'||^2 is like sum_i lambda_i z_i^2 with normal
+z_i and lambda_i >= 0 that sum to V, which exceeds q V, q the quantile of a chi-square of one degree of freedom, no more
+often than V z^2 does (for q >= 1.54: Szekely and Bakirov, 2003). So -V q/m <= Q <= (1 - m/M) V q/m at either level, and
+the ends of the interval of A move apart by the values V that this allows. The second moment has no Q.
 """
 
 from __future__ import annotations
@@ -24,8 +35,10 @@ from ...problem import Moment
 from .member_gradients import MemberGradients
 from .member_sums import Sums
 
-_FEWEST_BLOCKS, _FEWEST_MEMBERS = 8, 10
-"""No interval is drawn from fewer blocks, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
+_FEWEST_BLOCKS, _FEWEST_MEMBERS, _FEWEST_CARRIERS = 8, 32, 10
+"""No interval is drawn from fewer blocks or members, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
+_WORST_OF_FEW = 1.54
+"""Beyond it, of all quadratic forms in normal numbers with one mean, that of rank one has the largest quantiles."""
 
 
 class MemberStatistic(NamedTuple):
@@ -45,6 +58,10 @@ class MemberStatistic(NamedTuple):
         Projections, if there are any.
     effective_members : float
         (sum |t|)^2 / sum t^2 over the terms t_a of U.
+    centred_at : int
+        M, the members at whose mean the labels are centred; 0 where they are not.
+    reach : float
+        How far U moves when the member whose share is furthest from the mean is met once more, or not at all.
     """
 
     value: float
@@ -55,6 +72,8 @@ class MemberStatistic(NamedTuple):
     m: int
     q: int | None
     effective_members: float
+    centred_at: int
+    reach: float
 
     @classmethod
     def of(cls, sums: Sums, gradients: MemberGradients) -> MemberStatistic:
@@ -66,10 +85,13 @@ class MemberStatistic(NamedTuple):
             )
         # Members are centred at the mean of all M, of which m stand for the rest: M/m 1/(M-1) sum_a. Where they are
         # not centred, 1/m sum_a.
-        scale = (all_m / m) / (all_m - 1) if gradients.problem.moment is Moment.VARIANCE else 1 / m
+        centred = gradients.problem.moment is Moment.VARIANCE
+        scale = (all_m / m) / (all_m - 1) if centred else 1 / m
         by_member = sums.by_member * scale
         terms = by_member.mean(axis=0)
         squares = float((terms**2).sum())
+        members, far = MainEffects.of(by_member), np.abs(terms - terms.mean())
+        spread = float((far**2).sum()) * m / max(m - 1, 1)
         of_blocks = None
         if not gradients.enumerated:
             kernel = sums.kernel * scale
@@ -80,12 +102,15 @@ class MemberStatistic(NamedTuple):
         return cls(
             value=math.fsum(terms) if of_blocks is None else of_blocks.value,
             blocks=of_blocks,
-            members=MainEffects.of(by_member),
+            members=members,
             projections=MainEffects.of(sums.by_projection * scale) if gradients.projected else NONE,
             n=gradients.n if gradients.enumerated else gradients.size * blocks,
             m=m,
             q=gradients.q if gradients.projected else None,
             effective_members=float(np.abs(terms).sum()) ** 2 / squares if squares > 0 else 0.0,
+            centred_at=all_m if centred else 0,
+            # the root takes the noise of the inputs out of the terms
+            reach=float(far.max()) * math.sqrt(min(max(members.variance / spread, 0.0), 1.0)) if spread > 0 else 0.0,
         )
 
     @property
@@ -100,14 +125,24 @@ class MemberStatistic(NamedTuple):
 
     @property
     def variance(self) -> float:
-        """The variance of U."""
+        """The variance of U, but for that of Q."""
         return self.inputs + self.others.variance
+
+    @property
+    def second_order(self) -> float:
+        """The variance of Q, 2 sum_i lambda_i^2/(m (m-1)), or more."""
+        return 2 * max(self.value, 0.0) ** 2 / (self.m * (self.m - 1)) if self.centred_at else 0.0
+
+    @property
+    def of_members(self) -> float:
+        """The variance that the members give U; it falls with their number."""
+        return max(self.members.variance, 0.0) + self.second_order
 
     @property
     def resolved(self) -> bool:
         """Whether an interval can be drawn."""
-        enough = self.blocks is None or self.blocks.n >= _FEWEST_BLOCKS
-        return enough and self.effective_members >= _FEWEST_MEMBERS
+        enough = self.m >= _FEWEST_MEMBERS and (self.blocks is None or self.blocks.n >= _FEWEST_BLOCKS)
+        return enough and self.effective_members >= _FEWEST_CARRIERS
 
     @property
     def zeta(self) -> tuple[float, float]:
@@ -120,7 +155,13 @@ class MemberStatistic(NamedTuple):
     @property
     def floor(self) -> float:
         """The variance that more inputs leave as it is."""
-        return self.others.variance
+        return self.others.variance + self.second_order
+
+    def with_members(self, m: int) -> MemberStatistic:
+        """Return what so many members would give, of which each is met as often."""
+        times = self.m / m
+        effects = MainEffects(*(effect * times**power for power, effect in enumerate(self.members, 1)))
+        return self._replace(m=m, centred_at=m if self.centred_at else 0, members=effects)
 
     def variance_at(self, n: int) -> float:
         """Return the variance of U at n inputs."""
@@ -129,6 +170,22 @@ class MemberStatistic(NamedTuple):
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """The score interval over blocks, with Student's quantile: variances from few units are uncertain."""
+        low, high = self._of_main_effects(confidence)
+        low, high = low - self.reach, high + self.reach
+        if not self.centred_at:
+            return low, high
+        from scipy.special import ndtri
+
+        # A = U (M-1)/M - Q, with -V q/m <= Q <= (1 - m/M) V q/m
+        scale = 1 - 1 / self.centred_at
+        reach = max(float(ndtri(0.75 + confidence / 4)) ** 2, _WORST_OF_FEW) / self.m
+        if low > 0:
+            low *= scale / (1 + (1 - self.m / self.centred_at) * reach)
+        if high > 0:
+            high = high * scale / (1 - reach) if reach < 1 else math.inf
+        return low, high
+
+    def _of_main_effects(self, confidence: float) -> tuple[float, float]:
         from scipy.special import stdtrit
 
         others, variance = self.others, self.variance

@@ -34,8 +34,9 @@ class MonteCarlo(FirstOf):
         Whether components of the signal that the class covariance annihilates (`null_functions` of a class, such as
         everything constant or linear for parities of degree 3) are taken out by a regression on a sample of its own.
         It leaves the estimate unbiased.
-    n_members : int
-        Members that are sampled from a class that does not say its covariance.
+    n_members : int or None
+        Members that are sampled from a class that does not say its covariance. None: 512, or as many more as `rtol`
+        asks, at most `max_samples` and, with n inputs and P parameters, 2^34/(n (min(P, n_projections) + 64)).
     n_projections : int or None
         Random projections that stand for the gradient there, where it has more components; None for all of it.
 
@@ -46,13 +47,14 @@ class MonteCarlo(FirstOf):
     """
 
     variance_reduction: bool = True
-    n_members: int = 512
+    n_members: int | None = None
     n_projections: int | None = 512
     name: str = field(default="monte-carlo", init=False)
 
     def __post_init__(self) -> None:
         flag("variance_reduction", self.variance_reduction)
-        integer("n_members", self.n_members, 4)
+        if self.n_members is not None:
+            integer("n_members", self.n_members, 4)
         if self.n_projections is not None:
             integer("n_projections", self.n_projections, 4)
 

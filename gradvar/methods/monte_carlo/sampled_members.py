@@ -45,6 +45,10 @@ from .member_sums import Sums, groups, sums_of
 
 _REPORTED = 8
 _FIRST = 2048
+_MEMBERS, _MEMBERS_PILOT = 512, 128
+"""Members that are drawn unless more are asked for; and in a pilot at all inputs."""
+_WORK, _LABEL = 2**34, 64
+"""Multiplications that drawing more members than that may take; how many of them a label counts as."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,15 @@ class SampledMembers(Sampler):
 
     Attributes
     ----------
-    n_members : int
-        Members that are drawn.
+    n_members : int or None
+        Members that are drawn. None: 512, doubled while the pilot's variance due to members is above half of what
+        `rtol` allows, as long as they are no more than `max_samples` and inputs times members times the projections
+        (and 64 for a label) are no more than 2^34.
     n_projections : int or None
         Random projections of the signal where it has more components than that; None for the whole signal.
     """
 
-    n_members: int = 512
+    n_members: int | None = None
     n_projections: int | None = 512
     name: str = field(default="monte-carlo", init=False)
 
@@ -79,7 +85,8 @@ class SampledMembers(Sampler):
 
     def plan(self, problem: Problem) -> str:
         """Say what is averaged."""
-        return f"unbiased estimate from {self.n_members:,} sampled members and sampled inputs, with an interval"
+        members = f"{_MEMBERS} or more" if self.n_members is None else f"{self.n_members:,}"
+        return f"unbiased estimate from {members} sampled members and sampled inputs, with an interval"
 
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return U, its number of inputs chosen by a pilot that is dropped; `rtol=0` spends all `max_samples`.
@@ -96,28 +103,60 @@ class SampledMembers(Sampler):
         def result(statistic: MemberStatistic, norms: Array) -> Estimate:
             seconds = time.perf_counter() - begin
             if statistic.blocks is None:
-                return _estimate(statistic, None, settings, seconds)
+                return _estimate(statistic, None, settings, seconds, self.n_members)
             of_norms = sampled_norms(norms, problem.largest_norms, settings, seconds)
-            return _estimate(statistic, of_norms, settings, seconds)
+            return _estimate(statistic, of_norms, settings, seconds, self.n_members)
 
         def so_far() -> Estimate | None:
             estimates = [one for one in (sample.so_far() for sample in samples) if one is not None]
-            return max(estimates, key=lambda one: one.n_samples, default=None)
+            return max(reversed(estimates), key=lambda one: (one.resolved, one.n_samples), default=None)
 
-        def sample(key: int, n: int, enumerated: bool = False) -> MemberSample:
-            gradients = MemberGradients(problem, settings.seed, key, self.n_members, self.n_projections, n, enumerated)
+        def sample(key: int, m: int, n: int) -> MemberSample:
+            gradients = MemberGradients(problem, settings.seed, key, m, self.n_projections, n, n == points)
             samples.append(MemberSample(gradients, settings, bar, result))
             return samples[-1]
 
+        first = _MEMBERS if self.n_members is None else self.n_members
+        members, planned = [first], self.n_members is None and settings.rtol > 0
+
+        def pilot(n: int, m: int = first) -> MemberStatistic:
+            found = sample(Stream.MEMBERS_PILOT, m, n).statistic()
+            if planned:
+                members.append(_members_for(found, settings))
+                found = found.with_members(members[-1])
+            return found
+
+        points = problem.inputs.n_points
+        if points is not None and points > settings.max_samples:
+            points = None
         # Held for all maps together: to find the BLAS libraries of a large process takes longer than a small map.
         with attach_estimate(so_far), single_threaded_blas(), progress(settings.progress) as bar:
-            points = problem.inputs.n_points
-            if points is not None and points <= settings.max_samples:
-                final = sample(Stream.MEMBERS, points, enumerated=True)
+            if points is None:
+                n = planned_size(pilot, settings, _FIRST)
             else:
-                n = planned_size(lambda n: sample(Stream.MEMBERS_PILOT, n).statistic(), settings, _FIRST)
-                final = sample(Stream.MEMBERS, n)
+                n = points
+                if planned:
+                    pilot(n, _MEMBERS_PILOT)
+            widths = samples[-1].gradients.q if samples else 1
+            within_work = int(_WORK / (n * (widths + _LABEL)))
+            final = sample(Stream.MEMBERS, max(first, min(members[-1], within_work)), n)
             return result(final.statistic(), final.norms)
+
+
+def _members_for(pilot: MemberStatistic, settings: Settings) -> int:
+    """Return 512, 1024, ... members, the fewest that leave half of the variance that `rtol` allows to the rest.
+
+    Where few of the pilot's members carry its value these are as many as there may be. The variance due to members
+    counts less its own standard error: what the inputs add to it is no reason for more of them.
+    """
+    goal = (0.8 * settings.rtol * max(pilot.value, 0.0) / settings.quantile) ** 2 / 2
+    first_order = max(pilot.members.variance - math.sqrt(pilot.members.uncertainty), 0.0) * pilot.m
+    m = _MEMBERS
+    while 2 * m <= settings.max_samples:
+        if pilot.resolved and first_order / m + pilot.with_members(m).second_order <= goal:
+            break
+        m *= 2
+    return m
 
 
 class MemberSample:
@@ -196,10 +235,32 @@ class MemberSample:
         return self.result(MemberStatistic.of(Sums.total(sums, gradients.q), gradients), self.norms)
 
 
+def _limit(statistic: MemberStatistic, settings: Settings, n_members: int | None) -> str:
+    """Say whose randomness makes the interval wider than `rtol` asks, and which argument would narrow it."""
+    low, high = statistic.interval(settings.confidence)
+    if high - low <= 2 * settings.rtol * statistic.value:
+        return ""
+    more = "`n_members`"
+    if n_members is None and settings.rtol > 0:
+        more = (
+            "`max_samples`" if 2 * statistic.m > settings.max_samples else "`n_members`: more than 2^34 multiplications"
+        )
+    parts = {
+        f"the members limit it (raise {more})": statistic.of_members,
+        "the inputs limit it (raise `max_samples`)": statistic.inputs,
+        "the projections limit it (raise `n_projections`)": max(statistic.projections.variance, 0.0),
+    }
+    return f"; {max(parts, key=parts.__getitem__)}"
+
+
 def _estimate(
-    statistic: MemberStatistic, norms: tuple[Estimate, ...] | None, settings: Settings, seconds: float
+    statistic: MemberStatistic,
+    norms: tuple[Estimate, ...] | None,
+    settings: Settings,
+    seconds: float,
+    n_members: int | None,
 ) -> Estimate:
-    blocks, variance = statistic.blocks, statistic.variance
+    blocks, variance = statistic.blocks, statistic.variance + statistic.second_order
     by = "" if statistic.q is None else f", {statistic.q:,} random projections of the gradient"
     at = f"all {statistic.n:,} inputs" if blocks is None else f"{statistic.n:,} sampled inputs"
     sampled = f"{statistic.m:,} sampled members, {at}{by}"
@@ -212,12 +273,13 @@ def _estimate(
         upper = high
         if settings.confidence > 0.5:
             upper = statistic.interval(2 * settings.confidence - 1)[1] + rounding
-        share = f"{max(statistic.members.variance, 0.0) / variance:.0%}" if variance > 0 else "none"
+        share = f"{statistic.of_members / variance:.0%}" if variance > 0 else "none"
         guarantee = f"unbiased: {sampled}; {share} of the squared error is the members' randomness"
         if blocks is not None:
             # What the members' and the projections' randomness adds falls with the variance itself.
             resolution = settings.quantile * math.sqrt(blocks.noise)
             guarantee += f"; a variance below {format_number(resolution, digits=2)} looks like zero to them"
+        guarantee += _limit(statistic, settings, n_members)
     return Estimate(
         mantissa=statistic.value,
         mantissa_interval=interval,

@@ -1,0 +1,135 @@
+"""Members whose shares are all equal: their randomness is of second order, one-sided, and in the interval.
+
+Where a class has two members the coverage is a sum over the binomial distribution of how often each is drawn: exact.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+import gradvar as gv
+from gradvar.estimation.settings import Settings
+from gradvar.problem import Moment
+
+LEVELS = (0.9, 0.95, 0.99)
+
+
+class Lines:
+    """The functions <c, x> for rows c of a table, of which only draws are known."""
+
+    labels = "real"
+
+    def __init__(self, table, inputs) -> None:
+        self.table, self.inputs, self.log2_size = np.asarray(table, float), inputs, math.log2(len(table))
+
+    def sample(self, m, rng):
+        return rng.integers(len(self.table), size=m)
+
+    def evaluate(self, members, x):
+        return self.table[members] @ x.T
+
+    @property
+    def variance(self) -> float:
+        """Var for a linear model: x has unit covariance."""
+        return float(((self.table - self.table.mean(axis=0)) ** 2).sum(axis=1).mean())
+
+
+class Counted(Lines):
+    """Of two members, the second is drawn exactly so many times."""
+
+    count = 0
+
+    def sample(self, m, rng):
+        return (np.arange(m) < self.count).astype(int)
+
+
+TWO = {"x_1, x_2": [[1, 0], [0, 1]], "x_1, -x_1": [[1, 0], [-1, 0]]}
+
+
+def estimate(H: Lines, m: int, confidence: float, pool: ThreadPoolExecutor, **settings) -> gv.Estimate:
+    method, model = gv.MonteCarlo(n_members=m, n_projections=None), gv.Linear(np.ones(H.inputs.dim))
+    return gv.gradient_variance(
+        H, model, method=method, confidence=confidence, rtol=0, executor=pool, **{"max_samples": 256, **settings}
+    )
+
+
+@pytest.mark.parametrize("m", [4, 10, 32, 50, 512])
+@pytest.mark.parametrize("name", TWO)
+def test_two_members_exactly(name: str, m: int):
+    # the counts that have all but 1e-6 of the probability; ends may be off by rounding
+    H, (first, last) = Counted(TWO[name], gv.Hypercube(2)), binom.interval(1 - 1e-6, m, 0.5)
+    # every fifth of many counts stands for its neighbours: rates are smooth there
+    counts = np.arange(first, last + 1, 1 if m < 512 else 5)
+    chances = binom.pmf(counts, m, 0.5) / binom.pmf(counts, m, 0.5).sum()
+    with ThreadPoolExecutor(1) as pool:
+        for level in LEVELS:
+            above = below = beyond = 0.0
+            for count, chance in zip(counts, chances, strict=True):
+                H.count = count
+                found = estimate(H, m, level, pool, rng=0)
+                above += chance * (found.interval[0] > H.variance * (1 + 1e-12))
+                below += chance * (found.interval[1] < H.variance * (1 - 1e-12))
+                beyond += chance * (found.upper < H.variance * (1 - 1e-12))
+            assert above <= (1 - level) / 2
+            assert below <= (1 - level) / 2 + 0.005
+            assert beyond <= 1 - level + 0.005
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("inputs", [gv.Hypercube(3), gv.Gaussian(3)], ids=["all inputs", "sampled inputs"])
+@pytest.mark.parametrize("table", [np.eye(3)[:2], np.diag([1.0, 2.0, 3.0])], ids=["x_1, x_2", "unequal"])
+def test_intervals_hold(table, inputs):
+    # 100 seeds, the 1e-4 quantile of the binomial distribution of 1.5 points below nominal
+    H, seeds = Lines(table, inputs), 100
+    with ThreadPoolExecutor(1) as pool:
+        found = [estimate(H, 48, 0.95, pool, rng=seed) for seed in range(seeds)]
+    assert all(one.resolved for one in found)
+    covered = sum(one.interval[0] <= H.variance * (1 + 1e-12) <= one.interval[1] for one in found)
+    assert covered >= binom.ppf(1e-4, seeds, 0.935)
+
+
+def test_the_estimate_so_far_knows_it_too(monkeypatch: pytest.MonkeyPatch):
+    # 40 of 64 members, centred at the mean of all of them
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._HELD", 4 * 2 * 40)
+    H, seeds, covered = Lines(TWO["x_1, -x_1"], gv.Hypercube(2)), 100, 0
+    with ThreadPoolExecutor(1) as pool:
+        for seed in range(seeds):
+            seen: list[gv.Estimate] = []
+            estimate(H, 64, 0.9, pool, rng=seed, progress=seen.append)
+            assert "40 sampled members" in seen[0].guarantee
+            covered += seen[0].interval[0] <= 1 + 1e-12 and seen[0].interval[1] >= 1 - 1e-12
+    assert covered >= binom.ppf(1e-4, seeds, 0.885)
+
+
+def test_the_second_moment_is_not_centred_and_keeps_its_interval():
+    # E_h ||E[h s]||^2 = 1 for every member: nothing is random
+    H, method = Lines(TWO["x_1, x_2"], gv.Hypercube(2)), gv.MonteCarlo(n_members=64, n_projections=None)
+    problem = gv.Problem(H, gv.Linear(np.ones(2)), "square", Moment.SECOND)
+    found = method.estimate(problem, Settings.checked(0.1, 0.95, 256, 0, None, False))
+    assert found.interval == pytest.approx((1, 1), rel=1e-11)
+
+
+@pytest.mark.parametrize("inputs", [gv.Hypercube(3), gv.Gaussian(3)], ids=["all inputs", "sampled inputs"])
+def test_as_many_members_as_rtol_asks(inputs):
+    H, model = Lines(np.diag([1.0, 2.0, 3.0]), inputs), gv.Linear(np.ones(3))
+    fine = gv.gradient_variance(H, model, rtol=0.05, rng=0)
+    assert fine.interval[1] - fine.interval[0] <= 2 * 0.05 * fine.value
+    assert fine.interval[0] <= H.variance <= fine.interval[1]
+    assert "limit it" not in fine.guarantee
+
+
+def test_what_limits_the_interval_is_named():
+    H, model = Lines(np.diag([1.0, 2.0, 3.0]), gv.Hypercube(3)), gv.Linear(np.ones(3))
+    few = gv.gradient_variance(H, model, rtol=0.01, rng=0, method=gv.MonteCarlo(n_members=64))
+    assert "the members limit it (raise `n_members`)" in few.guarantee
+    small = gv.gradient_variance(H, model, rtol=0.01, rng=0, max_samples=1024)
+    assert "1,024 sampled members" in small.guarantee
+    assert "the members limit it (raise `max_samples`)" in small.guarantee
+    sampled = Lines(np.eye(3)[:2], gv.Gaussian(3))
+    inputs = gv.gradient_variance(sampled, model, rtol=0.01, rng=0, max_samples=4096)
+    assert "the inputs limit it (raise `max_samples`)" in inputs.guarantee
