@@ -1,4 +1,4 @@
-"""Checks of what a hypothesis class is made of: its inputs, its members and their values.
+"""Checks of what a hypothesis class is made of: its members and their values.
 
 Each public function is one check: its name, with hyphens, is the check's; its docstring says what it makes sure of; it
 returns the evidence.
@@ -6,54 +6,27 @@ returns the evidence.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ..core.arguments import Array
 from .checks import CheckFailed, answered_by, offered, skip
-from .class_probe import MEMBERS, ClassProbe, equal_to_earlier, rows_of, scale_of
+from .class_probe import MEMBERS, ClassProbe, rows_of, scale_of
 from .comparison import (
     FALSE_ALARM,
     ROUNDING,
     agree,
     at_inputs,
-    chi_square_tail,
     first,
     identical,
     real,
-    repeat_tails,
     rounding_of,
     short,
 )
-from .regions import DRAWN, Rows, batches
+from .draws import equal_to_earlier, numbered, repeat_tails, same_distribution
+from .regions import Rows, batches
 
 _SEED, _DRAWS, _CALLS = 20, 2**11, 4
 _MOST_CATEGORIES, _MOST_INPUTS, _MOST_MEMBERS = 512, 1025, 129
-
-
-def inputs(probe: ClassProbe) -> str:
-    """`inputs` is a distribution whose sample(n, rng) has shape (n, dim), is finite, and follows the seed."""
-    n_points = probe.inputs.n_points
-    one, same, other = (probe.draw_inputs(DRAWN, key) for key in (_SEED, _SEED, _SEED + 1))
-    identical("`inputs.sample` must depend on `rng` alone, and one seed gave different inputs", one, same)
-    if np.array_equal(one, other) and (n_points is None or n_points >= 2**8):
-        raise CheckFailed(f"`inputs.sample` must draw from `rng`: two seeds gave the same {DRAWN} inputs")
-    probe.draw_inputs(0, _SEED)
-    return f"{short(probe.inputs)}: {DRAWN} inputs of shape (n, {probe.inputs.dim})"
-
-
-def input_points(probe: ClassProbe) -> str:
-    """points(start, stop) and weights(start, stop) agree between blocks, and the weights are probabilities."""
-    points, weights = probe.first_points
-    return f"{len(points):,} of {probe.inputs.n_points:,} points, weights sum to {math.fsum(weights):.6g}"
-
-
-def input_sampling(probe: ClassProbe) -> str:
-    """inputs.sample draws the points with their weights (chi-square, one false alarm in a million)."""
-    points, weights = probe.all_points()
-    n = 64 * min(len(_numbers(points)), _MOST_CATEGORIES)
-    return _same_distribution("inputs.sample", "point", probe.draw_inputs(n, 3), points, weights)
 
 
 def size(probe: ClassProbe) -> str:
@@ -79,9 +52,9 @@ def _repeats(probe: ClassProbe) -> str:
             f"`log2_size` = {probe.log2_size:.6g} is too small: of {_DRAWS:,} drawn members only {functions:,} are "
             f"equal to an earlier one, which has the probability {tail:.2g}"
         )
-    numbered = isinstance(drawn, np.ndarray) and drawn.dtype.kind in "biuf" and drawn.shape[:1] == (_DRAWS,)
-    if numbered and probe.all_members is None:
-        described = _DRAWS - len(_numbers(np.asarray(drawn, dtype=np.float64).reshape(_DRAWS, -1)))
+    by_array = isinstance(drawn, np.ndarray) and drawn.dtype.kind in "biuf" and drawn.shape[:1] == (_DRAWS,)
+    if by_array and probe.all_members is None:
+        described = _DRAWS - len(numbered(np.asarray(drawn, dtype=np.float64).reshape(_DRAWS, -1)))
         # Descriptions may have the 24 bits of single precision.
         if repeat_tails(described, _DRAWS, min(probe.log2_size, 24.0))[1] < FALSE_ALARM:
             raise CheckFailed(
@@ -125,9 +98,9 @@ def sample_uniform(probe: ClassProbe) -> str:
     x = np.concatenate([probe.x, probe.draw_inputs(64, 19)])
     functions = _rounded(probe.values(*listed, x))
     # At least eight expected draws of each.
-    n = max(8 * listed[1], 64 * min(len(_numbers(functions)), _MOST_CATEGORIES))
+    n = max(8 * listed[1], 64 * min(len(numbered(functions)), _MOST_CATEGORIES))
     drawn = _rounded(probe.values(probe.draw(n, 4), n, x))
-    return _same_distribution("sample", "member", drawn, functions, np.full(listed[1], 1 / listed[1]))
+    return same_distribution("sample", "member", drawn, functions, np.full(listed[1], 1 / listed[1]))
 
 
 def evaluate(probe: ClassProbe) -> str:
@@ -231,50 +204,15 @@ def tabulated(probe: ClassProbe) -> str:
         )
 
     agree(sums, np.ones_like(sums), ROUNDING, where, "that of a distribution")
-    n = 32 * min(len(_numbers(points)), _MOST_CATEGORIES)
+    n = 32 * min(len(numbered(points)), _MOST_CATEGORIES)
     x, y = _examples(probe, rows_of(probe.members, np.arange(1)), 1, n, 16)
     label_at = dict(zip(map(np.ndarray.tobytes, points + 0.0), labels, strict=True))
     known = [label_at.get(row.tobytes(), label) for row, label in zip(x[0] + 0.0, y[0], strict=True)]
     agree(np.array(known), y[0], 0.0, at_inputs("`targets`", x[0]), "the label of `draw`")
-    return _same_distribution("draw", "point", x[0], points, said[0])
+    return same_distribution("draw", "point", x[0], points, said[0])
 
 
 def _rounded(values: Array) -> Array:
     """Values to nine digits, so that a function is recognised whatever batch it was evaluated in."""
     unit = ROUNDING * scale_of(values)
     return np.round(values / unit) * unit
-
-
-def _numbers(rows: Array) -> dict[bytes, int]:
-    """A number for each different row."""
-    return {name: i for i, name in enumerate(dict.fromkeys(map(np.ndarray.tobytes, rows + 0.0)))}
-
-
-def _same_distribution(what: str, unit: str, drawn: Array, listed: Array, probabilities: Array) -> str:
-    """Compare how often each of the listed rows is drawn with its probability; rows that are equal are one.
-
-    Those with fewer than five expected draws go together.
-    """
-    number = _numbers(listed)
-    at = [number.get(row.tobytes(), -1) for row in drawn + 0.0]
-    if -1 in at:
-        stranger = short(drawn[at.index(-1)])
-        raise CheckFailed(f"`{what}` drew {stranger}, which is none of the {len(number):,} {unit}s")
-    n = len(at)
-    counts = np.bincount(at, minlength=len(number)).astype(np.float64)
-    expected = n * np.bincount([number[row.tobytes()] for row in listed + 0.0], probabilities)
-    impossible = (expected == 0) & (counts > 0)
-    if impossible.any():
-        raise CheckFailed(f"`{what}` drew {unit} {first(impossible)[0]}, whose probability is 0")
-    rare = expected < 5
-    observed, predicted = (np.append(a[~rare], a[rare].sum()) for a in (counts, expected))
-    if predicted[-1] < 5:
-        observed, predicted = observed[:-1], predicted[:-1]
-    tail = chi_square_tail(observed, predicted)
-    if tail < FALSE_ALARM:
-        i = int(np.argmax((counts - expected) ** 2 / np.maximum(expected, 1)))
-        raise CheckFailed(
-            f"`{what}` drew {unit} {i} {counts[i]:.0f} times in {n}, where {expected[i]:.1f} are expected "
-            f"(all counts together: chi-square tail {tail:.2g})"
-        )
-    return f"{n} draws over {len(number):,} {unit}s, chi-square tail {tail:.2g}"

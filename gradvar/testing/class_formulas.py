@@ -14,7 +14,7 @@ import numpy as np
 from ..classes.members.repeats import equal_rows
 from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
-from .class_probe import MEMBERS, ClassProbe, equal_to_earlier, scale_of
+from .class_probe import MEMBERS, ClassProbe, scale_of
 from .comparison import (
     FALSE_ALARM,
     ROUNDING,
@@ -23,12 +23,12 @@ from .comparison import (
     at_inputs,
     moments,
     real,
-    repeat_tails,
     rounding_of,
     short,
     status_of,
     untouched,
 )
+from .draws import equal_to_earlier, repeat_tails
 from .regions import batches
 
 _DRAWN, _MANY, _MOST_INPUTS = 64, 256, 257

@@ -79,23 +79,18 @@ class ClassProbe:
     @answered_by("input-points")
     def first_points(self) -> tuple[Array, Array]:
         """All points, or the first 4,096, with their probabilities: made sure to be the same in every block."""
-        inputs, n = self.inputs, self.inputs.n_points
+        n = self.inputs.n_points
         if n is None:
             skip("`inputs.n_points` is None: there are infinitely many inputs")
         if n > 2**62:
             skip("more than 2^62 points have no numbers to ask for them by")
         stop = min(n, _TABLE)
 
-        def block(name: str, start: int, end: int) -> Array:
-            given = called(f"inputs.{name}", getattr(inputs, name), start, end)
-            row = (inputs.dim,) if name == "points" else ()
-            return real(f"`inputs.{name}({start}, {end})`", given, (end - start, *row))
-
-        points, weights = block("points", 0, stop), block("weights", 0, stop)
-        for name, whole in (("points", points), ("weights", weights)):
-            for start, end in ((0, stop // 2), (stop // 2, stop), (stop - 1, stop)):
+        points, weights = self.block(0, stop)
+        for start, end in ((0, stop // 2), (stop // 2, stop), (stop - 1, stop)):
+            for name, whole, part in zip(("points", "weights"), (points, weights), self.block(start, end), strict=True):
                 claim = f"`inputs.{name}({start}, {end})` must be rows {start} to {end} of `inputs.{name}(0, {stop})`"
-                identical(claim, whole[start:end], block(name, start, end))
+                identical(claim, whole[start:end], part)
         if (weights < 0).any():
             row = first(weights < 0)[0]
             raise CheckFailed(f"`inputs.weights` must not be negative, got {weights[row]:.6g} at point {row}")
@@ -103,6 +98,17 @@ class ClassProbe:
         if total > 1 + ROUNDING or (stop == n and total < 1 - ROUNDING):
             raise CheckFailed(f"`inputs.weights` must sum to one, got {total:.12g} over {stop:,} of {n:,} points")
         return points, weights
+
+    @answered_by("input-points")
+    def block(self, start: int, stop: int) -> tuple[Array, Array]:
+        """Points number start to stop and their weights."""
+        inputs, n = self.inputs, stop - start
+        points = called("inputs.points", inputs.points, start, stop)
+        weights = called("inputs.weights", inputs.weights, start, stop)
+        return (
+            real(f"`inputs.points({start}, {stop})`", points, (n, inputs.dim)),
+            real(f"`inputs.weights({start}, {stop})`", weights, (n,)),
+        )
 
     @cached_property
     def x(self) -> Array:
@@ -265,15 +271,6 @@ class ClassProbe:
 def scale_of(values: Array) -> float:
     """The largest size of a value, at least 1e-150."""
     return max(float(np.abs(values).max()), 1e-150)
-
-
-def equal_to_earlier(values: Array, rng: np.random.Generator) -> int:
-    """How many of drawn members (m, n) are equal to an earlier one at all n inputs.
-
-    Equal functions have equal projections on a random direction, and others have not; a gap is one between functions.
-    """
-    along = np.sort(values @ rng.standard_normal(values.shape[1]))
-    return int((np.diff(along) <= ROUNDING * scale_of(values) * values.shape[1]).sum())
 
 
 def rows_of(members: object, rows: Rows) -> object:

@@ -20,7 +20,6 @@ from typing import TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from ..classes.members.repeats import too_often
 from ..core.arguments import Array
 from .checks import CheckFailed, skip
 
@@ -206,32 +205,3 @@ def moments(left: Array, right: Array, weights: Array, exact: bool, scale: float
     if exact:
         return exactly((left * weights) @ right.T, scale)
     return sampled((row * right for row in left), 2.0 if signs else None)
-
-
-def repeat_tails(repeats: int, draws: int, log2_size: float) -> tuple[float, float]:
-    """The probabilities that as few or fewer, as many or more, of m draws from N members are equal to an earlier one.
-
-    For N = 2^log2_size equally likely ones, by the chances of k different ones among the first j draws,
-    p_j(k) = p_{j-1}(k) k/N + p_{j-1}(k - 1) (1 - (k - 1)/N). From N = m^2 on, where few repeat, a bound on the second:
-    r of them with probability at most (m (m - 1)/2N)^r/r!.
-    """
-    if log2_size >= 2 * math.log2(draws):
-        return 1.0, 2.0**-40 if too_often(repeats, draws, log2_size) else 1.0
-    size = round(2**log2_size)
-    k = np.arange(draws + 1)
-    chances = (k == 0).astype(np.float64)
-    stay, go = np.minimum(k / size, 1.0), np.maximum(1 - k / size, 0.0)
-    for _ in range(draws):
-        chances[1:] = chances[1:] * stay[1:] + chances[:-1] * go[:-1]
-        chances[0] = 0.0
-    return float(chances[draws - repeats :].sum()), float(chances[: draws - repeats + 1].sum())
-
-
-def chi_square_tail(counts: Array, expected: Array) -> float:
-    """The probability of a chi-square statistic this large or larger, at the expected counts (all positive)."""
-    from scipy.special import chdtrc
-
-    if counts.size < 2:
-        return 1.0
-    statistic = float(((counts - expected) ** 2 / expected).sum())
-    return float(chdtrc(counts.size - 1, statistic))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..core.arguments import SeedLike
-from . import class_draws, class_formulas, class_norms
+from . import class_draws, class_formulas, class_inputs, class_norms
 from .checks import Check, CheckReport, checks_of, named, report
 from .class_probe import ClassProbe
 
 CHECKS = (
-    class_draws.inputs,
-    class_draws.input_points,
-    class_draws.input_sampling,
+    class_inputs.inputs,
+    class_inputs.input_points,
+    class_inputs.input_sampling,
     class_draws.size,
     class_draws.sample,
     class_draws.evaluate,

@@ -166,9 +166,9 @@ class ModelProbe:
         return w
 
     def elsewhere(self, model: KnowsParameters, w: Array) -> ModelProbe:
-        """The same model at other parameters, made sure that it says these."""
+        """The same model at other parameters, made sure that it says these if it says any."""
         other = called("with_parameters", model.with_parameters, w.copy())
-        said = real("`parameters` of with_parameters(w)", getattr(other, "parameters", None), w.shape)
+        said = real("`parameters` of with_parameters(w)", getattr(other, "parameters", w), w.shape)
         agree(said, w, self.relative * np.abs(w), lambda at: f"entry {at[0]} of with_parameters(w).parameters", "w")
         return ModelProbe(other, self.x, None, None, self.seed)
 

@@ -134,6 +134,12 @@ def on(**members):
     return H
 
 
+def many(**members):
+    H = TenLineParities(13)
+    H.inputs = Inputs(H, **members)
+    return H
+
+
 class Cached(TenLineParities):
     """Remembers the values of the first members that it was asked for."""
 
@@ -270,6 +276,11 @@ CLASSES = {
         PLAIN.inputs.points(0, 9)[rng.integers(9, size=n)])),
     "input-sampling: one never": lambda: on(sample=lambda n, rng: PLAIN.inputs.points(0, 8)[rng.choice(
         8, size=n, p=PLAIN.weights[:8] / PLAIN.weights[:8].sum())]),
+    "input-sampling: of many points": lambda: many(
+        sample=lambda n, rng: np.where(rng.random((n, 13)) < 0.45, 1.0, -1.0)),
+    "input-sampling: coordinates that are equal": lambda: many(sample=lambda n, rng: np.where(
+        rng.random((n, 13)) < 0.5, 1.0, -1.0)[:, [0, 0, *range(2, 13)]]),
+    "input-sampling: many weights": lambda: many(weights=lambda i, j: np.where(np.arange(i, j) < 4096, 1, 0.9) / 2**13),
     "input-sampling: elsewhere": lambda: on(sample=lambda n, rng: PLAIN.inputs.sample(n, rng) + 1e-3),
     "inputs: the global generator": lambda: on(sample=lambda n, rng: PLAIN.inputs.points(0, 9)[
         np.random.randint(9, size=n)]),  # noqa: NPY002

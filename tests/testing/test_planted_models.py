@@ -211,6 +211,8 @@ RIGHT_MODELS = {
     "float32 that says so": lambda: neuron(
         predict=single, gradient=single_gradient, tangent_factors=None, unit=2.0**-24),
     "a right pullback": lambda: neuron(pullback=pulled(backwards)),
+    "at other parameters a model that says none": lambda: neuron(with_parameters=lambda self, w: gv.from_function(
+        PlainNeuron(w).predict, PlainNeuron(w).gradient, 3)),
     "no parameters": lambda: neuron(parameters=None, with_parameters=None),
     "by functions": lambda: gv.from_function(lambda x: np.abs(x @ W), lambda x: np.sign(x @ W)[:, None] * x, 3, dim=3),
 }  # fmt: skip
@@ -232,6 +234,19 @@ def test_inputs_that_are_given_have_corners_too(inputs):
     rare = np.quantile(x[:, 1], 0.995)
     wrong = neuron(gradient=gradient_times(where(lambda x: x[:, 1] >= rare)))
     assert "gradient-value" in {r.name for r in check_model(wrong, inputs).failures}
+
+
+def test_a_table_of_predictions_has_nothing_next_to_its_inputs():
+    rows = {row.tobytes(): i for i, row in enumerate(FINITE.points(0, 5))}
+
+    def at(x):
+        return np.array([rows[row.tobytes()] for row in x + 0.0], dtype=int)
+
+    table = np.linspace(-1, 1, 5)
+    model = gv.from_function(lambda x: table[at(x)], lambda x: np.eye(5)[at(x)], 5, dim=3)
+    report = check_model(model, FINITE, predict=lambda w, x: w[at(x)], parameters=table)
+    report.raise_if_failed()
+    assert [r.name for r in report.not_applicable] == ["precision", "tangent-factors", "pullback"]
 
 
 @pytest.mark.parametrize("w", [1e8, 1e5, 1e3])
