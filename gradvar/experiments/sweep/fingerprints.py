@@ -78,9 +78,11 @@ def check_fingerprints(items: Sequence[NamedProblem], journal: Journal) -> None:
 
 
 def in_todays_words(part: JSON) -> JSON:
-    """Return a part of a fingerprint in today's words: of an option that is gone, its default is what is left."""
-    if isinstance(part, dict) and isinstance(part.get("method"), str):
-        return {**part, "method": str(part["method"]).replace("precision='double', ", "")}
+    """Return a part of a fingerprint in today's words: an option is gone, and the default of another has a new name."""
+    gone = "precision='double', "
+    if isinstance(part, dict) and gone in str(part.get("method")):
+        method = str(part["method"]).replace(gone, "").replace("n_members=512", "n_members=None")
+        return {**part, "method": method}
     return part
 
 
