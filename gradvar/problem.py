@@ -17,7 +17,7 @@ from .classes.inputs.base import reach_of
 from .core.arguments import Array, integer
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
-from .models.base import KnowsTangentFactors, Model, check_one_output, largest_gradient, tangent_factors
+from .models.base import KnowsTangentFactors, Model, check_one_output, largest_gradient, rounding, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
 
 AnyModel: TypeAlias = Model | InfiniteMLP
@@ -173,6 +173,13 @@ class Problem:
         # ||s|| <= L ||g||
         most, lipschitz = float(largest_gradient(self.model, reach_of(self.inputs))), self.loss.lipschitz
         return most, lipschitz**2 * most if most > 0 else 0.0
+
+    @cached_property
+    def rounding(self) -> float:
+        """What the model's own arithmetic leaves in its gradients, relative to their norm; 0.0 in float64."""
+        if self.weightless:
+            return 0.0
+        return rounding(self.predictor, self.inputs.sample(64, np.random.default_rng(0)))
 
     @cached_property
     def _gradient_size(self) -> float:

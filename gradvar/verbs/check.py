@@ -25,6 +25,7 @@ from ..results.interruption import attach_estimate
 from ..tasks.base import DrawsExamples
 from ..tasks.check import check_tasks
 from .auto import as_method
+from .precision import norm_within_precision
 from .variance import estimate
 
 
@@ -84,7 +85,7 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
     if isinstance(H, DrawsExamples):
         return check_tasks(problem, variance, settings)
     with attach_estimate(lambda: variance):
-        gradient, signal = norms(problem, settings, variance)
+        gradient, signal = (norm_within_precision(norm, problem) for norm in norms(problem, settings, variance))
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, settings)
     name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"

@@ -26,6 +26,7 @@ from ..results.estimate import Estimate
 from ..tasks.base import DrawsExamples
 from ..tasks.methods import choose_for_tasks
 from .auto import as_method
+from .precision import within_precision
 
 
 def gradient_variance(
@@ -106,7 +107,8 @@ def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
             choice = method.select(problem) if isinstance(method, FirstOf) else choose((method,), problem)
     except (NotApplicableError, TooLargeError) as declined:
         raise type(declined)(f"method={method.name!r} declines this problem: {declined}") from None
-    return replace(choice.estimate(problem, settings), seed=settings.seed)
+    found = within_precision(choice.estimate(problem, settings), problem, settings)
+    return replace(found, seed=settings.seed)
 
 
 def degree_spectrum(

@@ -17,19 +17,13 @@ from ...core.arguments import Array, real
 from ...core.errors import ShapeError
 from ..base import parameter_vector, split_as
 from ..gradients import Block, LayerGradient, factors, written_out
+from .precision import relative_rounding
 
 MOST_ROWS = 1024
 _NUMBERS = 2**22
 """The most examples of a chunk, and about the most numbers that it keeps (32 MiB)."""
-_ROWS = 4
-"""Inputs at which a function is made sure of."""
-_UNITS = {"float64": -53, "complex128": -53, "float32": -24, "complex64": -24, "float16": -11, "bfloat16": -8}
-
-
-def unit_of(dtype: object) -> float:
-    """The unit roundoff of a dtype of any library; 0.0 of one that does not round."""
-    power = _UNITS.get(str(dtype).removeprefix("torch."))
-    return 0.0 if power is None else 2.0**power
+_ROWS, _LOOKED_AT = 4, 8
+"""Inputs at which a function is made sure of, and at which its rounding is looked at."""
 
 
 def fitting_rows(numbers: int) -> int:
@@ -85,6 +79,14 @@ class Adapted(ABC):
         for rows in self._chunks(array):
             g[rows] = written_out(self._blocks(array[rows]))
         return g
+
+    def rounding(self, x: npt.ArrayLike) -> float:
+        """Return what the library's arithmetic leaves in gradients, relative to their norm; 0.0 in float64."""
+        some, w = self._inputs(x)[:_LOOKED_AT], self.parameters
+        if self.unit <= 2.0**-53:
+            return 0.0
+        z = np.random.default_rng(0).standard_normal(w.size)
+        return relative_rounding(lambda t: self.with_parameters(w * (1 + t * z)).gradient(some), self.unit)
 
     @abstractmethod
     def _weights(self) -> list[Array]:

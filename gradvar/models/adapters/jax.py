@@ -14,7 +14,8 @@ import numpy.typing as npt
 from ...core.arguments import Array, integer
 from ..base import check_one_output
 from ..gradients import Block
-from .adapted import Adapted, adds_up, batch_weights, fitting_rows, unit_of
+from .adapted import Adapted, adds_up, batch_weights, fitting_rows
+from .precision import unit_of
 
 if TYPE_CHECKING:
     import jax
@@ -252,7 +253,7 @@ def from_jax(
         raise TypeError(f"`apply` must be a function of parameters and inputs (n, dim), got {apply!r}")
     with suppress(TypeError):
         dtype = jax.numpy.dtype(dtype).name
-    if not unit_of(dtype):
+    if not unit_of(dtype) or "complex" in str(dtype):
         raise ValueError(f"`dtype` must be float64, float32, float16 or bfloat16, got {dtype!r}")
     rows = None if chunk is None else integer("chunk", chunk, 1)
     return JaxModel(apply, params, _free_leaves(params, trainable), str(dtype), rows)

@@ -25,7 +25,8 @@ from torch.utils._pytree import tree_leaves
 
 from ...core.arguments import Array
 from ..gradients import Block, LayerGradient
-from .adapted import adds_up, batch_weights, unit_of
+from .adapted import adds_up, batch_weights
+from .precision import unit_of
 
 Blocks = dict[tuple[str, ...], Block]
 """The gradients of a batch, (n, size), by the names of their parameters."""
@@ -53,7 +54,9 @@ def gradients_of(module: nn.Module, x: Tensor, unit: float) -> tuple[Blocks, lis
     weighted = predictions @ torch.from_numpy(c).to(predictions)
     pulled = dict(zip(weights, torch.autograd.grad(weighted, list(weights.values()), allow_unused=True), strict=True))
     unused = {name: np.zeros((len(x), weights[name].numel())) for name, part in pulled.items() if part is None}
-    sums = {name: unused[name][0] if part is None else to_numpy(part.flatten()) for name, part in pulled.items()}
+    sums = {
+        name: unused[name][0] if part is None else to_numpy(part.to_dense().flatten()) for name, part in pulled.items()
+    }
     size = float(np.linalg.norm(np.concatenate(list(sums.values()))))
 
     def keep(blocks: Mapping[tuple[str, ...], Block]) -> list[str]:
@@ -117,7 +120,7 @@ def _one_by_one(module: nn.Module, x: Tensor, names: list[str]) -> Blocks:
         parts = torch.autograd.grad(module(x[i : i + 1]).sum(), parameters, allow_unused=True)
         for rows, part in zip(found, parts, strict=True):
             if part is not None:
-                rows[i] = to_numpy(part.flatten())
+                rows[i] = to_numpy(part.to_dense().flatten())
     return {(name,): rows for name, rows in zip(names, found, strict=True)}
 
 

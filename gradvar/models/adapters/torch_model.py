@@ -16,7 +16,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from ...core.arguments import Array
 from ..base import check_one_output
 from ..gradients import Block, LayerGradient, factors, stacked
-from .adapted import MOST_ROWS, Adapted, fitting_rows, unit_of
+from .adapted import MOST_ROWS, Adapted, fitting_rows
+from .precision import unit_of
 from .torch_gradients import Blocks, Watch, gradients_of, to_numpy, trainable
 
 Transform = Callable[[Tensor], Tensor]
@@ -181,7 +182,7 @@ def copied(
     first = next(module.parameters())
     with torch.inference_mode(False):
         try:
-            predictor = copy.deepcopy(Predictor(module, transform))
+            predictor = copy.deepcopy(Predictor(module, transform), _recomputed(module))
         except (RuntimeError, TypeError) as error:
             raise TypeError(
                 f"`module` must be such that copy.deepcopy can copy it (no tensor kept from a forward pass): {error}"
@@ -189,6 +190,16 @@ def copied(
         predictor.zero_grad(set_to_none=True)
         predictor.to(device=first.device if device is None else device, dtype=dtype or torch.float64)
     return TorchModel(predictor, chunk)
+
+
+def _recomputed(module: nn.Module) -> dict[int, Tensor]:
+    """By id, the weights that torch's hooks (prune, weight_norm) compute before each call: these cannot be copied."""
+    kept = (
+        vars(part).get(getattr(hook, "_tensor_name", getattr(hook, "name", "")))
+        for part in module.modules()
+        for hook in part._forward_pre_hooks.values()
+    )
+    return {id(weight): weight.detach() for weight in kept if isinstance(weight, Tensor)}
 
 
 def _refuse_mixing(module: nn.Module) -> None:
