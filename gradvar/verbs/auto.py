@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..methods.base import Choice, FirstOf, Method
 from ..methods.closed_form import THEOREMS, ClosedForm
+from ..methods.enumeration.covariance_sum import CovarianceSum
 from ..methods.enumeration.enumeration import Enumeration
 from ..methods.monte_carlo.monte_carlo import MonteCarlo
 from ..problem import Problem
@@ -23,7 +24,8 @@ class Auto(FirstOf):
        network of one hidden layer; parities with a network of infinite width; linear-periodic targets with a cosine
        model or a network of one hidden layer; planted parities with a linear model;
     2. `Enumeration`: the inputs are finitely many and fit in memory;
-    3. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.
+    3. `CovarianceSum`: the class says its covariance, on at most 2^14 inputs;
+    4. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.
 
     Of two exact methods the one with less work is taken; one that takes many minutes is left out where
     there is another. One whose error turns out too large while it is computed is passed over; where one is known to
@@ -45,7 +47,7 @@ class Auto(FirstOf):
     @property
     def methods(self) -> tuple[Method, ...]:
         """The list for targets that share their inputs."""
-        return (*THEOREMS, Enumeration(), *MonteCarlo().methods)
+        return (*THEOREMS, Enumeration(), CovarianceSum(), *MonteCarlo().methods)
 
     def select(self, problem: Problem) -> Choice:
         """Return the choice, which says what it takes, what declined and why.
@@ -64,6 +66,7 @@ METHODS: dict[str, Method] = {
     "auto": Auto(),
     "closed-form": ClosedForm(),
     "enumeration": Enumeration(),
+    "covariance-sum": CovarianceSum(),
     "monte-carlo": MonteCarlo(),
 }
 

@@ -1,0 +1,123 @@
+r"""The double sum over finitely many inputs of class covariance times tangent kernel.
+
+    Var = sum_ij w_i w_j C_H(x_i, x_j) <s(x_i), s(x_j)>,      w_i the weights of the inputs, i = j included
+
+for classes that say their covariance but have too many members to project on, such as a class on a user's sample. The
+second moment has C_H + m m' in place of C_H, the mean part m m' (`class_kernel.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from ...core.errors import NonFiniteError, NotApplicableError
+from ...core.numbers import ROUNDING, Scaled
+from ...estimation.expectation import rows_per_tile
+from ...estimation.settings import Settings
+from ...estimation.tiles import CachedPerProcess, ordered_map
+from ...problem import Problem
+from ...results.estimate import Estimate
+from ..base import COMPILED_CODE
+from ..monte_carlo.class_kernel import ClassKernel
+from ..monte_carlo.signal_tiles import SignalTile
+from ..monte_carlo.tile_cache import TileCache
+from .points import n_points
+
+Part: TypeAlias = tuple[float, float, float]
+"""The sum over a pair of tiles; and for a tile with itself sum_i w_i ||s_i|| and the largest C_H(x_i, x_i), else 0."""
+
+MAX_POINTS = 2**14
+_ROWS = 512
+_KEPT_BYTES = 2**27
+_COVARIANCE = 16
+"""Multiplications that a value of the class covariance counts as."""
+
+
+@dataclass(frozen=True)
+class CovarianceSum:
+    """Sum class covariance times tangent kernel over all pairs of at most 2^14 inputs: exact up to rounding.
+
+    The half width of the interval is 1e-12 of the value and 4 (r^1/2 + 8) eps max_x c(x, x) (E||s||)^2, r the numbers
+    that an input takes: products of r terms, of which no c(x, x') is larger than the largest c(x, x). Costs n^2/2
+    products of the widths of the model, and as many values of the covariance.
+    """
+
+    name: str = field(default="covariance-sum", init=False)
+
+    def declines(self, problem: Problem) -> ValueError | None:
+        """Return None for a class that says its covariance (and its mean, where the moment needs it) on few inputs."""
+        if problem.weightless:
+            return NotApplicableError(problem.weightless)
+        points = problem.inputs.n_points
+        if points is None or points > MAX_POINTS:
+            there = "infinitely many" if points is None else f"{points:,}"
+            return NotApplicableError(f"the inputs are {there}, more than {MAX_POINTS:,}")
+        try:
+            ClassKernel(problem.hypotheses, problem.moment)
+        except NotApplicableError as error:
+            return error
+        return None
+
+    def work(self, problem: Problem) -> float:
+        """Return the multiplications of the pairs, by compiled code."""
+        return COMPILED_CODE + n_points(problem) ** 2 / 2 * (problem.row_size + _COVARIANCE)
+
+    def plan(self, problem: Problem) -> str:
+        """Say what is summed."""
+        return f"exact sum of class covariance x tangent kernel over all pairs of {n_points(problem):,} inputs"
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the moment, exact up to rounding."""
+        points, tiles = n_points(problem), _Tiles(problem)
+        numbers = range(math.ceil(points / tiles.rows))
+        pairs = ((i, j) for j in numbers for i in range(j + 1))
+        with closing(ordered_map(tiles, pairs, settings.executor)) as results:
+            sums, sizes, largest = zip(*results, strict=True)
+        value = math.fsum(sums)
+        each = 4 * (math.sqrt(problem.row_size) + 8) * float(np.finfo(np.float64).eps)
+        half = ROUNDING * abs(value) + each * max(largest) * math.fsum(sizes) ** 2
+        if not math.isfinite(value + half):
+            raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
+        guarantee = f"exact up to float64 rounding: the class covariance at all pairs of {points:,} inputs"
+        return Estimate.exactly(Scaled(value, half), self.name, guarantee, n_evaluated=points)
+
+
+class _Tiles(CachedPerProcess):
+    """The signals at all inputs, a tile of them at a time, and the sums over pairs of tiles."""
+
+    left_behind = ("_tiles",)
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.problem, self.rows = problem, rows_per_tile(problem.row_size, _ROWS)
+        self.kernel = ClassKernel(problem.hypotheses, problem.moment)
+        self.restore()
+
+    def restore(self) -> None:
+        """Begin with nothing kept."""
+        self._tiles: TileCache[SignalTile] = TileCache(_KEPT_BYTES)
+
+    def _block(self, number: int) -> tuple[int, int]:
+        return number * self.rows, min((number + 1) * self.rows, n_points(self.problem))
+
+    def _tile(self, number: int) -> SignalTile:
+        def make() -> SignalTile:
+            return SignalTile.of(self.problem, self.problem.inputs.points(*self._block(number)), None)
+
+        return self._tiles.get((number, 0), make)
+
+    def __call__(self, pair: tuple[int, int]) -> Part:
+        """Return sum_ij w_i w_j c(x_i, x_j) <s_i, s_j> over a pair of tiles; that of two different ones twice."""
+        i, j = pair
+        first, second = self._tile(i), self._tile(j)
+        left, right = (self.problem.inputs.weights(*self._block(number)) for number in pair)
+        covariance = self.kernel(first.x, second.x)
+        total = float(left @ (covariance * first.inner_products(second)) @ right)
+        if i != j:
+            return 2 * total, 0.0, 0.0
+        return total, float(left @ np.sqrt(first.norms[:, 1])), float(np.diag(covariance).max())
