@@ -98,7 +98,8 @@ def _look_at_gram(name: str, hypotheses: HypothesisClass, settings: Settings) ->
     gram = (values * weights) @ values.T
     # A list names each member once; of drawn ones, equal values are those of one member.
     same = np.eye(count, dtype=np.bool_) if listed else equal_rows(values)
-    off, top, repeats = np.abs(np.where(same, 0.0, gram)), np.diagonal(gram), repeated(same)
+    off, top = np.abs(np.where(same, 0.0, gram)), np.diagonal(gram)
+    repeats = repeated(same & (top > 0))  # two that vanish at all of these inputs need not be equal
     if enumerated:
         tolerance = np.full(gram.shape, 4 * x.shape[0] * float(np.finfo(np.float64).eps) * max(1.0, float(top.max())))
     else:
