@@ -13,7 +13,7 @@ from ..core.arguments import Array, SeedLike, finite, generator, inputs_of, inte
 from ..core.errors import ShapeError
 from .gram.derived import ProjectsByTable
 from .gram.matrix import Gram, KnownByGram, TableGram
-from .gram.table import StoredTable, Table, class_mean, compact
+from .gram.table import StoredTable, Table, check_bytes, class_mean, compact
 from .inputs import FinitePoints
 from .members.checks import Numbers, number_rows
 from .members.target_class import TargetClass
@@ -48,6 +48,8 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
     ------
     ShapeError, NonFiniteError, ValueError, TypeError
         An empty class, shapes that do not fit, infinite values, weights that do not sum to one.
+    TooLargeError
+        A table of more than 8 GiB, a byte for each small integer and eight for each other value.
 
     Examples
     --------
@@ -94,7 +96,8 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
 
     @property
     def values(self) -> Array:
-        """The table as float64, shape (m, n)."""
+        """The table as float64, shape (m, n); `TooLargeError` where that takes more than 8 GiB."""
+        check_bytes("`values` as float64", self._stored.shape, 8)
         return np.asarray(self._stored.values, dtype=np.float64)
 
     label_evidence = ("checked", "every value of every target is -1 or +1")
@@ -183,9 +186,10 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
 def _values(given: npt.ArrayLike | Functions, points: Array) -> npt.NDArray[np.generic]:
     """The (m, n) table of values, as small as is exact."""
     if isinstance(given, Sequence) and given and all(callable(h) for h in given):
-        rows = []
+        rows: list[npt.NDArray[np.generic]] = []
         for i, h in enumerate(given):
             assert callable(h)
+            check_bytes("the table", (len(given), points.shape[0]), rows[0].itemsize if rows else 1)
             row = real(f"values_or_functions[{i}](points)", h(points), f"({points.shape[0]},)")
             if row.shape != (points.shape[0],):
                 raise ShapeError(f"function {i} must return shape ({points.shape[0]},) at the points, got {row.shape}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..classes import Parities
 from ..classes.base import HypothesisClass
+from ..classes.members.claims import look_at_class
 from ..core.arguments import Array, SeedLike, integer
 from ..core.errors import NotApplicableError, TooLargeError
 from ..estimation.progress import Reporter
@@ -99,7 +100,8 @@ def gradient_variance(
 
 
 def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
-    """Return the method's estimate, or raise the reason why it declines."""
+    """Return the method's estimate, or raise the reason why it declines, or what a look at the class refutes."""
+    look_at_class(problem.hypotheses)
     try:
         if isinstance(problem.hypotheses, DrawsExamples):
             choice = choose_for_tasks(method, problem)

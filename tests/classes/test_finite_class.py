@@ -233,3 +233,25 @@ def test_many_members_are_met_in_blocks(problem, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(finite, "_ROWS", 4)
     H = gv.FiniteClass(table, points, weights=weights)
     assert_allclose(H.covariance(points, points), reference.class_covariance(table), rtol=1e-13, atol=1e-14)
+
+
+def test_a_table_that_does_not_fit_is_refused_before_it_is_copied():
+    side = 200_000
+    table = np.broadcast_to(np.int8(1), (side, side))
+    points = np.arange(float(side))[:, None]
+    for given in (table, np.broadcast_to(0.5, (side, side)), [lambda x: np.ones(len(x))] * side):
+        with pytest.raises(gv.TooLargeError, match=r"shape \(200000, 200000\) takes 37.25 GiB, more than 8 GiB; take"):
+            gv.FiniteClass(given, points)
+
+
+def test_a_table_is_as_large_as_its_values_are(monkeypatch: pytest.MonkeyPatch):
+    from gradvar.classes.gram import table
+
+    monkeypatch.setattr(table, "MOST_BYTES", 60)
+    points = np.arange(10.0)[:, None]
+    H = gv.FiniteClass(np.ones((6, 10)), points)  # a byte each
+    for given in (np.full((6, 10), 0.5), np.full((6, 10), 1000), np.ones((7, 10), dtype=np.int8)):
+        with pytest.raises(gv.TooLargeError, match="more than"):
+            gv.FiniteClass(given, points)
+    with pytest.raises(gv.TooLargeError, match=r"`values` as float64 of shape \(6, 10\)"):
+        H.values  # noqa: B018

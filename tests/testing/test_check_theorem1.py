@@ -78,7 +78,7 @@ DEFECTS = {
     # x_1 and -x_1: Theorem 1 would have half of G^2, and the variance is all of it
     "orthonormal": (lambda: (lying([LINEAR[0], -LINEAR[0]]), gv.Linear([1.0, 0, 0, 0]), "square"), {"conclusion"}),
     "orthonormal: norm": (lambda: (lying(2 * LINEAR, labels="real"), gv.Linear(W), "square"), {"conclusion"}),
-    "labels": (lambda: (lying(0.5 * LINEAR), MODEL, "hinge"), set()),
+    "labels": (lambda: (lying(0.5 * LINEAR), MODEL, "hinge"), {"conclusion"}),
     "lipschitz": (lambda: (gv.Parities(4), MODEL, gv.MarginLoss(lambda m: -np.exp(-m), math.inf)), set()),
     "lipschitz: exceeded": (
         lambda: (gv.Parities(4), MODEL, type("Steep", (PlainLoss,), {"lipschitz": 0.1})()), {"conclusion"}),

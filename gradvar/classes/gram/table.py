@@ -9,6 +9,7 @@ Centred sums are of centred values.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import Array, finite, real_array
-from ...core.errors import ShapeError
+from ...core.errors import ShapeError, TooLargeError
 from ..inputs import Inputs
 
 _BLOCK = 2**21
 """Numbers in a block: 16 MiB."""
 _ROWS = 2**12
 KEPT_BYTES = 2**26
+MOST_BYTES = 2**33
 
 
 class Table(ABC):
@@ -126,10 +128,21 @@ def _fits_a_byte(values: npt.NDArray[np.floating]) -> bool:
     return bool(np.abs(values).max() <= 127 and (np.rint(values) == values).all())
 
 
+def check_bytes(what: str, shape: tuple[int, ...], width: int) -> None:
+    """Raise `TooLargeError` for an array of this shape, `width` bytes a value, that takes more than 8 GiB."""
+    size = math.prod(shape) * width
+    if size > MOST_BYTES:
+        raise TooLargeError(
+            f"{what} of shape {shape} takes {size / 2**30:,.4g} GiB, more than {MOST_BYTES / 2**30:g} GiB; take fewer "
+            "members or points, or a class that evaluates its members where they are asked for, as SampledClass does"
+        )
+
+
 def compact(name: str, given: npt.ArrayLike) -> npt.NDArray[np.generic]:
     """Return a finite table (m, n) as int8 where that is exact, else as float64; always a copy.
 
-    Raises an error that names the argument unless it is an array of real numbers.
+    Raises an error that names the argument unless it is an array of real numbers, and `TooLargeError` before a copy of
+    more than 8 GiB is made.
     """
     try:
         array = np.asarray(given)
@@ -139,8 +152,10 @@ def compact(name: str, given: npt.ArrayLike) -> npt.NDArray[np.generic]:
         array = real_array(name, given, 2, "(m, n)")
     if array.size == 0:
         return np.array(array, dtype=np.float64)
+    check_bytes(f"`{name}`", array.shape, 1)
     if array.dtype.kind != "f":
         small = int(array.min()) >= -128 and int(array.max()) <= 127
+        check_bytes(f"`{name}`", array.shape, 1 if small else 8)
         return np.array(array, dtype=np.int8 if small else np.float64, order="C")
     if not np.isfinite(array.min() + array.max()):  # nan is passed on by both
         finite(name, np.asarray(array, dtype=np.float64))
@@ -148,6 +163,7 @@ def compact(name: str, given: npt.ArrayLike) -> npt.NDArray[np.generic]:
     for rows in _slices(array.shape[0], max(1, _BLOCK // array.shape[1])):
         block = array[rows]
         if not _fits_a_byte(block):
+            check_bytes(f"`{name}`", array.shape, 8)
             return np.array(array, dtype=np.float64, order="C")
         result[rows] = block
     return result

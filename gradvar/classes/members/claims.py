@@ -46,17 +46,18 @@ def look_at_class(hypotheses: HypothesisClass, seed: int | np.random.SeedSequenc
         return
     members, m = found
     x = _some_inputs(hypotheses.inputs, min(_MOST_POINTS, max(64, _VALUES // m)), rng)
-    values = _real_values(hypotheses, np.asarray(evaluate(members, x)), (m, len(x)))
-    for wrong, error, must in (
-        (~np.isfinite(values), NonFiniteError, "labels must be finite"),
-        (np.abs(values) != 1, LabelError, '`labels` are said to be "signs", -1 and +1'),
-    ):
-        if wrong.any() and (error is NonFiniteError or getattr(hypotheses, "labels", "real") == "signs"):
+    values = _real_values(hypotheses, evaluate(members, x), (m, len(x)))
+    signs = getattr(hypotheses, "labels", "real") == "signs"
+    for wrong in (~np.isfinite(values), np.abs(values) != 1 if signs else np.zeros_like(values, dtype=np.bool_)):
+        if wrong.any():
             i, j = (int(at) for at in np.argwhere(wrong)[0])
-            raise error(
-                f"{must}, but `evaluate` of {hypotheses!r} returns {values[i, j]:.6g} for the member "
-                f"{_described(members, i, m)} at x = {_short(x[j])}"
+            seen = (
+                f"got {values[i, j]:.6g} of {hypotheses!r} for the member {_described(members, i, m)} at "
+                f"x = {_short(x[j])}"
             )
+            if not np.isfinite(values[i, j]):
+                raise NonFiniteError(f"`H.evaluate(members, x)` must be finite, {seen}")
+            raise LabelError(f'`H.labels` say "signs", so that `H.evaluate` must return -1 and +1, {seen}')
 
 
 def _is_ours(hypotheses: object) -> bool:
@@ -131,13 +132,17 @@ def _likely(inputs: Inputs, start: int, stop: int) -> Array:
     return inputs.points(start, stop)[inputs.weights(start, stop) > 0]
 
 
-def _real_values(hypotheses: HypothesisClass, values: npt.NDArray[np.generic], shape: tuple[int, int]) -> Array:
+def _real_values(hypotheses: HypothesisClass, given: npt.ArrayLike, shape: tuple[int, int]) -> Array:
+    try:
+        values = np.asarray(given)
+    except ValueError as error:  # rows of different lengths
+        raise ShapeError(f"`H.evaluate` must return an array of shape {shape}: {error}") from None
     if values.dtype.kind not in "biuf":
-        raise TypeError(f"`evaluate` of {hypotheses!r} must return real numbers, got dtype {values.dtype}")
+        raise TypeError(f"`H.evaluate` must return real numbers, got dtype {values.dtype} of {hypotheses!r}")
     if values.shape != shape:
         raise ShapeError(
-            f"`evaluate` of {hypotheses!r} must return shape {shape} for {shape[0]} members and {shape[1]} inputs, "
-            f"got {values.shape}"
+            f"`H.evaluate` must return shape {shape} for {shape[0]} members and {shape[1]} inputs, got {values.shape} "
+            f"of {hypotheses!r}"
         )
     return np.asarray(values, dtype=np.float64)
 
