@@ -60,9 +60,10 @@ def check_model(
     Parameters
     ----------
     model : Model
-        Any object with `predict`, `gradient` and `n_parameters`.
+        Any object with `predict`, `gradient` and `n_parameters`; `unit`, where it offers it, is the unit roundoff of
+        what it computes in.
     x : array_like of shape (n, dim) or Inputs, optional
-        Where to look; by default Gaussian inputs and points of the cube in the dimension `model.dim`.
+        Where to look; by default Gaussian inputs, small and large ones, points of the cube, its corners and the origin.
     predict : callable, optional
         (w, x) -> p_w(x), shape (n,): the prediction as a function of the parameters. Where it accepts complex w its
         derivative is exact.
