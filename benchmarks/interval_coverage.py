@@ -8,6 +8,7 @@ stated errors compare with it.
     python benchmarks/interval_coverage.py --seeds 300 --sizes 200 1000 5000
     python benchmarks/interval_coverage.py --seeds 300 --sizes 16384 --rtol 0.2      # as many as a pilot finds enough
     python benchmarks/interval_coverage.py --seeds 300 --sizes 4000 --members 512    # as if no covariance were known
+    python benchmarks/interval_coverage.py --seeds 300 --sizes 256 --members 50 --alike      # members of equal shares
 """
 
 from __future__ import annotations
@@ -81,6 +82,40 @@ def problems() -> dict[str, tuple[object, object, str]]:
     }
 
 
+class Lines:
+    """The functions <c, x> of normal x, for rows c of a table; drawn at random. Var = E_c ||c - E c||^2 if linear."""
+
+    labels = "real"
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table, self.inputs, self.log2_size = table, gv.Gaussian(table.shape[1]), float(np.log2(len(table)))
+
+    def sample(self, m: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(len(self.table), size=m)
+
+    def evaluate(self, members: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return self.table[members] @ x.T
+
+
+TABLES = {
+    "x_1, x_2": np.eye(2),
+    "x_1, -x_1": np.array([[1.0], [-1.0]]),
+    "x_1..x_3": np.eye(3),
+    "x_1..x_5": np.eye(5),
+    "x_1..x_9": np.eye(9),
+    "x_1, 2 x_2, 3 x_3": np.diag([1.0, 2.0, 3.0]),
+    "seven on a circle": np.exp(2j * np.pi * np.arange(7) / 7).view(float).reshape(7, 2),
+}
+
+
+def alike() -> dict[str, tuple[object, object, str]]:
+    """Classes whose members' shares are equal, and two beside them; only draws are known."""
+    return {name: (Lines(table), gv.Linear(np.ones(table.shape[1])), "square") for name, table in TABLES.items()}
+
+
+FORMULAS |= {name: float(((t - t.mean(axis=0)) ** 2).sum(axis=1).mean()) for name, t in TABLES.items()}
+
+
 class Drawn:
     """A class of which only draws are known."""
 
@@ -108,7 +143,7 @@ def estimates(problem: gv.Problem, settings: Settings, reduced: bool, members: i
 
 def row(name: str, n: int, seeds: range, rtol: float, reduced: bool, members: int, pool: Executor) -> str:
     """Estimate one problem from all seeds."""
-    H, *rest = problems()[name]
+    H, *rest = (problems() | alike())[name]
     problem = gv.Problem(Drawn(H) if members else H, *rest)
     exact = FORMULAS[name] if name in FORMULAS else gv.gradient_variance(*problems()[name]).value
     above, below, beyond, values, errors, unresolved = np.zeros(3), np.zeros(3), 0, [], [], 0
@@ -143,14 +178,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--sizes", type=int, nargs="+", default=[200, 1000, 5000])
-    parser.add_argument("--only", nargs="+", default=list(problems()))
+    parser.add_argument("--only", nargs="+")
+    parser.add_argument("--alike", action="store_true", help="classes whose members' shares are equal")
     parser.add_argument("--rtol", type=float, default=0.0, help="let a pilot choose the size, up to that of --sizes")
     parser.add_argument("--plain", action="store_true", help="without variance reduction")
     parser.add_argument("--members", type=int, default=0, help="draw so many members, whole gradients")
     given = parser.parse_args()
     print(HEADER)
     with ThreadPoolExecutor(1) as pool:
-        for name in given.only:
+        for name in given.only or (alike() if given.alike else problems()):
             for n in given.sizes:
                 seeds = range(given.first, given.first + given.seeds)
                 print(row(name, n, seeds, given.rtol, not given.plain, given.members, pool), flush=True)
