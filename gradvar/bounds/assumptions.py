@@ -66,7 +66,7 @@ def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumptio
     if known is not None:
         return Assumption(name, *known)
     if not getattr(hypotheses, "is_orthonormal", False):
-        return Assumption(name, "failed", "the class does not say that it is orthonormal")
+        return Assumption(name, "unknown", "the class does not say that it is orthonormal")
     if hypotheses.log2_size == math.inf:
         return Assumption(name, "failed", "claimed, but the class is infinite: G^2/|H| says nothing")
     if isinstance(hypotheses, KnowsOperatorNorm):

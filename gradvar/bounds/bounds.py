@@ -40,6 +40,7 @@ _INFINITE = {
     "operator-norm": "lambda_max(centred Gram kernel) E||s||^2",
     "operator-norm-uncentred": "lambda_max(Gram kernel) E||s||^2",
 }
+_NOT_KNOWN = {"failed": "no", "unknown": "it is not known to be an"}
 CLASS_BOUNDS: dict[str, Callable[[HypothesisClass], tuple[str, Constant] | None]] = {"theorem-2": theorem_2}
 """Bounds that hold for one kind of class, by name: each returns its formula and constant, or None for the others."""
 
@@ -61,7 +62,7 @@ def bounds(
         Confidence and randomness of an operator norm that can only be estimated.
     """
     hypotheses = problem.hypotheses
-    orthonormal = not any(a.name == "orthonormal class" and a.status == "failed" for a in known)
+    orthonormal = not any(a.name == "orthonormal class" and a.status in _NOT_KNOWN for a in known)
     constants = _constants(hypotheses, orthonormal, settings)
     theorem = theorem_1(problem, gradient, known)
     if isinstance(hypotheses, KnowsGram) and not math.isnan(constants["operator-norm"].log2):
@@ -82,13 +83,13 @@ def bounds(
 
 
 def theorem_1(problem: Problem, gradient: Estimate, known: tuple[Assumption, ...]) -> Bound:
-    """Return L^2 G^2/|H|, applicable where none of its assumptions failed."""
+    """Return L^2 G^2/|H|, applicable where none of its assumptions failed or is unknown."""
     log2_size, lipschitz = problem.hypotheses.log2_size, problem.loss.lipschitz
-    failed = [a for a in known if a.status == "failed"]
+    failed = [a for a in known if a.status in _NOT_KNOWN]
     square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
     formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
     share = math.nan if log2_size == math.inf else square - log2_size
-    reason = "; ".join(f"no {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
+    reason = "; ".join(f"{_NOT_KNOWN[a.status]} {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
     return norm_bound("theorem-1", formula, Constant(share, reason), gradient, applicable=not failed)
 
 
@@ -96,16 +97,17 @@ def norm_bound(name: str, formula: str, constant: Constant, norm: Estimate, *, a
     """Return a norm times a constant as a bound, which applies where the constant is known unless it is said here."""
     log2, why, ends = constant
     low, high = (
-        end + log2_end(norm_end, norm.exponent)
+        end if end == -math.inf else end + log2_end(norm_end, norm.exponent)  # zero times a finite norm
         for end, norm_end in zip(ends or (log2, log2), norm.mantissa_interval, strict=True)
     )
     return Bound(
         name=name,
         formula=formula,
         log2_constant=log2,
-        log2=log2 + norm.log2,
+        log2=log2 if log2 == -math.inf else log2 + norm.log2,
         log2_interval=(low, high),
         exact=norm.exact and ends is None,
+        n_samples=0 if ends is not None and ends[1] - ends[0] >= (high - low) / 2 else norm.n_samples,
         applicable=not math.isnan(log2) if applicable is None else applicable,
         reason=why,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..core.numbers import format_log2, format_number
 from .findings import Findings
 from .plots import plot_bound_check
-from .report import as_html, as_text
+from .report import as_html, as_text, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,18 +33,18 @@ class BoundCheck(Findings):
         log2 |H|.
     bound, log2_bound : float
         Theorem 1, G^2/|H| (times the squared Lipschitz constant of the loss); the operator-norm bound where
-        Theorem 1 does not apply. For tasks with inputs of their own no bound is known, and this is G^2/|H| as a
-        yardstick.
-    bound_name : str
-        Which of `bounds` that is.
+        Theorem 1 does not apply. nan where no bound is known, as for tasks with inputs of their own.
+    bound_name : str or None
+        Which of `bounds` that is; None where no bound is known.
     bounds : dict of str to Bound
-        Every bound by name.
+        Every bound by name, also those that do not apply: G^2/|H| is a yardstick.
     ratio : float
-        variance / bound, meaningful even when both underflow; nan when the variance is unresolved.
-    verdict : {"holds", "violated", "inconclusive"}
-        Never stronger than the intervals: an interval that straddles the bound is inconclusive.
+        variance / bound, meaningful even when both underflow; nan when the variance is unresolved or there is
+        no bound.
+    verdict : {"holds", "violated", "inconclusive", "no bound"}
+        Never stronger than the intervals: intervals of Var and of the bound that overlap are inconclusive.
     reason : str
-        Why, in a sentence; how many samples would settle it where that helps.
+        Why, in a sentence; where it is inconclusive, which side is uncertain and what would settle it.
     assumptions : tuple of Assumption
         The assumptions of Theorem 1 and how each is known.
     consequences : tuple of Consequence
@@ -63,9 +63,12 @@ class BoundCheck(Findings):
     def __repr__(self) -> str:
         variance = self.variance
         value = format_number(variance.mantissa, variance.exponent) if variance.resolved else "unresolved"
-        bound = format_log2(self.log2_bound)
-        name = self.bound_name + ("" if self.bounds[self.bound_name].applicable else ", not applicable")
-        return f"BoundCheck({self.verdict}: variance={value}, bound={bound} ({name}), ratio={self.ratio:.4g})"
+        if self.bound_name is None:
+            return f"BoundCheck({self.verdict}: variance={value})"
+        bound = self.bounds[self.bound_name]
+        known = f"{self.bound_name}{bound.spread and f', in {bound.spread}'}"
+        ratio = ratio_text(variance, bound.log2)
+        return f"BoundCheck({self.verdict}: variance={value}, bound={format_log2(bound.log2)} ({known}), ratio={ratio})"
 
     def __str__(self) -> str:
         return as_text(self)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
-from ..core.numbers import exp2
+from ..core.numbers import exp2, format_log2
 from .estimate import Estimate
 from .plain import Plain
 
@@ -23,15 +24,19 @@ class Bound(Plain):
         log2 of what multiplies the squared norm (G^2 for Theorem 1, else E||s||^2).
     log2_interval : (float, float)
         Where its true value lies.
+    interval : (float, float)
+        The same, as numbers.
     exact : bool
         Whether the norm behind it is exact up to rounding; otherwise it is an estimate.
+    n_samples : int
+        Samples of the norm that the width of the interval comes from; 0 where it comes from elsewhere.
     applicable : bool
         Whether its assumptions hold for this class and loss.
     reason : str
         Why it applies, or why not.
     """
 
-    listed = "name formula value log2 log2_interval log2_constant exact applicable reason"
+    listed = "name formula value log2 interval log2_interval log2_constant exact n_samples applicable reason"
 
     name: str
     formula: str
@@ -41,11 +46,24 @@ class Bound(Plain):
     exact: bool
     applicable: bool
     reason: str
+    n_samples: int = 0
 
     @property
     def value(self) -> float:
         """The bound; 0.0 where it underflows."""
         return exp2(self.log2)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """(low, high)."""
+        low, high = self.log2_interval
+        return exp2(low), exp2(high)
+
+    @property
+    def spread(self) -> str:
+        """The interval for a reader; "" where it is narrower than the six digits that are printed, or not known."""
+        low, high = self.log2_interval
+        return f"[{format_log2(low)}, {format_log2(high)}]" if high - low > 1e-6 / math.log(2) else ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +71,7 @@ class Assumption(Plain):
     """One assumption of Theorem 1 and how it is known.
 
     `status` is "proved" (by mathematics), "checked" (computed in full), "estimated" (on a sample), "claimed" (by the
-    class, with no way to look) or "failed".
+    class, with no way to look), "unknown" (nobody says) or "failed".
     """
 
     listed = "name status evidence"
@@ -82,7 +100,7 @@ class Findings(Plain):
     gradient_norm_sq: Estimate
     signal_norm_sq: Estimate
     log2_size: float
-    bound_name: str
+    bound_name: str | None
     bounds: dict[str, Bound]
     ratio: float
     verdict: str
@@ -99,10 +117,10 @@ class Findings(Plain):
 
     @property
     def bound(self) -> float:
-        """The bound that the verdict is about."""
-        return self.bounds[self.bound_name].value
+        """The bound that the verdict is about; nan where there is none."""
+        return math.nan if self.bound_name is None else self.bounds[self.bound_name].value
 
     @property
     def log2_bound(self) -> float:
-        """log2 of the bound that the verdict is about."""
-        return self.bounds[self.bound_name].log2
+        """log2 of the bound that the verdict is about; nan where there is none."""
+        return math.nan if self.bound_name is None else self.bounds[self.bound_name].log2

@@ -60,9 +60,8 @@ def plot_bound_check(check: Findings, ax: Axes | None = None) -> Axes:
     elif math.isfinite(high):
         ax.plot(high, 0, "<", color="tab:blue")
         values.append(high)
-    main_bound = check.bounds[check.bound_name]
-    if math.isfinite(main_bound.log2):
-        ax.axvline(main_bound.log2, color="tab:red", lw=0.8, ls=":")
+    if math.isfinite(check.log2_bound):
+        ax.axvline(check.log2_bound, color="tab:red", lw=0.8, ls=":")
     ax.set_yticks(range(len(rows) + 1), ["Var" + ("" if variance.exact else ", with interval"), *labels])
     if values:
         margin = max(1.0, 0.08 * (max(values) - min(values)))

@@ -47,6 +47,7 @@ def as_text(check: Findings) -> str:
         if bound not in unknown:
             mark = "*" if bound.name == check.bound_name else " "
             note = bound.formula if bound.applicable else f"{bound.formula}; NOT APPLICABLE, see the assumptions"
+            note += f"; in {bound.spread}" if bound.spread else ""
             lines += _wrapped(note, f"{mark} {TITLES[bound.name]:<26}  {value:>12}  {ratio:>10}  ", " " * 56)
     if unknown:
         names = "; ".join(TITLES[bound.name] for bound in unknown)
@@ -75,7 +76,7 @@ def as_html(check: Findings) -> str:
     rows.append(row("upper bound on Var", "value", "Var/bound", tag="th"))
     for bound, value, ratio in _bounds(check):
         mark = " (this verdict's)" if bound.name == check.bound_name else ""
-        rows.append(row(f"{TITLES[bound.name]}: {bound.formula}{mark}", value, ratio))
+        rows.append(row(f"{TITLES[bound.name]}: {bound.formula}{mark} {bound.spread}", value, ratio))
     rows.append(row("assumption of Theorem 1", "status", "evidence", tag="th"))
     rows += [row(a.name, a.status, a.evidence) for a in check.assumptions]
     consequences = "".join(f"<li>{html.escape(c.statement)}</li>" for c in check.consequences)
@@ -103,17 +104,18 @@ def _bounds(check: Findings) -> Iterator[tuple[Bound, str, str]]:
     """Yield each bound, its value, and the variance over it."""
     for bound in check.bounds.values():
         value = "-" if math.isnan(bound.log2) else format_log2(bound.log2)
-        yield bound, value, _ratio(check.variance, bound.log2)
+        yield bound, value, ratio_text(check.variance, bound.log2)
 
 
-def _ratio(variance: Estimate, log2_bound: float) -> str:
+def ratio_text(variance: Estimate, log2_bound: float) -> str:
+    """The variance over a bound for a reader, also where one of them leaves the range of float64."""
     if math.isnan(log2_bound):
         return "-"
     if not variance.resolved:
         return "unresolved"
     if variance.mantissa <= 0 or not math.isfinite(log2_bound):
         return "0" if variance.mantissa == 0 and log2_bound != -math.inf else "-"
-    return format_log2(variance.log2 - log2_bound)
+    return format_log2(variance.log2 - log2_bound, 4)
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:

@@ -17,7 +17,6 @@ from ..bounds.assumptions import gradient_norm, known_labels, lipschitz_loss
 from ..bounds.bounds import FORMULAS, norm_bound, theorem_1
 from ..bounds.consequences import consequences
 from ..bounds.operator_norm import Constant
-from ..bounds.verdict import ratio
 from ..core.arguments import Array, Stream, stream
 from ..estimation.expectation import expectation
 from ..estimation.settings import Settings
@@ -27,6 +26,7 @@ from ..results.bound_check import BoundCheck
 from ..results.estimate import Estimate
 from ..results.findings import Assumption, Bound
 from ..results.interruption import attach_estimate
+from ..results.report import ratio_text
 from .base import DrawsExamples
 from .examples import LabelledMixture, draw_examples, example_gradients
 
@@ -58,7 +58,7 @@ def check_tasks(problem: Problem, variance: Estimate, settings: Settings) -> Bou
         signal_norm_sq=signal,
         example_norm_sq=example,
         log2_size=hypotheses.log2_size,
-        bound_name="theorem-1",
+        bound_name=None,
         bounds={
             "theorem-1": theorem,
             "operator-norm": norm_bound(
@@ -67,8 +67,8 @@ def check_tasks(problem: Problem, variance: Estimate, settings: Settings) -> Bou
             # Var <= E||u||^2
             "second-moment": norm_bound("second-moment", _SECOND_MOMENT, Constant(0.0, "Jensen's inequality"), example),
         },
-        ratio=ratio(variance, theorem.log2),
-        verdict="inconclusive",
+        ratio=math.nan,
+        verdict="no bound",
         reason=_reason(variance, theorem),
         assumptions=assumptions,
         consequences=consequences(variance, example, "E||u||^2") if hypotheses.log2_size > 0 else (),
@@ -111,11 +111,11 @@ def _reason(variance: Estimate, theorem: Bound) -> str:
         f"Theorem 1 does not apply ({theorem.reason}), and beyond the second moment no bound is known: there is "
         "nothing to check."
     )
-    times = ratio(variance, theorem.log2)
-    if math.isnan(times) or times <= 0:
+    if not variance.resolved or variance.mantissa <= 0 or math.isnan(theorem.log2):
         return said
     about = "" if variance.exact else "about "
+    times = ratio_text(variance, theorem.log2)
     return (
-        f"{said} Var is {about}{times:.4g} times {theorem.formula}, the most that as many orthonormal targets on the "
-        "same inputs could have."
+        f"{said} Var is {about}{times} times {theorem.formula}, the most that as many orthonormal targets on the same "
+        "inputs could have."
     )

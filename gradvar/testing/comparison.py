@@ -31,7 +31,7 @@ terms that checks enumerate err by 1e-12; a wrong formula by far more."""
 STANDARD_ERRORS = 6.0
 """For means over blocks of pairs, which are close to normal: a one-sided false alarm of 1e-9."""
 _FEWEST_DRAWS = 256
-_STATUSES = ("proved", "checked", "estimated", "claimed", "failed")
+_STATUSES = ("proved", "checked", "estimated", "claimed", "unknown", "failed")
 
 Index = tuple[int, ...]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Executor
 from typing import SupportsFloat, SupportsIndex
 
@@ -46,8 +47,8 @@ def bound_check(
 
     Theorem 1 (arXiv 1703.07950): Var(H, F, w) <= G(w)^2/|H| for an orthonormal class, G^2 = E||dp/dw||^2. For a
     class that is not orthonormal it does not apply; the operator-norm bound lambda_max(J Gram J)/|H| E||s||^2 takes
-    its place. For tasks that come with inputs of their own neither does: the verdict is "inconclusive", and says how
-    Var compares with G^2/|H|.
+    its place. For tasks that come with inputs of their own neither does: the verdict is "no bound", and says how Var
+    compares with G^2/|H|.
 
     Parameters
     ----------
@@ -57,8 +58,8 @@ def bound_check(
     Returns
     -------
     BoundCheck
-        `print` it for the report. `.variance`, `.bound`, `.ratio`, `.verdict` ("holds", "violated", "inconclusive"),
-        `.bounds`, `.assumptions`, `.consequences`, `.to_dict()`, `.plot()`.
+        `print` it for the report. `.variance`, `.bound`, `.ratio`, `.verdict` ("holds", "violated", "inconclusive",
+        "no bound"), `.bounds`, `.assumptions`, `.consequences`, `.to_dict()`, `.plot()`.
 
     Raises
     ------
@@ -88,8 +89,7 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
         gradient, signal = (norm_within_precision(norm, problem) for norm in norms(problem, settings, variance))
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, settings)
-    name = "theorem-1" if found["theorem-1"].applicable else "operator-norm"
-    verdict, reason = verdict_on(variance, found, name)
+    name, verdict, reason = verdict_on(variance, found)
     return BoundCheck(
         variance=variance,
         gradient_norm_sq=gradient,
@@ -97,7 +97,7 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
         log2_size=H.log2_size,
         bound_name=name,
         bounds=found,
-        ratio=ratio(variance, found[name].log2),
+        ratio=math.nan if name is None else ratio(variance, found[name].log2),
         verdict=verdict,
         reason=reason,
         assumptions=known,

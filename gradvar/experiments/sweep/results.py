@@ -73,7 +73,7 @@ class RecordTable(Table):
                     *(str(record.parameters.get(name, "")) for name in names),
                     record.text,
                     bound if record.log2_bound is None else format_log2(record.log2_bound),
-                    "" if record.ratio is None else f"{record.ratio:.4g}",
+                    _ratio(record),
                     record.verdict or "",
                     record.method or "",
                     f"{record.seconds:.3g}",
@@ -123,3 +123,10 @@ class SweepResults(RecordTable):
     def failures(self) -> list[dict[str, Scalar]]:
         """The rows of the problems that raised an error, which is in the column "error"."""
         return [record.row() for record in self.records if record.status == "failed"]
+
+
+def _ratio(record: Record) -> str:
+    """The variance over the bound, from their logarithms where float64 cannot hold it."""
+    if record.log2 is not None and record.log2_bound is not None:
+        return format_log2(record.log2 - record.log2_bound, 4)
+    return "" if record.ratio is None else f"{record.ratio:.4g}"
