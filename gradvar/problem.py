@@ -92,6 +92,8 @@ class Problem:
         loss: str | Loss = "square",
         moment: Moment = Moment.VARIANCE,
     ) -> None:
+        if is_model(hypotheses) and isinstance(model, HypothesisClass):
+            raise TypeError(f"`H` and `model` are swapped: got H={hypotheses!r} and model={model!r}")
         hypothesis_class(hypotheses)
         if not is_model(model):
             raise TypeError(

@@ -29,6 +29,7 @@ from ..classes.base import HypothesisClass
 from ..classes.formulas.sphere import log_zonal
 from ..core.arguments import integer, positive
 from ..core.numbers import exp2
+from ..results.plots import new_axes
 from .operator_norm import Constant
 
 if TYPE_CHECKING:
@@ -159,12 +160,9 @@ class Theorem2:
         over : {"radius", "dim"}
             What varies; the other stays.
         """
-        import matplotlib.pyplot as plt
-
         if over not in ("radius", "dim"):
             raise ValueError(f"`over` must be 'radius' or 'dim', got {over!r}")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+        ax = new_axes(ax, 6.4, 4.0)
         if over == "radius":
             at = np.linspace(self.radius / 100, self.radius, 100)
             points = [Theorem2(self.dim, rho, self.sigma) for rho in at]

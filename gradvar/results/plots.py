@@ -26,7 +26,7 @@ def plot_descent(
     steps: npt.NDArray[np.int64], losses: Array, accuracies: Array, parts: Mapping[str, str], ax: Axes | None = None
 ) -> Axes:
     """Draw the loss and the accuracy over the steps; return the Axes of the loss. See `Descent.plot`."""
-    ax = _axes(ax, 7, 4)
+    ax = new_axes(ax, 7, 4)
     ax.plot(steps, losses, "o-", color="tab:blue", markersize=3)
     ax.set_xlabel("step")
     ax.set_ylabel(f"loss: {parts['loss']}", color="tab:blue")
@@ -42,7 +42,7 @@ def plot_descent(
 
 def plot_bound_check(check: Findings, ax: Axes | None = None) -> Axes:
     """Draw the variance with its interval and every bound on an axis of powers of two; return the Axes."""
-    ax = _axes(ax, 8, 3.4)
+    ax = new_axes(ax, 8, 3.4)
     variance = check.variance
     rows = [b for b in check.bounds.values() if math.isfinite(b.log2)]
     labels = [TITLES[b.name] + ("" if b.applicable else "\n(not applicable)") for b in rows]
@@ -88,7 +88,7 @@ _LABELS = {
 def plot_sweep(rows: Sequence[Row], parameters: Sequence[str], x: str, y: str, ax: Axes | None = None) -> Axes:
     """Draw a column of the rows of a sweep over a parameter; see `SweepResults.plot`."""
     drawn = _drawable(rows, x, y)
-    ax = _axes(ax, 7, 4.5)
+    ax = new_axes(ax, 7, 4.5)
     at, value = _x_axis(ax, drawn, x), _column(drawn, y)
     logarithmic, floor = _y_axis(ax, value, y)
     low, high = value, value
@@ -129,11 +129,13 @@ def plot_sweep(rows: Sequence[Row], parameters: Sequence[str], x: str, y: str, a
     return ax
 
 
-def _axes(ax: Axes | None, width: float, height: float) -> Axes:
+def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     """Return the axes to draw on, of a new figure where there are none."""
     if ax is None:
-        import matplotlib.pyplot as plt
-
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError("`plot` needs matplotlib: pip install 'gradient-variance[plot]'") from error
         _, ax = plt.subplots(figsize=(width, height), layout="constrained")
     if not hasattr(ax, "set_xlabel"):
         raise TypeError(f"`ax` must be a matplotlib Axes or None, got {ax!r}")
