@@ -19,6 +19,12 @@ order and one-sided, and all there is where the ||y_a|| are equal: m ||y'||^2 is
 z_i and lambda_i >= 0 that sum to V, which exceeds q V, q the quantile of a chi-square of one degree of freedom, no more
 often than V z^2 does (for q >= 1.54: Szekely and Bakirov, 2003). So -V q/m <= Q <= (1 - m/M) V q/m at either level, and
 the ends of the interval of A move apart by the values V that this allows. The second moment has no Q.
+
+The main effects' own error is off in second order, too, where shares are nearly alike. For y_a = +-1 less the mean
+x_0 m^(-1/2), and x m^(-1/2) that of the drawn ones, A + Q = 1 - x^2/m, V = 1 - x_0^2/m, and the error is taken to be
+2 |x|/m where 2 |x_0|/m is right. Where |x| > |x_0| - z the lower end is right once it is lower by z^2/m:
+1 - x^2/m - 2 z |x|/m - z^2/m = 1 - (|x| + z)^2/m < V. That counts where main effects are small: their skewness knows of
+it where they are large. So the distance of the lower end is the root of its square plus (U z^2/m)^2.
 """
 
 from __future__ import annotations
@@ -28,8 +34,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...core.arguments import Array
 from ...core.errors import NonFiniteError
 from ...estimation.main_effects import NONE, MainEffects
+from ...estimation.mean import Mean
 from ...estimation.u_statistic import Moments, moments, plain_interval
 from ...problem import Moment
 from .member_gradients import MemberGradients
@@ -37,6 +45,8 @@ from .member_sums import Sums
 
 _FEWEST_BLOCKS, _FEWEST_MEMBERS, _FEWEST_CARRIERS = 8, 32, 10
 """No interval is drawn from fewer blocks or members, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
+_FEWEST_INPUTS, _MANY_INPUTS = 5, 100
+"""None is drawn where fewer inputs carry the spread of ||s||^2; from many on, one more or less hardly counts."""
 _WORST_OF_FEW = 1.54
 """Beyond it, of all quadratic forms in normal numbers with one mean, that of rank one has the largest quantiles."""
 
@@ -62,6 +72,8 @@ class MemberStatistic(NamedTuple):
         M, the members at whose mean the labels are centred; 0 where they are not.
     reach : float
         How far U moves when the member whose share is furthest from the mean is met once more, or not at all.
+    inputs_that_carry : float
+        The effective number of inputs that carry the spread of ||s||^2; inf where it has none, or all were taken.
     """
 
     value: float
@@ -74,10 +86,14 @@ class MemberStatistic(NamedTuple):
     effective_members: float
     centred_at: int
     reach: float
+    inputs_that_carry: float
 
     @classmethod
-    def of(cls, sums: Sums, gradients: MemberGradients) -> MemberStatistic:
-        """From the sums over some of the members, each the mean of what it adds to U, and over some blocks."""
+    def of(cls, sums: Sums, gradients: MemberGradients, signal: Array) -> MemberStatistic:
+        """From the sums over some of the members, each the mean of what it adds to U, and over some blocks.
+
+        `signal` has ||s||^2 at the inputs of these blocks.
+        """
         m, blocks, all_m = sums.by_member.shape[1], sums.kernel.shape[0], gradients.m
         if not (np.isfinite(sums.kernel).all() and np.isfinite(sums.by_member).all()):
             raise NonFiniteError(
@@ -111,6 +127,7 @@ class MemberStatistic(NamedTuple):
             centred_at=all_m if centred else 0,
             # the root takes the noise of the inputs out of the terms
             reach=float(far.max()) * math.sqrt(min(max(members.variance / spread, 0.0), 1.0)) if spread > 0 else 0.0,
+            inputs_that_carry=math.inf if gradients.enumerated else Mean.of(signal).effective or math.inf,
         )
 
     @property
@@ -142,7 +159,7 @@ class MemberStatistic(NamedTuple):
     def resolved(self) -> bool:
         """Whether an interval can be drawn."""
         enough = self.m >= _FEWEST_MEMBERS and (self.blocks is None or self.blocks.n >= _FEWEST_BLOCKS)
-        return enough and self.effective_members >= _FEWEST_CARRIERS
+        return enough and self.effective_members >= _FEWEST_CARRIERS and self.inputs_that_carry >= _FEWEST_INPUTS
 
     @property
     def zeta(self) -> tuple[float, float]:
@@ -179,6 +196,8 @@ class MemberStatistic(NamedTuple):
         # A = U (M-1)/M - Q, with -V q/m <= Q <= (1 - m/M) V q/m
         scale = 1 - 1 / self.centred_at
         reach = max(float(ndtri(0.75 + confidence / 4)) ** 2, _WORST_OF_FEW) / self.m
+        of_error = float(ndtri(0.5 + confidence / 2)) ** 2 / self.m
+        low = self.value - math.hypot(self.value - low, self.value * of_error)
         if low > 0:
             low *= scale / (1 + (1 - self.m / self.centred_at) * reach)
         if high > 0:
@@ -193,6 +212,9 @@ class MemberStatistic(NamedTuple):
         curvature = others.uncertainty / 2 + (0.0 if self.blocks is None else self.inputs**2 / (self.blocks.n - 1))
         quantile = float(stdtrit(variance**2 / curvature if curvature > 0 else 1.0, 0.5 + confidence / 2))
         if self.blocks is not None:
-            return self.blocks.interval(quantile, others)
+            low, high = self.blocks.interval(quantile, others)
+            # Where inputs that matter are few, the one that matters most may be met once too seldom, or too often.
+            more = self.blocks.reach if self.inputs_that_carry < _MANY_INPUTS else 0.0
+            return low - more, high + more
         skewness = others.third / variance**1.5 if variance > 0 else 0.0
         return plain_interval(self.value, math.sqrt(variance), skewness, quantile)

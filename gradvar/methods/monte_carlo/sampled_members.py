@@ -199,7 +199,7 @@ class MemberSample:
             self.bar.advance((blocks - 1) % _REPORTED + 1, self.so_far)
         self._held = np.empty((0, 0))
         gradients.forget()
-        return MemberStatistic.of(Sums.total(self._sums, gradients.q), gradients)
+        return MemberStatistic.of(Sums.total(self._sums, gradients.q), gradients, self.norms[:, 1])
 
     def _make(self, number: int) -> None:
         """Make the gradients of a part at all blocks, and report some of these at a time."""
@@ -232,7 +232,7 @@ class MemberSample:
             if gradients.enumerated or len(blocks) < 4 or first.components < gradients.q:
                 return None
             sums = [sums_of(blocks, first, gradients.projected, False, group) for group in groups(first, len(blocks))]
-        return self.result(MemberStatistic.of(Sums.total(sums, gradients.q), gradients), self.norms)
+        return self.result(MemberStatistic.of(Sums.total(sums, gradients.q), gradients, self.norms[:, 1]), self.norms)
 
 
 def _limit(statistic: MemberStatistic, settings: Settings, n_members: int | None) -> str:
@@ -266,7 +266,7 @@ def _estimate(
     sampled = f"{statistic.m:,} sampled members, {at}{by}"
     interval, upper, resolution = (-math.inf, math.inf), math.inf, 0.0
     rounding = ROUNDING * abs(statistic.value)
-    guarantee = f"these samples resolve nothing: too few of the {sampled} carry the estimate"
+    guarantee = f"these samples resolve nothing: too few of the {sampled} carry the estimate or the signal"
     if statistic.resolved:
         low, high = statistic.interval(settings.confidence)
         interval = low - rounding, high + rounding
