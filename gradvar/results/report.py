@@ -104,10 +104,10 @@ def _bounds(check: Findings) -> Iterator[tuple[Bound, str, str]]:
     """Yield each bound, its value, and the variance over it."""
     for bound in check.bounds.values():
         value = "-" if math.isnan(bound.log2) else format_log2(bound.log2)
-        yield bound, value, ratio_text(check.variance, bound.log2)
+        yield bound, value, ratio_text(check.variance, bound.log2, 6)
 
 
-def ratio_text(variance: Estimate, log2_bound: float) -> str:
+def ratio_text(variance: Estimate, log2_bound: float, digits: int = 4) -> str:
     """The variance over a bound for a reader, also where one of them leaves the range of float64."""
     if math.isnan(log2_bound):
         return "-"
@@ -115,7 +115,7 @@ def ratio_text(variance: Estimate, log2_bound: float) -> str:
         return "unresolved"
     if variance.mantissa <= 0 or not math.isfinite(log2_bound):
         return "0" if variance.mantissa == 0 and log2_bound != -math.inf else "-"
-    return format_log2(variance.log2 - log2_bound, 4)
+    return format_log2(variance.log2 - log2_bound, digits)
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
