@@ -35,7 +35,7 @@ _KEPT_BYTES = 2**27
 """The most that a process keeps of tiles, and again of projections: these are dear to make again, tiles are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _FEWEST_ROWS, _SEEN = 32, 10, 10, 0.8
 """No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4, or of rows
-that carry their spread; where the signals are all annihilated up to rounding, or so few are larger than the others that
+that carry their spread (an eighth of few samples); where the signals are all annihilated up to rounding, or so few are larger than the others that
 they carry the spread of ||s||^2: then inputs that matter may be too rare to have been met; or where,
 for an orthonormal class, the mean of c^2 over the pairs is below this share of its expectation, (|H| - 1)/|H|^2 for
 c = C_H: then the pairs that matter are too rare to have been met."""
@@ -242,7 +242,7 @@ class PairSums:
         third = triangles / triples if triples else 0.0
         u = moments(self.row_sums, squares, third, cubes / doubles, effective)
         met = class_squares / pairs >= _SEEN * self.tiles.kernel.mean_square
-        many = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS and u.carriers >= _FEWEST_ROWS
+        many = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS and u.carriers >= min(_FEWEST_ROWS, self.n / 8)
         signal = self.norms[:, 1]
         rounding = 8 * float(np.finfo(np.float64).eps) * math.sqrt(class_squares / pairs) * float(signal.mean())
         varied = math.sqrt(squares / pairs) > 8 * rounding and not few_carry(signal)
