@@ -35,10 +35,10 @@ _KEPT_BYTES = 2**27
 """The most that a process keeps of tiles, and again of projections: these are dear to make again, tiles are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _FEWEST_ROWS, _SEEN = 32, 10, 10, 0.8
 """No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4, or of rows
-that carry their spread (an eighth of few samples); where the signals are all annihilated up to rounding, or so few are larger than the others that
-they carry the spread of ||s||^2: then inputs that matter may be too rare to have been met; or where,
-for an orthonormal class, the mean of c^2 over the pairs is below this share of its expectation, (|H| - 1)/|H|^2 for
-c = C_H: then the pairs that matter are too rare to have been met."""
+that carry their spread (an eighth of few samples); where the signals are all annihilated up to rounding, or so few are
+larger than the others that more may have been missed; or where, for an orthonormal class, the mean of c^2 over the pairs
+is below this share of its expectation, (|H| - 1)/|H|^2 for c = C_H: then the pairs that matter are too rare to have been
+met."""
 
 
 class TileSums(NamedTuple):
