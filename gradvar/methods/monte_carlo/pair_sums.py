@@ -35,10 +35,10 @@ _KEPT_BYTES = 2**27
 """The most that a process keeps of tiles, and again of projections: these are dear to make again, tiles are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _FEWEST_ROWS, _SEEN = 32, 10, 10, 0.8
 """No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4, or of rows
-that carry their spread (an eighth of few samples); where the signals are all annihilated up to rounding, or so few are
-larger than the others that more may have been missed; or where, for an orthonormal class, the mean of c^2 over the pairs
-is below this share of its expectation, (|H| - 1)/|H|^2 for c = C_H: then the pairs that matter are too rare to have been
-met."""
+that carry their spread (an eighth of few samples); where so few signals are larger than the others that more may have
+been missed, or all are annihilated up to rounding while labels are not known to be signs; or where, for an orthonormal
+class, the mean of c^2 over pairs is below this share of its expectation, (|H| - 1)/|H|^2 for c = C_H: then pairs that
+matter are too rare to have been met."""
 
 
 class TileSums(NamedTuple):
@@ -137,6 +137,8 @@ class PairStatistic(NamedTuple):
     resolved: bool
     rounding: float
     """The most that rounding of the products does to U: it matters where all of the signal is annihilated."""
+    missed: float = 0.0
+    """There, the largest ||s||^2 that an input may have that was not met; else 0."""
 
     @property
     def value(self) -> float:
@@ -164,7 +166,9 @@ class PairStatistic(NamedTuple):
         """
         low, high = self.moments.interval(self.moments.quantile(probability))
         more = self.moments.reach + self.allowance
-        return low - more, high + more
+        # n inputs miss a share q of them with probability (1 - q)^n; with |C_H| <= 1 it adds at most q^2 ||s||^2
+        share = -math.log1p(-probability) / self.moments.n
+        return low - more, high + more + share**2 * self.missed
 
 
 class PairSums:
@@ -242,8 +246,16 @@ class PairSums:
         third = triangles / triples if triples else 0.0
         u = moments(self.row_sums, squares, third, cubes / doubles, effective)
         met = class_squares / pairs >= _SEEN * self.tiles.kernel.mean_square
-        many = self.n >= _FEWEST_SAMPLES and effective >= _FEWEST_PAIRS and u.carriers >= min(_FEWEST_ROWS, self.n / 8)
         signal = self.norms[:, 1]
         rounding = 8 * float(np.finfo(np.float64).eps) * math.sqrt(class_squares / pairs) * float(signal.mean())
-        varied = math.sqrt(squares / pairs) > 8 * rounding and not few_carry(signal)
-        return PairStatistic(u, many and met and varied, rounding)
+        # Signals that are all annihilated have shown what is not zero to none of the inputs.
+        problem, missed = self.tiles.problem, 0.0
+        if math.sqrt(squares / pairs) <= 8 * rounding:
+            most = problem.largest_norms[1]
+            enough = getattr(problem.hypotheses, "labels", "real") == "signs"
+            missed = most if most < math.inf else 2 * float(signal.max())
+        else:
+            enough = (
+                effective >= _FEWEST_PAIRS and u.carriers >= min(_FEWEST_ROWS, self.n / 8) and not few_carry(signal)
+            )
+        return PairStatistic(u, enough and met and self.n >= _FEWEST_SAMPLES, rounding, missed)
