@@ -66,7 +66,9 @@ def norm_constant(hypotheses: HypothesisClass, centred: bool, settings: Settings
     with suppress(NotApplicableError, TooLargeError):
         derived = operator_norm(hypotheses, centred)
         if derived is not None:
-            return Constant(log2_of(derived[0], 0), f"operator norm from {derived[1]}")
+            value, residual, why = derived
+            ends = (log2_of(value, 0), log2_of(value + residual, 0)) if residual > 0 else None
+            return Constant(log2_of(value, 0), f"operator norm from {why}", ends)
     if not isinstance(hypotheses, Samples):
         return Constant(math.nan, unknown)
     rng = stream(settings.seed, Stream.OPERATOR_NORM, int(centred))

@@ -132,11 +132,28 @@ def test_a_formula_is_not_held_against_itself_where_members_can_be_drawn():
 
 
 def test_no_operator_norm_is_derived_from_too_many_points():
-    assert operator_norm(CovarianceAndMean(2**11), True) is not None
-    assert operator_norm(CovarianceAndMean(2**11 + 1), True) is None
+    assert operator_norm(CovarianceAndMean(2**11), True).residual == 0
+    assert operator_norm(CovarianceAndMean(2**14 + 1), True) is None
     plain = OnlyCovariance()
     plain.inputs = gv.Gaussian(1)
     assert operator_norm(plain, True) is None
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_beyond_2_048_points_it_is_a_ritz_value_with_its_residual(centred: bool):
+    plain = CovarianceAndMean(2100)
+    found = operator_norm(plain, centred)
+    exact = reference.operator_norm(plain.table[:, np.arange(2100) % 11], plain.inputs.weights(0, 2100), centred)
+    assert 0 < found.residual < 1e-8 * found.value
+    assert found.value <= exact * (1 + 1e-12)
+    assert exact <= (found.value + found.residual) * (1 + 1e-12)
+    bound = gv.bound_check(plain, gv.Linear([0.3]), rng=0).bounds[
+        "operator-norm" if centred else "operator-norm-uncentred"
+    ]
+    assert not bound.exact
+    assert "Lanczos" in bound.reason
+    low, high = bound.log2_interval
+    assert low < high < low + 1e-6
 
 
 def test_a_covariance_or_projection_of_another_shape_is_refused_in_words():

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,14 @@ from ...core.arguments import Array, finite, functions_of
 from ...core.errors import NotApplicableError, ShapeError
 from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection, Samples
 from ..inputs import Inputs
-from .eigenvalue import top_eigenvalue
+from .eigenvalue import top_eigenvalue, top_ritz_pair
 from .matrix import Gram, GramNorms, KnownByGram, TableGram
 from .table import EvaluatedTable, Rows, StoredTable, Table, kept, project
 
 _MOST_LOG2_MEMBERS = 20.0
 _MOST_LOG2_VALUES = 24.0
-_MOST_POINTS = 2**11
+_MOST_POINTS, _MOST_FOR_LANCZOS = 2**11, 2**14
+_ROWS = 512
 
 
 @runtime_checkable
@@ -117,13 +118,22 @@ def projection(hypotheses: HypothesisClass) -> KnowsProjection | None:
     return hypotheses if isinstance(hypotheses, KnowsProjection) else _listed(hypotheses)
 
 
-def operator_norm(hypotheses: HypothesisClass, centred: bool) -> tuple[float, str] | None:
-    """Return the largest eigenvalue of the (centred) Gram matrix over |H|, and what it is of; None where not known.
+class DerivedNorm(NamedTuple):
+    """An operator norm, how far above it the truth may lie, and what it is of."""
+
+    value: float
+    residual: float
+    why: str
+
+
+def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | None:
+    """Return the largest eigenvalue of the (centred) Gram matrix over |H|; None where it is not known.
 
     For finitely many inputs it is that of the operator of E_h[h(x) h(x')] (of C_H). It is had from the values of all
     members, listed and evaluated, at most 2^24; of a class whose members cannot even be drawn, from the same values by
-    `project`, or from `covariance` (and `mean`), on 2^11 points at most. Of members that can be drawn an estimate tells
-    more: it does not rest on the formula that the variance is computed by. Exact up to rounding.
+    `project`, or from `covariance` (and `mean`). Exact up to rounding for up to 2^11 points; of a covariance on up to
+    2^14 it is the top Ritz value with its residual, and takes 8 bytes for each pair of points. Of members that can be
+    drawn an estimate tells more: it does not rest on the formula that the variance is computed by.
     """
     points = hypotheses.inputs.n_points
     if points is None:
@@ -131,10 +141,22 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> tuple[float, st
     listed, few_values = _listed(hypotheses), hypotheses.log2_size + math.log2(points) <= _MOST_LOG2_VALUES
     if listed is not None and few_values:
         return _norm_of(listed.table, centred)
-    if isinstance(hypotheses, Samples) or points > _MOST_POINTS:
+    if isinstance(hypotheses, Samples) or points > _MOST_FOR_LANCZOS:
         return None
-    if isinstance(hypotheses, KnowsProjection) and few_values:
+    if isinstance(hypotheses, KnowsProjection) and few_values and points <= _MOST_POINTS:
         return _norm_of(_projected(hypotheses, points), centred)
+    matrix = _covariances(hypotheses, points, centred)
+    if matrix is None:
+        return None
+    why = f"`covariance` at all {points:,} inputs"
+    if points <= _MOST_POINTS:
+        return DerivedNorm(top_eigenvalue(matrix), 0.0, why)
+    found = top_ritz_pair(matrix)
+    return None if found is None else DerivedNorm(*found, f"{why}, the top Ritz value of a Lanczos process")
+
+
+def _covariances(hypotheses: HypothesisClass, points: int, centred: bool) -> Array | None:
+    """C_H(x_i, x_j), or with m m' added, times (w_i w_j)^(1/2); None where it is not known."""
     if not isinstance(hypotheses, KnowsCovariance):
         return None
     x, average = hypotheses.inputs.points(0, points), np.zeros(points)
@@ -143,9 +165,15 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> tuple[float, st
         if mean is None:
             return None
         average = _made_sure("mean", mean(x), (points,))
-    matrix = _made_sure("covariance", hypotheses.covariance(x, x), (points, points)) + np.outer(average, average)
     root = np.sqrt(hypotheses.inputs.weights(0, points))
-    return top_eigenvalue(root[:, None] * matrix * root), f"`covariance` at all {points:,} inputs"
+    matrix = np.empty((points, points))
+    for start in range(0, points, _ROWS):
+        rows = slice(start, min(start + _ROWS, points))
+        block = hypotheses.covariance(x[rows], x)
+        matrix[rows] = _made_sure("covariance", block, (rows.stop - start, points))
+        matrix[rows] += np.outer(average[rows], average)
+        matrix[rows] *= root[rows, None] * root
+    return matrix
 
 
 def _listed(hypotheses: HypothesisClass) -> DerivedProjection | None:
@@ -154,9 +182,10 @@ def _listed(hypotheses: HypothesisClass) -> DerivedProjection | None:
     return DerivedProjection(hypotheses) if few and listed and isinstance(hypotheses, ListsMembers) else None
 
 
-def _norm_of(table: Table, centred: bool) -> tuple[float, str]:
+def _norm_of(table: Table, centred: bool) -> DerivedNorm:
     members, points = table.shape
-    return TableGram(table).norm(centred), f"values of all {members:,} members at all {points:,} inputs"
+    said = f"values of all {members:,} members at all {points:,} inputs"
+    return DerivedNorm(TableGram(table).norm(centred), 0.0, said)
 
 
 def _projected(hypotheses: KnowsProjection, points: int) -> Table:
