@@ -29,7 +29,8 @@ def verdict_on(variance: Estimate, found: dict[str, Bound]) -> tuple[str | None,
     if name is None:
         verdict, reason = "no bound", f"No bound is known for this class: {found['operator-norm'].reason}."
     else:
-        verdict, reason = compared(variance, found[name], f"the bound by {TITLES[name]}", found[name].log2_constant)
+        label = "the operator-norm bound" if name == "operator-norm" else f"the bound by {TITLES[name]}"
+        verdict, reason = compared(variance, found[name], label, found[name].log2_constant)
     exceeded = ""
     if variance.resolved and variance.log2 > theorem.log2:
         exceeded = f", and Var is {ratio_text(variance, theorem.log2)} times {theorem.formula}"
@@ -113,6 +114,8 @@ def _samples_to_settle(variance: Estimate, bound: Bound) -> str:
     gap, half = (below - value, high - value) if value <= below else (value - above, value - low)
     if gap <= 0:
         return "; the estimate lies on it"
+    if "members" in variance.method and variance.zeta is None:  # which limit it, rather than inputs
+        return "; more members would settle it (method=gv.MonteCarlo(n_members=...))"
     if n == 0 or not math.isfinite(half / gap):
         return ""
     # The variance of a mean falls as 1/n, that of a U-statistic as v(n) = 4 zeta_1/n + 2 zeta_2/n^2.

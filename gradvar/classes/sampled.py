@@ -59,7 +59,7 @@ class SampledClass(TargetClass):
 
     size = None
     is_orthonormal = False
-    orthonormality = ("failed", "nothing is known of the targets but how to draw them")
+    orthonormality = ("unknown", "nothing is known of the targets but how to draw them")
     _described_by_numbers = True
     log2_size: float = math.inf
 
