@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, finite, generator, inputs_of, integer, real
-from ..core.errors import ShapeError
+from ..core.errors import NotApplicableError, ShapeError
 from .gram.derived import ProjectsByTable
 from .gram.matrix import Gram, KnownByGram, TableGram
 from .gram.table import StoredTable, Table, check_bytes, class_mean, compact
@@ -176,7 +176,7 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
         for j, point in enumerate(self.inputs.points(0, self.inputs.n_points) + 0.0):
             first = index.setdefault(point.tobytes(), j)
             if first != j and not np.array_equal(values[:, first], values[:, j]):
-                raise ValueError(
+                raise NotApplicableError(
                     f"`points` {first} and {j} are equal but some function has different values there: "
                     "not a function of x; use method='enumeration', which goes by the number of the point"
                 )

@@ -21,8 +21,8 @@ class Auto(FirstOf):
     The list, each asked once:
 
     1. the theorems of `ClosedForm`: a class of one member; all parities with any model; parities of one degree with a
-       network of one hidden layer; parities with a network of infinite width; linear-periodic targets with a cosine
-       model or a network of one hidden layer; planted parities with a linear model;
+       linear model or a network of one hidden layer; parities with a network of infinite width; linear-periodic targets
+       with a cosine model or a network of one hidden layer; planted parities with a linear model;
     2. `Enumeration`: the inputs are finitely many and fit in memory;
     3. `CovarianceSum`: the class says its covariance, on at most 2^14 inputs;
     4. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.
@@ -36,7 +36,7 @@ class Auto(FirstOf):
     Examples
     --------
     >>> import gradvar as gv
-    >>> problem = gv.Problem(gv.SparseParities(12, 3), gv.Linear([1.0] * 12))
+    >>> problem = gv.Problem(gv.SparseParities(12, 3), gv.MLP.random([12, 4, 4, 1], rng=0))
     >>> gv.Auto().select(problem).method.name
     'enumeration'
     """

@@ -227,7 +227,7 @@ def test_a_claim_is_passed_on_as_a_claim():
     assert check.bound_name == "theorem-1"
     assert check.bounds["theorem-1"].log2_interval[1] < math.inf
     assert "claimed" in {assumption.status for assumption in check.assumptions}
-    assert parent.restrict(members[[0, 0]]).orthonormality[0] == "failed"
+    assert parent.restrict(members[[0, 0]]).orthonormality[0] == "unknown"  # a claim about different members
 
 
 # --- the members -----------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ def test_a_closed_form_that_costs_more_is_reached_by_its_name():
 
 
 def test_the_method_that_was_asked_for_says_why_it_declines():
-    model = gv.Linear(np.ones(40))
+    model = gv.MLP.random([40, 3, 3, 1], rng=0)
     with pytest.raises(gv.TooLargeError, match=r"^method='enumeration' declines this problem: enumerating 2\^40"):
         gv.gradient_variance(gv.SparseParities(40, 2), model, method="enumeration")
     with pytest.raises(gv.NotApplicableError, match=r"^method='closed-form' declines this problem: no theorem covers"):

@@ -125,6 +125,6 @@ def test_a_mean_part_does_not_suffer_from_the_size_of_the_second_moment():
 def test_theorems_that_give_the_variance_alone_say_so(which: Moment):
     waves = gv.Problem(gv.LinearPeriodic(5, 2.0), gv.Cosine(np.ones(5)), "square", which)
     assert "gives their variance alone" in str(gv.ClosedForm().declines(waves))
-    one = gv.Problem(gv.SparseParities(5, 5), gv.Linear(np.ones(5)), "square", which)
+    one = gv.Problem(gv.SparseParities(5, 5), gv.MLP.random([5, 3, 3, 1], rng=0), "square", which)
     assert "only the variance is 0" in str(gv.ClosedForm().declines(one))
     assert gv.Auto().select(one).method.name == "enumeration"

@@ -27,10 +27,9 @@ class ClosedForm(FirstOf):
     """Evaluate the gradient variance by a theorem that covers this class, model and loss.
 
     The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities of one degree
-    with a linear model where b is constant, or
-    with a network of one hidden layer, at any dimension; parities with networks of infinite width, in the mean over
-    their weights; linear-periodic targets with a cosine model or a network of one hidden layer. Exact
-    up to rounding and quadrature, or up to one plain expectation whose interval is reported.
+    with a linear model where b is constant, or with a network of one hidden layer, at any dimension; parities with
+    networks of infinite width, in the mean over their weights; linear-periodic targets with a cosine model or a network
+    of one hidden layer. Exact up to rounding and quadrature, or up to one plain expectation whose interval is reported.
     """
 
     name: str = field(default="closed-form", init=False)

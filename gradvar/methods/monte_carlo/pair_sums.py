@@ -35,7 +35,7 @@ _KEPT_BYTES = 2**27
 """The most that a process keeps of tiles, and again of projections: these are dear to make again, tiles are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _FEWEST_ROWS, _SEEN = 32, 10, 10, 0.8
 """No interval is drawn from fewer samples; from a smaller effective number of pairs, (sum h^2)^2 / sum h^4, or of rows
-that carry their spread (an eighth of few samples); where so few signals are larger than the others that more may have
+that carry their spread (a 64th of few samples); where so few signals are larger than the others that more may have
 been missed, or all are annihilated up to rounding while labels are not known to be signs; or where, for an orthonormal
 class, the mean of c^2 over pairs is below this share of its expectation, (|H| - 1)/|H|^2 for c = C_H: then pairs that
 matter are too rare to have been met."""
@@ -256,6 +256,6 @@ class PairSums:
             missed = most if most < math.inf else 2 * float(signal.max())
         else:
             enough = (
-                effective >= _FEWEST_PAIRS and u.carriers >= min(_FEWEST_ROWS, self.n / 8) and not few_carry(signal)
+                effective >= _FEWEST_PAIRS and u.carriers >= min(_FEWEST_ROWS, self.n / 64) and not few_carry(signal)
             )
         return PairStatistic(u, enough and met and self.n >= _FEWEST_SAMPLES, rounding, missed)

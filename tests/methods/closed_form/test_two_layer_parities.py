@@ -338,8 +338,9 @@ def test_declines_what_it_does_not_cover():
     ]:
         problem = gv.Problem(H, model, loss)
         assert two_layer_parities.TwoLayerParities().declines(problem) is not None
-        with pytest.raises(gv.NotApplicableError):
-            closed_form(H, model, loss)
+        if not isinstance(model, gv.Linear):  # which has a theorem of its own
+            with pytest.raises(gv.NotApplicableError):
+                closed_form(H, model, loss)
     grid = gv.MLP([rng.choice([-2, -1, 1, 2], size=(1, 200)) / 16, [[1.0]]], None, "relu")
     with pytest.raises(gv.NotApplicableError, match="grid"):
         closed_form(gv.SparseParities(200, 2), grid)
@@ -366,10 +367,10 @@ def test_weights_that_take_too_many_frequencies_are_declined():
 def test_the_same_bits_from_any_executor():
     model = network(40, 9, "gelu", np.random.default_rng(13))
     H = gv.SparseParities(40, 3)
-    one = closed_form(H, model)
+    one = closed_form(H, model, rng=0)
     for executor in (ThreadPoolExecutor(3), ProcessPoolExecutor(2)):
         with executor:
-            other = closed_form(H, model, executor=executor)
+            other = closed_form(H, model, rng=0, executor=executor)
         assert dataclasses.replace(other, seconds=one.seconds) == one
 
 
