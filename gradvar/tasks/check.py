@@ -28,6 +28,7 @@ from ..results.findings import Assumption, Bound
 from ..results.interruption import attach_estimate
 from ..results.report import ratio_text
 from .base import DrawsExamples
+from .enumeration import example_norm
 from .examples import LabelledMixture, draw_examples, example_gradients
 
 _SHARED_INPUTS = Assumption(
@@ -80,16 +81,24 @@ def _norms(
     problem: Problem, tasks: DrawsExamples[object], settings: Settings, variance: Estimate
 ) -> tuple[Estimate, Estimate, Estimate]:
     """G^2, E||s||^2 and E||u||^2: from the examples of the variance, or from others; exact where inputs are few."""
-    gradient, signal, example = variance.norms or expectation(
-        partial(_example_norms, problem),
-        LabelledMixture.of(tasks),
-        settings,
-        name="mean of the squared norm",
-        method="expectation",
-        row_size=problem.row_size,
-        most=(*problem.largest_norms, math.inf),
-    )
-    gradient, signal = norms(problem, settings, replace(variance, norms=(gradient, signal)))
+    example, sampled = example_norm(problem, settings), variance.norms
+    if example is None and sampled is None:
+        sampled = tuple(
+            expectation(
+                partial(_example_norms, problem),
+                LabelledMixture.of(tasks),
+                settings,
+                name="mean of the squared norm",
+                method="expectation",
+                row_size=problem.row_size,
+                most=(*problem.largest_norms, math.inf),
+            )
+        )
+    if sampled is not None:
+        example = example or sampled[2]
+        variance = replace(variance, norms=sampled[:2])
+    assert example is not None
+    gradient, signal = norms(problem, settings, variance)
     return gradient, signal, example
 
 

@@ -26,7 +26,7 @@ from ..results.estimate import Estimate
 from .base import TabulatesTasks
 from .examples import not_for_tasks
 
-_ROWS, _BLOCK, _MOST_POINTS = 1024, 2**20, 2**26
+_ROWS, _BLOCK, _MOST_POINTS, _MOST_EXAMPLES = 1024, 2**20, 2**26, 2**27
 """Inputs in a tile; numbers in a block of its tables; inputs that are enumerated at most."""
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -110,6 +110,38 @@ class TaskEnumeration:
             f"exact up to float64 rounding: all {len(c):,} tasks on all {points:,} inputs",
             n_evaluated=points,
         )
+
+
+def example_norm(problem: Problem, settings: Settings) -> Estimate | None:
+    """Return E||u||^2 = E_A E_{D_A}[(a + f_A b)^2 ||g||^2], exact up to rounding; None where it is too long a sum."""
+    hypotheses, points = problem.hypotheses, problem.inputs.n_points
+    if not isinstance(hypotheses, TabulatesTasks) or points is None or points * hypotheses.size > _MOST_EXAMPLES:
+        return None
+    tile = partial(_example_norms, problem, hypotheses, np.asarray(hypotheses.members()))
+    rows = max(1, _BLOCK // hypotheses.size)
+    blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
+    with closing(ordered_map(tile, blocks, settings.executor)) as results:
+        total, size = np.sum(list(results), axis=0) / hypotheses.size
+    # the root is off by 2 eps E[(|a| + |b|)^2 ||g||^2]^(1/2)
+    delta = 2 * _EPS * math.sqrt(size)
+    return Estimate.exactly(
+        Scaled(float(total), ROUNDING * float(total) + 2 * delta * math.sqrt(total) + delta**2),
+        "enumeration",
+        f"exact up to float64 rounding: all {hypotheses.size:,} tasks on all {points:,} inputs",
+        n_evaluated=points,
+    )
+
+
+def _example_norms(
+    problem: Problem, hypotheses: TabulatesTasks[Array], members: Array, block: tuple[int, int]
+) -> Array:
+    """The terms that a block of inputs has of sum_A E_{D_A}[(a + f_A b)^2 ||g||^2], and with (|a| + |b|)^2 there."""
+    x = problem.inputs.points(*block)
+    a, b = problem.loss_split(x)
+    probabilities = np.asarray(hypotheses.probabilities(members, x), dtype=np.float64)
+    slopes, norms = a + b * np.asarray(hypotheses.targets(members, x)), norms_sq(problem.tangent_factors(x))
+    most = probabilities.sum(axis=0) * (np.abs(a) + np.abs(b)) ** 2
+    return np.stack([(probabilities * slopes**2).sum(axis=0), most]) @ norms
 
 
 def _terms(

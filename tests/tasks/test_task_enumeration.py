@@ -93,3 +93,26 @@ def test_gradients_whose_squares_leave_float64_are_an_error():
 def test_plan_counts_tasks_and_inputs():
     problem = gv.Problem(gv.PlantedParities(10, 3), gv.Linear(np.ones(10)))
     assert TaskEnumeration().plan(problem) == f"exact sum over all {math.comb(10, 3)} tasks and all 1,024 inputs"
+
+
+@pytest.mark.parametrize(("dim", "degree"), [(4, 3), (5, 1), (5, 3)])
+@pytest.mark.parametrize("loss", ["square", "hinge"])
+def test_the_squared_gradient_of_an_example_is_summed_over_all_tasks_and_inputs(dim: int, degree: int, loss: str):
+    H, model = gv.PlantedParities(dim, degree), gv.MLP.random([dim, 3, 1], rng=0, scale=2.0)
+    x = reference.cube(dim)
+    p, g = model.predict(x), model.gradient(x)
+    expected = 0.0
+    for chosen in H.members():
+        one = np.asarray(chosen)[None]
+        density, y = H.probabilities(one, x)[0], H.targets(one, x)[0]
+        slope = p - y if loss == "square" else np.where(y * p < 1, -y, 0.0)
+        expected += float(density @ (slope[:, None] ** 2 * g**2).sum(axis=1)) / len(H.members())
+    found = gv.bound_check(H, model, loss).example_norm_sq
+    assert found.exact
+    np.testing.assert_allclose(found.value, expected, rtol=1e-12)
+
+
+def test_too_many_tasks_and_inputs_leave_it_to_a_sample():
+    found = gv.bound_check(gv.PlantedParities(50, 3), gv.Linear(np.full(50, 0.1)), rng=0).example_norm_sq
+    assert not found.exact
+    assert found.n_samples > 0

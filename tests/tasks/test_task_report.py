@@ -80,7 +80,7 @@ def test_second_moment_is_a_bound_and_is_named_so(planted, network, infinite):
 
 
 def test_norm_of_the_gradient_on_one_example_is_that_of_the_tables(slow_model):
-    # E||u||^2 over all tasks and inputs; a sampled mean, within four standard errors
+    # E||u||^2 over all tasks and inputs
     slow = slow_model("mlp-3-tanh", 6)
     check = gv.bound_check(gv.PlantedParities(6, 3), slow.model, method=TaskEnumeration(), rng=0)
     x = reference.cube(6)
@@ -89,8 +89,8 @@ def test_norm_of_the_gradient_on_one_example_is_that_of_the_tables(slow_model):
     squares = (p - labels) ** 2 * (g**2).sum(axis=1)
     expected = float((probabilities * squares).sum(axis=1).mean())
     found = check.example_norm_sq
-    assert abs(found.value - expected) < 4 * found.standard_error
-    assert found.standard_error < 0.1 * expected
+    assert found.exact
+    assert found.value == pytest.approx(expected, rel=1e-12)
     assert check.variance.value <= expected
 
 

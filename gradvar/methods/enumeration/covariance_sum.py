@@ -55,7 +55,7 @@ class CovarianceSum:
             return NotApplicableError(problem.weightless)
         points = problem.inputs.n_points
         if points is None or points > MAX_POINTS:
-            there = "infinitely many" if points is None else f"{points:,}"
+            there = "infinitely many" if points is None else f"about 2^{math.log2(points):.6g}"
             return NotApplicableError(f"the inputs are {there}, more than {MAX_POINTS:,}")
         try:
             ClassKernel(problem.hypotheses, problem.moment)
