@@ -144,7 +144,7 @@ def test_beyond_2_048_points_it_is_a_ritz_value_with_its_residual(centred: bool)
     plain = CovarianceAndMean(2100)
     found = operator_norm(plain, centred)
     exact = reference.operator_norm(plain.table[:, np.arange(2100) % 11], plain.inputs.weights(0, 2100), centred)
-    assert 0 < found.residual < 1e-8 * found.value
+    assert 0 < found.residual < 2e-6 * found.value
     assert found.value <= exact * (1 + 1e-12)
     assert exact <= (found.value + found.residual) * (1 + 1e-12)
     bound = gv.bound_check(plain, gv.Linear([0.3]), rng=0).bounds[
@@ -153,7 +153,7 @@ def test_beyond_2_048_points_it_is_a_ritz_value_with_its_residual(centred: bool)
     assert not bound.exact
     assert "Lanczos" in bound.reason
     low, high = bound.log2_interval
-    assert low < high < low + 1e-6
+    assert low < high < low + 1e-5
 
 
 def test_a_covariance_or_projection_of_another_shape_is_refused_in_words():

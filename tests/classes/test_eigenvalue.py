@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from gradvar.classes.gram import eigenvalue
-from gradvar.classes.gram.eigenvalue import top_eigenvalue
+from gradvar.classes.gram.eigenvalue import top_eigenvalue, top_ritz_value
 
 N = 300
 
@@ -74,6 +74,16 @@ def test_a_matrix_above_the_limit_is_had_by_lanczos(monkeypatch: pytest.MonkeyPa
     assert found is not None
     assert top_eigenvalue(matrix) == found
     assert_allclose(found, np.linalg.eigvalsh(matrix)[-1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_ritz_value_and_its_residual_hold_the_largest_eigenvalue(name: str):
+    found, expected = top_ritz_value(CASES[name]), np.linalg.eigvalsh(CASES[name])[-1]
+    assert found is not None
+    theta, residual = found
+    assert theta <= expected * (1 + 1e-12)
+    assert expected <= (theta + residual) * (1 + 1e-12)
+    assert residual <= 1e-3 * expected
 
 
 @pytest.mark.parametrize("size", [1, 2])

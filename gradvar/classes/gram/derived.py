@@ -15,7 +15,7 @@ from ...core.arguments import Array, finite, functions_of
 from ...core.errors import NotApplicableError, ShapeError
 from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection, Samples
 from ..inputs import Inputs
-from .eigenvalue import top_eigenvalue, top_ritz_pair
+from .eigenvalue import top_eigenvalue, top_ritz_value
 from .matrix import Gram, GramNorms, KnownByGram, TableGram
 from .table import EvaluatedTable, Rows, StoredTable, Table, kept, project
 
@@ -151,7 +151,7 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | N
     why = f"`covariance` at all {points:,} inputs"
     if points <= _MOST_POINTS:
         return DerivedNorm(top_eigenvalue(matrix), 0.0, why)
-    found = top_ritz_pair(matrix)
+    found = top_ritz_value(matrix)
     return None if found is None else DerivedNorm(*found, f"{why}, the top Ritz value of a Lanczos process")
 
 
