@@ -29,10 +29,10 @@ def top_eigenvalue(matrix: Array) -> float:
 def top_ritz_value(matrix: Array) -> tuple[float, float] | None:
     """Return the top Ritz value theta of a symmetric positive semi-definite matrix, and how far above the truth may be.
 
-    By ARPACK's Lanczos from a fixed random vector, to a residual of 1e-10 theta, or else 1e-6 theta, in 40 restarts; None
-    where these are too few. theta is no more than the largest eigenvalue. Some eigenvalue is within the residual of it:
-    the largest one, or one of a cluster with it, unless the random vector has next to nothing of its eigenvector. So the
-    truth may be above by 1e-6 theta, or 1e-3, in which a cluster has room.
+    By ARPACK's Lanczos from a fixed random vector, to a residual of 1e-10 theta, or else 1e-6 theta, in 40 restarts;
+    None where these are too few. theta is at most the largest eigenvalue. Some eigenvalue is within the residual of
+    it: the largest one, or one of a cluster with it, unless the random vector has next to nothing of its eigenvector.
+    So the truth may be above by 1e-6 theta, or 1e-3, in which a cluster has room.
     """
     if not np.diagonal(matrix).any():  # the zero matrix
         return 0.0, 0.0
