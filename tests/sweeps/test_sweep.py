@@ -466,7 +466,6 @@ def test_a_full_disk_ends_the_sweep_and_what_was_submitted(tmp_path, monkeypatch
     assert (tmp_path / "f").read_bytes() == b""
 
 
-@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal that ends a wait")
 def test_ctrl_c_while_an_executor_works_keeps_what_is_finished():
     done = threading.Event()
