@@ -178,7 +178,7 @@ class Problem:
 
     @cached_property
     def rounding(self) -> float:
-        """What the model's own arithmetic leaves in its gradients, relative to their norm; 0.0 in float64."""
+        """The error that the model's own arithmetic leaves in its gradients, relative to their norm; 0.0 in float64."""
         if self.weightless:
             return 0.0
         return rounding(self.predictor, self.inputs.sample(64, np.random.default_rng(0)))

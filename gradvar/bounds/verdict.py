@@ -61,7 +61,7 @@ def compared(variance: Estimate, bound: Bound, label: str, log2_norm: float) -> 
                 f"at {percent(variance.confidence)} (one-sided), below {label}."
             )
     if low > bound_high:
-        chance = "" if variance.exact else f" {_chance(variance)}"
+        chance = "" if variance.confidence is None else f" {_chance(variance)}"
         return "violated", (
             f"{how} lies above {label}. The theorem is proved, so an assumption is false: look at what the class "
             f"claims, and at what `covariance`, `project` and `gradient` return.{chance}"

@@ -111,8 +111,10 @@ def pullback(model: Model, x: Array) -> Pullback:
 
 
 def rounding(model: Model, x: Array) -> float:
-    """What the model's own arithmetic leaves in gradients, relative to their norm; 0.0 in float64, as of those that do
-    not say it."""
+    """The error that the model's own arithmetic leaves in gradients, relative to their norm.
+
+    0.0 in float64, as of those that do not say it.
+    """
     said: Callable[[Array], float] | None = getattr(model, "rounding", None)
     return 0.0 if said is None else float(said(x))
 

@@ -38,7 +38,7 @@ class Estimate(Plain):
     guarantee : str
         The same for a reader, in one sentence.
     confidence : float or None
-        Coverage of the interval; None when `exact`.
+        Coverage of the interval; None when `exact`, or where its ends are not of a sample.
     n_samples : int
         Sampled inputs behind the number; 0 when `exact`.
     n_evaluated : int
@@ -159,7 +159,7 @@ class Estimate(Plain):
                 if low > 0
                 else "unresolved"
             )
-        return f"{self._ends} at {percent(self.confidence)}"
+        return self._ends if self.confidence is None else f"{self._ends} at {percent(self.confidence)}"
 
     @property
     def is_tight(self) -> bool:

@@ -112,7 +112,7 @@ class Findings(Plain):
 
     @property
     def seed(self) -> int | None:
-        """What `rng` was reduced to."""
+        """The int that `rng` was reduced to."""
         return self.variance.seed
 
     @property

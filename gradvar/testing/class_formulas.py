@@ -242,6 +242,6 @@ def covariance_of(probe: ClassProbe, x: Array, x2: Array) -> Array:
 
 
 def _rounding(probe: ClassProbe, covariances: Array) -> float:
-    """What rounding may change in the covariances: values cancel in them."""
+    """The most that rounding may change in the covariances: values cancel in them."""
     values = probe.scale if callable(getattr(probe.H, "evaluate", None)) else 0.0
     return max(rounding_of(covariances), ROUNDING * values**2)

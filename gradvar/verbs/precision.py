@@ -36,7 +36,8 @@ def within_precision(found: Estimate, problem: Problem, settings: Settings) -> E
         signal = found.norms[1].log2
     norm = 0.0  # labels of tasks are at most 1 in size
     if not isinstance(problem.hypotheses, DrawsExamples):
-        norm = norm_constant(problem.hypotheses, problem.moment is Moment.VARIANCE, settings).log2
+        constant = norm_constant(problem.hypotheses, problem.moment is Moment.VARIANCE, settings)
+        norm = constant.log2 if constant.ends is None else constant.ends[1]
     return _moved(found, problem.rounding, signal + (0.0 if math.isnan(norm) else norm))
 
 

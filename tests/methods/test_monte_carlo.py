@@ -377,3 +377,12 @@ def test_a_class_that_does_not_say_its_covariance_is_declined():
 
     with pytest.raises(gv.NotApplicableError):
         monte_carlo(Silent(), gv.Linear(np.ones(3)))
+
+
+def test_signals_that_are_all_annihilated_say_what_is_assumed_of_the_others():
+    model = gv.from_function(lambda x: x.sum(axis=1), lambda x: x, 40)
+    found = gv.gradient_variance(gv.SparseParities(40, 2), model, rng=0, max_samples=1024, rtol=0)
+    assert found.resolved
+    assert "up to 80" in found.guarantee  # twice the largest ||s||^2, 40, of a model without a bound
+    # 40 is ||s||^2 of every input, and -log(.025)/n the share that n of them may have missed
+    assert found.interval[1] == pytest.approx((math.log(0.025) / 1024) ** 2 * 80, rel=1e-6)

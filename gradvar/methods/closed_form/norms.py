@@ -188,7 +188,7 @@ def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimat
         _METHOD,
         "not exact: the Fourier series of a kink is cut, and an estimate of what it leaves out makes the interval",
     )
-    return replace(estimate, exact=False, confidence=settings.confidence, mantissa_error=number.error)
+    return replace(estimate, exact=False, mantissa_error=number.error)
 
 
 def _units(count: int) -> str:

@@ -117,7 +117,12 @@ def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
     resolution = settings.quantile * math.sqrt(moments.noise)
     sampled = f"{n * (n - 1) // 2:,} pairs of {n:,} sampled inputs"
     guarantee = f"these samples resolve nothing: too few of the {sampled} carry what there is of class covariance"
-    if resolved:
+    if resolved and statistic.missed:
+        guarantee = (
+            f"all signals of {n:,} sampled inputs are annihilated up to rounding; the interval holds what "
+            f"inputs that were not met may have with ||s||^2 up to {statistic.missed:.3g}"
+        )
+    elif resolved:
         smallest = format_number(resolution, digits=2)
         guarantee = (
             f"unbiased: U-statistic over {sampled}, score interval; a variance below {smallest} looks like zero to them"

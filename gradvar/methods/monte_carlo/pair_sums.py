@@ -152,7 +152,7 @@ class PairStatistic(NamedTuple):
 
     @property
     def allowance(self) -> float:
-        """What rounding may have done: pairs that all have one value leave an error of rounding, not none."""
+        """The most that rounding may have done: pairs that all have one value leave an error of rounding, not none."""
         return ROUNDING * abs(self.value) + self.rounding
 
     def variance_at(self, n: int) -> float:

@@ -32,14 +32,14 @@ def fitting_rows(numbers: int) -> int:
 
 
 class Adapted(ABC):
-    """What models of other libraries have in common."""
+    """The common part of models of other libraries."""
 
     n_parameters: int
     dim: int | None = None
     unit: float = 2.0**-53
     """The unit roundoff of the least precise of what it computes in; known once it was looked at."""
     _words: tuple[str, str, str]
-    """What the user gave, its library, and what to do where it is no function of one example."""
+    """The thing that the user gave, its library, and what to do where it is no function of one example."""
     _name: str
     _dtype_name: str
     _chunk: int

@@ -338,3 +338,11 @@ def test_biased_inputs_and_large_weights_are_left_to_samples():
     # weights on a fine grid, on which a cut series need not converge
     grid = gv.MLP([rng.integers(1, 2**19, size=(1, 60)) / 2.0**19, [[1.0]]], [[0.3], None], "relu")
     assert norms(gv.Parities(60), grid)[0].n_samples > 0
+
+
+def test_a_cut_series_claims_no_coverage():
+    found = gv.bound_check(gv.Parities(60), gv.MLP.random([60, 4, 1], "relu", rng=0)).gradient_norm_sq
+    assert not found.exact
+    assert found.confidence is None
+    assert "%" not in found.spread
+    assert found.spread.startswith("[")

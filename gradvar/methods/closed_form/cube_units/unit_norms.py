@@ -287,7 +287,7 @@ def _by_cut_waves(unit: HiddenUnit, active: Array, series: Series) -> UnitNorms:
 
 
 def _beyond(active: Array, t: Array) -> tuple[float, float]:
-    """What sum B_n C(t_n) and sum B_n C(t_n)/t_n^2 may come to over the frequencies after these.
+    """Bound what sum B_n C(t_n) and sum B_n C(t_n)/t_n^2 may come to over the frequencies after these.
 
     Where weights are nearly multiples of a number, C recurs: the largest of them alone bound it up to frequencies at
     which 64ths of them would; what follows has the size of C before it.
