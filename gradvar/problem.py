@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -49,6 +49,14 @@ def is_model(model: object) -> TypeGuard[AnyModel]:
     return isinstance(model, (Model, InfiniteMLP)) and not isinstance(model, type)
 
 
+def check_order(**pair: object) -> None:
+    """Raise a `TypeError` where the first of two arguments is a model, or models, and the second has the targets."""
+    (first, given), (second, other) = pair.items()
+    models = is_model(given) or (isinstance(given, Iterable) and not isinstance(given, HypothesisClass))
+    if models and not is_model(other) and (isinstance(other, HypothesisClass) or hasattr(other, "hypotheses")):
+        raise TypeError(f"`{first}` and `{second}` are swapped: got {first}={given!r} and {second}={other!r}")
+
+
 @dataclass(frozen=True)
 class Problem:
     """The gradient variance Var(H, F, w) to be had, F_h(w) = E_x[loss(p_w(x), h(x))].
@@ -92,8 +100,7 @@ class Problem:
         loss: str | Loss = "square",
         moment: Moment = Moment.VARIANCE,
     ) -> None:
-        if is_model(hypotheses) and isinstance(model, HypothesisClass):
-            raise TypeError(f"`H` and `model` are swapped: got H={hypotheses!r} and model={model!r}")
+        check_order(H=hypotheses, model=model)
         hypothesis_class(hypotheses)
         if not is_model(model):
             raise TypeError(

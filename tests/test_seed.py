@@ -44,8 +44,25 @@ def test_the_seed_of_a_result_gives_the_same_bits(name: str):
     )
     tracker = gv.along(H, [MODEL], rng=seed, **SAMPLED)
     assert (tracker.seed, bits(tracker.checks[0])) == (seed, bits(first))
+    run = gv.descend(H.member(0), MODEL, steps=2, batch=4, learning_rate=0.1, rng=SEEDS[name]())
+    same = gv.descend(H.member(0), MODEL, steps=2, batch=4, learning_rate=0.1, rng=run.seed)
+    assert type(run.seed) is int
+    assert np.array_equal(same.model.parameters, run.model.parameters)
+    assert {row["seed"] for row in run.to_dicts()} == {run.seed}
+    assert f"rng={run.seed}" in repr(run)
     row = gv.sweep(gv.grid(H=H, model=MODEL, seed=seed, **SAMPLED), progress=False).to_dicts()[0]
     assert (row["seed"], row["value"], row["bound"]) == (seed, first.variance.value, first.bound)
+
+
+@pytest.mark.parametrize("name", ["variance", "gradient_norm_sq", "signal_norm_sq", "example_norm_sq", "bounds"])
+def test_the_seed_is_in_the_report_whatever_it_was_that_was_sampled(name: str):
+    exact = gv.bound_check(gv.Parities(4), gv.Linear([1.0] * 4), rng=3)
+    part = replace(exact.variance, exact=False)
+    if name == "bounds":
+        part = {**exact.bounds, "operator-norm": replace(exact.bounds["operator-norm"], exact=False)}
+    for text in (str(check := replace(exact, **{name: part})), check._repr_html_()):
+        assert "rng=3 gives the same bits" in text
+    assert "rng=" not in exact._repr_html_()
 
 
 def test_an_exact_result_says_its_seed_where_it_does_not_print_it():

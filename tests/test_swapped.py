@@ -16,6 +16,27 @@ def test_swapped_class_and_model_are_recognised(verb):
         verb(MODEL, H)
 
 
+@pytest.mark.parametrize("second", [MODEL, [MODEL], enumerate([MODEL])], ids=["a model", "models", "pairs"])
+def test_swapped_class_and_snapshots_are_recognised(second):
+    with pytest.raises(TypeError, match="`H` and `snapshots` are swapped"):
+        gv.along(second, H)
+    with pytest.raises(TypeError, match="`H` must be a hypothesis class"):
+        gv.along(second, [MODEL])
+
+
+def test_swapped_run_and_class_are_recognised():
+    run = gv.descend(H.member(0), MODEL, steps=1, learning_rate=0.1)
+    assert gv.along(H, run).steps == [0, 1]
+    with pytest.raises(TypeError, match="`H` and `snapshots` are swapped"):
+        gv.along(run, H)
+
+
+@pytest.mark.parametrize("target", [H, H.member(0)], ids=["a class", "a member"])
+def test_swapped_target_and_model_are_recognised(target):
+    with pytest.raises(TypeError, match="`target` and `model` are swapped"):
+        gv.descend(MODEL, target, steps=1, learning_rate=0.1)
+
+
 def test_a_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"gradient-variance\[plot\]"):

@@ -39,8 +39,8 @@ def as_text(check: Findings) -> str:
     ]
     for name, value, evidence in _quantities(check):
         lines += _wrapped(evidence, f"  {name:<26}  {value:>12}  ", " " * 44)
-    if not (check.variance.exact and check.gradient_norm_sq.exact):
-        lines += ["", f"  rng={check.seed} gives the same bits."]
+    if _is_sampled(check):
+        lines += ["", f"  {_same_bits(check)}"]
     lines += ["", f"  {'Upper bounds on Var':<26}  {'value':>12}  {'Var/bound':>10}"]
     unknown = [b for b in check.bounds.values() if math.isnan(b.log2) and b.name != "theorem-1"]
     for bound, value, ratio in _bounds(check):
@@ -84,8 +84,22 @@ def as_html(check: Findings) -> str:
         f"<div><strong>Gradient variance over {html.escape(check.problem['class'])}</strong>"
         f"<table>{''.join(rows)}</table>"
         f"<p><strong>Verdict: {html.escape(check.verdict)}.</strong> {html.escape(check.reason)}</p>"
-        f"<ul>{consequences}</ul></div>"
+        f"<ul>{consequences}</ul>{f'<p>{_same_bits(check)}</p>' if _is_sampled(check) else ''}</div>"
     )
+
+
+def _is_sampled(check: Findings) -> bool:
+    """Whether anything of it, a norm in a bound and the look at an assumption included, may rest on a sample."""
+    numbers = (check.variance, check.gradient_norm_sq, check.signal_norm_sq, check.example_norm_sq)
+    return (
+        any(number is not None and not number.exact for number in numbers)
+        or any(not bound.exact and not math.isnan(bound.log2) for bound in check.bounds.values())
+        or any(assumption.status == "estimated" for assumption in check.assumptions)
+    )
+
+
+def _same_bits(check: Findings) -> str:
+    return f"rng={check.seed} gives the same bits."
 
 
 def _quantities(check: Findings) -> Iterator[tuple[str, str, str]]:

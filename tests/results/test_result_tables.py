@@ -64,6 +64,7 @@ def test_a_data_frame_without_rows_has_the_columns_of_numbers():
         accuracies=np.array([]),
         snapshots=(),
         seconds=0.0,
+        seed=0,
     )
     assert descent.to_pandas().dtypes.to_dict() == {"step": np.int64, "loss": np.float64, "accuracy": np.float64}
 

@@ -245,7 +245,7 @@ def test_results_show_themselves(capsys):
     rows = found.to_dicts()
     assert [row["step"] for row in rows] == [0, 5, 10, 15, 20]
     table = found.to_pandas()
-    assert table.columns.tolist() == ["step", "loss", "accuracy"]
+    assert table.columns.tolist() == ["step", "loss", "accuracy", "seed"]
     assert table["loss"].tolist() == [row["loss"] for row in rows] == found.losses.tolist()
     ax = found.plot()
     assert ax.lines[0].get_ydata().tolist() == found.losses.tolist()

@@ -15,7 +15,7 @@ from ...estimation.settings import MAX_SAMPLES, Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
 from ...models.base import KnowsParameters
-from ...problem import AnyModel, Problem, hypothesis_class, is_model
+from ...problem import AnyModel, Problem, check_order, hypothesis_class, is_model
 from ...results.bound_check import BoundCheck
 from ...results.interruption import Interrupted
 from ...verbs.auto import as_method
@@ -178,6 +178,7 @@ def along(
     >>> [row["verdict"] for row in tracker.to_dicts()]
     ['holds', 'holds', 'holds']
     """
+    check_order(H=H, snapshots=snapshots)
     shown = flag("progress", progress)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
     results = Along(hypothesis_class(H), as_loss(loss), as_method(method), settings)

@@ -43,6 +43,8 @@ class Descent(Table, Generic[Trained_co]):
         The models at these steps.
     seconds : float
         Time it took.
+    seed : int
+        What `rng` was reduced to: `rng=seed` gives the same bits, whatever `rng` was.
     parts : dict of str to str
         What was trained on what, in words: "target", "model", "loss", "optimizer".
     """
@@ -56,6 +58,7 @@ class Descent(Table, Generic[Trained_co]):
     accuracies: Array
     snapshots: tuple[Trained_co, ...]
     seconds: float
+    seed: int
     parts: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -66,13 +69,13 @@ class Descent(Table, Generic[Trained_co]):
         for name, values in (("loss", self.losses), ("accuracy", self.accuracies)):
             if values.size and not math.isnan(values[-1]):
                 words.append(f"{name} {values[0]:.3g} -> {values[-1]:.3g}")
-        return f"Descent({', '.join(words)})"
+        return f"Descent({', '.join([*words, f'rng={self.seed}'])})"
 
     def to_dicts(self) -> list[dict[str, Scalar]]:
-        """Return a row for each record: step, loss, accuracy; numbers that there are none of are None."""
+        """Return a row for each record: step, loss, accuracy, seed; numbers that there are none of are None."""
         columns = zip(self.steps, self.losses, self.accuracies, strict=True)
         return [
-            {"step": int(step), "loss": json_number(loss), "accuracy": json_number(accuracy)}
+            {"step": int(step), "loss": json_number(loss), "accuracy": json_number(accuracy), "seed": self.seed}
             for step, loss, accuracy in columns
         ]
 

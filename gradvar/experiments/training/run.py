@@ -16,6 +16,7 @@ from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.tiles import single_threaded_blas
 from ...losses import KnowsValue, Loss, as_loss
 from ...models.base import KnowsParameters, parameter_vector, pullback
+from ...problem import check_order
 from ...results.interruption import Interrupted
 from .examples import Examples, Function
 from .optimizers import OPTIMIZERS, Optimizer
@@ -100,6 +101,7 @@ def descend(
     >>> run.steps.tolist(), run.accuracies.tolist()[-1], run.model
     ([0, 400], 1.0, MLP(4-16-1, tanh))
     """
+    check_order(target=target, model=model)
     if not isinstance(model, KnowsParameters) or isinstance(model, type):
         raise TypeError(
             f"`model` must be a model with `parameters` and `with_parameters(w)` (see gradvar.models), got {model!r}"
@@ -204,6 +206,7 @@ class _Run(Generic[Trained]):
             accuracies=np.array([accuracy for *_, accuracy, _ in self.records]),
             snapshots=tuple(snapshot for *_, snapshot in self.records),
             seconds=time.perf_counter() - self.begin,
+            seed=self.seed,
             parts=self.parts,
         )
 
