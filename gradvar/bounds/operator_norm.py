@@ -14,7 +14,7 @@ from ..core.arguments import Stream, number, stream
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import log2_of, percent
 from ..estimation.settings import Settings
-from .sampled_norm import sampled_spectrum
+from .sampled_norm import GramSpectrum, sampled_spectrum
 
 
 def check_norm_signature(hypotheses: HypothesisClass) -> None:
@@ -44,6 +44,8 @@ class Constant(NamedTuple):
 
 
 _SAID = "operator norm as the class says it"
+_NO_CHANCE = 1 - 1e-9
+"""Coverage of the interval of a sampled norm that a formula is held against."""
 
 
 def norm_constant(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> Constant:
@@ -64,20 +66,36 @@ def norm_constant(hypotheses: HypothesisClass, centred: bool, settings: Settings
         except (NotApplicableError, TooLargeError) as error:
             unknown = str(error)
     with suppress(NotApplicableError, TooLargeError):
-        derived = operator_norm(hypotheses, centred)
+        derived = _derived(hypotheses, centred, settings)
         if derived is not None:
-            value, residual, why = derived
-            ends = (log2_of(value, 0), log2_of(value + residual, 0)) if residual > 0 else None
-            return Constant(log2_of(value, 0), f"operator norm from {why}", ends)
+            return derived
     if not isinstance(hypotheses, Samples):
         return Constant(math.nan, unknown)
-    rng = stream(settings.seed, Stream.OPERATOR_NORM, int(centred))
-    (low, high), eigenvalues, n_inputs = sampled_spectrum(
-        hypotheses, rng=rng, centred=centred, confidence=settings.confidence
-    )
+    (low, high), eigenvalues, n_inputs = _sampled(hypotheses, centred, settings.seed, settings.confidence)
     inputs = "all inputs" if n_inputs is None else f"{n_inputs:,} sampled inputs"
     why = (
         f"estimated: Gram matrix of {eigenvalues.size:,} sampled members on {inputs}, norm in "
         f"[{low:.3g}, {high:.3g}] at {percent(settings.confidence)}"
     )
     return Constant(log2_of(float(eigenvalues[0]), 0), why, (log2_of(low, 0), log2_of(high, 0)))
+
+
+def _derived(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> Constant | None:
+    """From what the class says on finitely many inputs, unless members that it draws refute that."""
+    derived = operator_norm(hypotheses, centred)
+    if derived is None:
+        return None
+    value, residual, why, from_formula = derived
+    if from_formula and isinstance(hypotheses, Samples):
+        # Var is computed by the same formula: held against itself alone it would pass, whatever it says.
+        (low, high), _, _ = _sampled(hypotheses, centred, settings.seed, _NO_CHANCE)
+        if not low <= value + residual or not value <= high:
+            return None
+        why += ", which drawn members do not refute"
+    ends = (log2_of(value, 0), log2_of(value + residual, 0)) if residual > 0 else None
+    return Constant(log2_of(value, 0), f"operator norm from {why}", ends)
+
+
+def _sampled(hypotheses: Samples[object], centred: bool, seed: int, confidence: float) -> GramSpectrum:
+    rng = stream(seed, Stream.OPERATOR_NORM, int(centred))
+    return sampled_spectrum(hypotheses, rng=rng, centred=centred, confidence=confidence)

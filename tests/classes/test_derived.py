@@ -113,22 +113,49 @@ def test_the_operator_norm_is_derived_from_covariance_or_projection(plain):
         assert_allclose(found["operator-norm-uncentred"].value, expected * signal, rtol=1e-12)
 
 
-def test_a_formula_is_not_held_against_itself_where_members_can_be_drawn():
-    class Drawn(OnlyCovariance):
-        def sample(self, m, rng):
-            return rng.integers(4, size=m)
+class Drawn(CovarianceAndMean):
+    """The covariance, times a factor, and members that can be drawn, not listed."""
 
-        def evaluate(self, members, x):
-            return self.at(x)[members]
+    def __init__(self, factor=1.0, points=11):
+        super().__init__(points)
+        self.factor = factor
 
-        def covariance(self, x, x2):
-            return 1e-3 * super().covariance(x, x2)  # wrong
+    def sample(self, m, rng):
+        return rng.integers(4, size=m)
 
+    def evaluate(self, members, x):
+        return self.at(x)[members]
+
+    def covariance(self, x, x2):
+        return self.factor * super().covariance(x, x2)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 0.5, 2, 1e3])
+def test_a_wrong_formula_is_not_held_against_itself_where_members_can_be_drawn(factor):
     norm = reference.operator_norm(Plain.table, Drawn().inputs.weights(0, 11))
-    assert operator_norm(Drawn(), True) is None
-    ends = gv.bound_check(Drawn(), gv.Linear([0.3]), rng=0).bounds["operator-norm"]
+    check = gv.bound_check(Drawn(factor), gv.Linear([0.3]), rng=0)
+    ends = check.bounds["operator-norm"]
     assert not ends.exact
     assert 0.5 * norm < 2**ends.log2_constant < 2 * norm
+    if factor == 1e3:
+        assert check.verdict == "violated"
+
+
+@pytest.mark.parametrize("points", [11, 2100])
+def test_a_formula_that_drawn_members_do_not_refute_gives_the_norm(points):
+    plain = Drawn(1.0, points)
+    table, weights = plain.at(plain.inputs.points(0, points)), plain.inputs.weights(0, points)
+    for seed in range(3 if points == 11 else 1):
+        check = gv.bound_check(plain, gv.Linear([0.3]), rng=seed)
+        for name, centred in (("operator-norm", True), ("operator-norm-uncentred", False)):
+            bound, norm = check.bounds[name], reference.operator_norm(table, weights, centred)
+            low, high = (end / check.signal_norm_sq.value for end in bound.interval)
+            assert low * (1 - 1e-12) <= norm <= high * (1 + 1e-12)
+            # E||s||^2 is known to 1e-12 on either side, a Ritz value to 1e-6 above
+            assert high / low - 1 < (3e-12 if points == 11 else 2e-6)
+            assert "drawn members do not refute" in bound.reason
+        assert check.verdict == "holds"
+        assert check.variance.exact
 
 
 def test_no_operator_norm_is_derived_from_too_many_points():

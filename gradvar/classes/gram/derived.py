@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, finite, functions_of
 from ...core.errors import NotApplicableError, ShapeError
-from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection, Samples
+from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection
 from ..inputs import Inputs
 from .eigenvalue import top_eigenvalue, top_ritz_value
 from .matrix import Gram, GramNorms, KnownByGram, TableGram
@@ -119,21 +119,21 @@ def projection(hypotheses: HypothesisClass) -> KnowsProjection | None:
 
 
 class DerivedNorm(NamedTuple):
-    """An operator norm, how far above it the truth may lie, and what it is of."""
+    """An operator norm, how far above it the truth may lie, what it is of, and whether that is no table of members."""
 
     value: float
     residual: float
     why: str
+    from_formula: bool = False
 
 
 def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | None:
     """Return the largest eigenvalue of the (centred) Gram matrix over |H|; None where it is not known.
 
     For finitely many inputs it is that of the operator of E_h[h(x) h(x')] (of C_H). It is had from the values of all
-    members, listed and evaluated, at most 2^24; of a class whose members cannot even be drawn, from the same values by
-    `project`, or from `covariance` (and `mean`). Exact up to rounding for up to 2^11 points; of a covariance on up to
-    2^14 it is the top Ritz value with its residual, and takes 8 bytes for each pair of points. Of members that can be
-    drawn an estimate tells more: it does not rest on the formula that the variance is computed by.
+    members, listed and evaluated, at most 2^24; or else from a formula of the class: the same values by `project`, or
+    `covariance` (and `mean`). Exact up to rounding for up to 2^11 points; of a covariance on up to 2^14 it is the top
+    Ritz value with its residual, and takes 8 bytes for each pair of points.
     """
     points = hypotheses.inputs.n_points
     if points is None:
@@ -141,18 +141,18 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | N
     listed, few_values = _listed(hypotheses), hypotheses.log2_size + math.log2(points) <= _MOST_LOG2_VALUES
     if listed is not None and few_values:
         return _norm_of(listed.table, centred)
-    if isinstance(hypotheses, Samples) or points > _MOST_FOR_LANCZOS:
+    if points > _MOST_FOR_LANCZOS:
         return None
     if isinstance(hypotheses, KnowsProjection) and few_values and points <= _MOST_POINTS:
-        return _norm_of(_projected(hypotheses, points), centred)
+        return _norm_of(_projected(hypotheses, points), centred)._replace(from_formula=True)
     matrix = _covariances(hypotheses, points, centred)
     if matrix is None:
         return None
     why = f"`covariance` at all {points:,} inputs"
     if points <= _MOST_POINTS:
-        return DerivedNorm(top_eigenvalue(matrix), 0.0, why)
+        return DerivedNorm(top_eigenvalue(matrix), 0.0, why, True)
     found = top_ritz_value(matrix)
-    return None if found is None else DerivedNorm(*found, f"{why}, the top Ritz value of a Lanczos process")
+    return None if found is None else DerivedNorm(*found, f"{why}, the top Ritz value of a Lanczos process", True)
 
 
 def _covariances(hypotheses: HypothesisClass, points: int, centred: bool) -> Array | None:
