@@ -14,8 +14,6 @@ def ratio(variance: Estimate, log2_bound: float) -> float:
     """Return variance / bound, also where both underflow; nan where one of them is not known."""
     if not variance.resolved or math.isnan(log2_bound) or (variance.mantissa == 0 and log2_bound == -math.inf):
         return math.nan
-    if variance.mantissa == 0:
-        return 0.0
     size = log2_of(abs(variance.mantissa), variance.exponent)
     return math.copysign(exp2(size - log2_bound), variance.mantissa)
 
@@ -116,7 +114,7 @@ def _samples_to_settle(variance: Estimate, bound: Bound) -> str:
         return "; the estimate lies on it"
     if "members" in variance.method and variance.zeta is None:  # which limit it, rather than inputs
         return "; more members would settle it (method=gv.MonteCarlo(n_members=...))"
-    if n == 0 or not math.isfinite(half / gap):
+    if n == 0:
         return ""
     # The variance of a mean falls as 1/n, that of a U-statistic as v(n) = 4 zeta_1/n + 2 zeta_2/n^2.
     linear, square = 1.0, 0.0
@@ -127,7 +125,7 @@ def _samples_to_settle(variance: Estimate, bound: Bound) -> str:
     needed = math.inf if goal == 0 else (linear + math.sqrt(linear**2 + 4 * goal * square)) / (2 * goal)
     if not math.isfinite(needed):
         return ""
-    samples = format_log2(math.log2(max(needed, n)), 2)
+    samples = format_log2(math.log2(needed), 2)
     return f"; if the truth is where the estimate is, about {samples} samples would settle it (rtol=0, max_samples=...)"
 
 
@@ -140,7 +138,7 @@ def _more_of_norm(bound: Bound, low: float, high: float) -> str:
         if high <= value
         else (exp2(ends[1] - value) - 1, exp2(low - value) - 1)
     )
-    if gap <= 0 or not math.isfinite(half / gap):
+    if gap <= 0 or half == math.inf:
         return f"more than its {bound.n_samples:,} samples would narrow it (rtol=0, max_samples=...)"
-    samples = format_log2(math.log2(bound.n_samples) + 2 * max(math.log2(half / gap), 0.0), 2)
+    samples = format_log2(math.log2(bound.n_samples) + 2 * math.log2(half / gap), 2)
     return f"about {samples} samples of its norm would settle it (rtol=0, max_samples=...)"
