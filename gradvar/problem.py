@@ -17,8 +17,9 @@ from .classes.inputs.base import reach_of
 from .core.arguments import Array, integer
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
-from .models.base import KnowsTangentFactors, Model, check_one_output, largest_gradient, rounding, tangent_factors
+from .models.base import KnowsTangentFactors, Model, check_one_output, largest_gradient, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
+from .models.precision import rounding
 
 AnyModel: TypeAlias = Model | InfiniteMLP
 Factors = list[tuple[Array, Array]]

@@ -11,7 +11,8 @@ when any number will do) and `description` (for reports) are optional, and so ar
 order of the gradient's columns, and `with_parameters(w)`, the model at another one: with them `gradvar.testing` can
 compare the gradient with differences of predictions. For training, `pullback(x)` is p_w(x) with the function
 c -> sum_n c_n g(x_n): a backward pass of the whole batch, where `gradient` would store one gradient an example. A
-model that computes in less than float64 says `rounding(x)`: the error in its gradients, relative to their norm.
+model that computes in less than float64 may say `rounding(x)`: the error in its gradients, relative to their norm; of
+one that does not, `models/precision.py` looks at what it returns.
 With `largest_gradient` the interval of a sampled mean of ||g||^2 holds what the sample cannot have seen.
 """
 
@@ -108,15 +109,6 @@ def pullback(model: Model, x: Array) -> Pullback:
     if hasattr(model, "pullback"):  # isinstance(model, KnowsPullback) takes as long as a step of a small network
         return cast(KnowsPullback, model).pullback(x)
     return model.predict(x), lambda c: c @ model.gradient(x)
-
-
-def rounding(model: Model, x: Array) -> float:
-    """The error that the model's own arithmetic leaves in gradients, relative to their norm.
-
-    0.0 in float64, as of those that do not say it.
-    """
-    said: Callable[[Array], float] | None = getattr(model, "rounding", None)
-    return 0.0 if said is None else float(said(x))
 
 
 def split_as(shapes: Iterable[tuple[int, ...]], vector: Array) -> list[Array]:

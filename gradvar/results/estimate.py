@@ -32,7 +32,8 @@ class Estimate(Plain):
         The smallest variance that these samples could have told from zero; 0.0 when `exact`, inf when they resolve
         nothing.
     exact : bool
-        True when the number is exact up to float64 rounding; an estimate from samples is never exact.
+        True when the number is exact up to float64 rounding, or the model's own where it computes in less, which the
+        guarantee says and the interval holds; an estimate from samples is never exact.
     method : str
         The method that gave it: "closed-form ...", "enumeration ..." or "monte-carlo ...".
     guarantee : str

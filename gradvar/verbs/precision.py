@@ -11,11 +11,14 @@ and ||T_C|| = 1 for the squared norm E||s||^2 itself.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
 
 from ..bounds.operator_norm import norm_constant
+from ..classes.base import KnowsCovariance
+from ..core.arguments import Array
 from ..core.numbers import exp2, log2_of
 from ..estimation.settings import Settings
 from ..problem import Moment, Problem
@@ -34,11 +37,27 @@ def within_precision(found: Estimate, problem: Problem, settings: Settings) -> E
         signal = log2_of(float(problem.norms(x)[:, 1].mean()), 0)
     else:
         signal = found.norms[1].log2
-    norm = 0.0  # labels of tasks are at most 1 in size
+    norm, unsaid = 0.0, ""  # labels of tasks are at most 1 in size
     if not isinstance(problem.hypotheses, DrawsExamples):
         constant = norm_constant(problem.hypotheses, problem.moment is Moment.VARIANCE, settings)
         norm = constant.log2 if constant.ends is None else constant.ends[1]
-    return _moved(found, problem.rounding, signal + (0.0 if math.isnan(norm) else norm))
+        if math.isnan(norm):
+            norm, unsaid = _trace(problem)
+    return _moved(found, problem.rounding, signal + norm, unsaid)
+
+
+def _trace(problem: Problem) -> tuple[float, str]:
+    """log2 of E_x C_H(x, x), the trace of T_C and so at least its norm, and what is assumed in it."""
+    hypotheses = problem.hypotheses
+    if getattr(hypotheses, "labels", "real") == "signs":
+        return 0.0, ""
+    if problem.moment is Moment.VARIANCE and isinstance(hypotheses, KnowsCovariance):
+        x = problem.inputs.sample(_SAMPLE, np.random.default_rng(0))
+        spread = np.diagonal(np.asarray(hypotheses.covariance(x, x), dtype=np.float64))
+        return log2_of(
+            float(spread.mean()), 0
+        ), f", with E_x C_H(x, x) as at {_SAMPLE:,} inputs for the norm of the class"
+    return 0.0, ", if the norm of the class, which it does not say, is at most 1"
 
 
 def norm_within_precision(found: Estimate, problem: Problem) -> Estimate:
@@ -46,8 +65,23 @@ def norm_within_precision(found: Estimate, problem: Problem) -> Estimate:
     return _moved(found, problem.rounding, found.log2) if problem.rounding else found
 
 
-def _moved(found: Estimate, rounding: float, log2_size: float) -> Estimate:
-    """The ends of the interval with their roots moved by `rounding` times the root of a size."""
+def warn_of_rounding(weights: Array, problem: Problem) -> None:
+    """Warn where the model's rounding moves a spectrum, had from the sums of squared signals at each degree."""
+    if not problem.rounding:
+        return
+    # |entry'^1/2 - entry^1/2| <= e (E||s||^2 / C(d, k))^1/2, with E||s||^2 = sum_k weights_k by Parseval
+    most = problem.rounding**2 * float(weights.sum())
+    lost = [str(k) for k in np.flatnonzero(weights <= most)]
+    warnings.warn(
+        f"the model's own rounding, {problem.rounding:.1g} of its gradients, moves the root of entry k by up to "
+        f"({most:.3g} / C({len(weights) - 1}, k))^1/2"
+        + (f": all there is at k = {', '.join(lost)} may be rounding" if lost else ""),
+        stacklevel=3,
+    )
+
+
+def _moved(found: Estimate, rounding: float, log2_size: float, unsaid: str = "") -> Estimate:
+    """The ends of the interval with their roots moved by `rounding` times the root of a size, and what it assumes."""
     shift = rounding * math.sqrt(exp2(log2_size - found.exponent))
 
     def moved(end: float, by: float) -> float:
@@ -55,7 +89,7 @@ def _moved(found: Estimate, rounding: float, log2_size: float) -> Estimate:
 
     low, high = found.mantissa_interval
     upper = found.mantissa_upper
-    share = f"the model's own rounding, {rounding:.1g} of its gradients"
+    share = f"the model's own rounding, {rounding:.1g} of its gradients{unsaid}"
     exact = found.guarantee.replace("float64 rounding", share)
     return replace(
         found,

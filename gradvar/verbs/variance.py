@@ -27,7 +27,7 @@ from ..results.estimate import Estimate
 from ..tasks.base import DrawsExamples
 from ..tasks.methods import choose_for_tasks
 from .auto import as_method
-from .precision import within_precision
+from .precision import warn_of_rounding, within_precision
 
 
 def gradient_variance(
@@ -140,7 +140,8 @@ def degree_spectrum(
     ndarray, shape (d + 1,)
         Exact up to rounding: entry k is off by delta^2 + 2 delta entry^1/2 at most, with
         delta^2 = (4 (d + 8) 2^-52)^2 E||s||^2 / C(d, k). Costs 2 Walsh-Hadamard transforms of 2^d a hidden unit for a
-        network with one hidden layer.
+        network with one hidden layer. A model that computes in less than float64 leaves its own rounding e, of the
+        signal's norm, in them: a warning says how much, as delta = e (E||s||^2 / C(d, k))^1/2.
 
     Raises
     ------
@@ -164,4 +165,5 @@ def degree_spectrum(
             "gradient_variance(SparseParities(dim, k), model) has other methods"
         )
     weights, _ = level_spectrum(problem, Settings.checked(0.0, 0.95, 4, 0, executor, False))
+    warn_of_rounding(weights, problem)
     return np.asarray(weights / [math.comb(known, k) for k in range(known + 1)])

@@ -12,7 +12,7 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils import parametrizations, prune
+from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.checkpoint import checkpoint
 
 import gradvar as gv
@@ -66,6 +66,48 @@ def unrolled(self: Given, x: torch.Tensor) -> torch.Tensor:
     for step in x.T:
         state = self.cell(step[:, None], state)
     return self.head(state)
+
+
+def turned(self: Given, x: torch.Tensor) -> torch.Tensor:
+    """The rows the other way round, and back."""
+    return self.head(torch.tanh(self.layer(x.flip(0)))).flip(0)
+
+
+def rolled(self: Given, x: torch.Tensor) -> torch.Tensor:
+    return self.head(torch.tanh(self.layer(x.roll(1, 0)))).roll(-1, 0)
+
+
+def force(self: Given, x: torch.Tensor) -> torch.Tensor:
+    """The squared gradient in the input."""
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(self.net(x).sum(), x, create_graph=True)[0].square().sum(dim=1)
+
+
+def in_pieces(self: Given, x: torch.Tensor) -> torch.Tensor:
+    hidden = self.layer(x)
+    hidden[:, 0] *= 2
+    hidden[:, 1:] += self.shift
+    return self.head(hidden.clamp_(-1, 1))
+
+
+def counted(self: Given, x: torch.Tensor) -> torch.Tensor:
+    self.calls += 1
+    return self.net(x)
+
+
+def symmetric() -> nn.Module:
+    class Symmetric(nn.Module):
+        def forward(self, w: torch.Tensor) -> torch.Tensor:
+            return w.triu() + w.triu(1).T
+
+    return nn.Sequential(
+        parametrize.register_parametrization(nn.Linear(6, 6), "weight", Symmetric()), nn.Tanh(), nn.Linear(6, 1)
+    )
+
+
+def with_buffer(module: nn.Module) -> nn.Module:
+    module.register_buffer("calls", torch.zeros(()))
+    return module
 
 
 MODULES: dict[str, Callable[[], nn.Module]] = {
@@ -125,12 +167,56 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "weight norm by hooks": lambda: changed(lambda m: nn.utils.weight_norm(m[0]), run=True),
     "weight norm": lambda: changed(lambda m: parametrizations.weight_norm(m[0]), run=True),
     "spectral norm": lambda: changed(lambda m: parametrizations.spectral_norm(m[0])).eval(),
+    "rows the other way round": lambda: Given(turned, layer=nn.Linear(6, 4), head=nn.Linear(4, 1)),
+    "rows rolled": lambda: Given(rolled, layer=nn.Linear(6, 4), head=nn.Linear(4, 1)),
+    "gradient of the input": lambda: Given(force, net=net()),
+    "parts in place": lambda: Given(
+        in_pieces, layer=nn.Linear(6, 5), shift=nn.Parameter(torch.ones(4)), head=nn.Linear(5, 1)
+    ),
+    "a buffer that counts": lambda: with_buffer(Given(counted, net=net())),
+    "symmetric weights": symmetric,
+    "a weight transposed": lambda: Given(
+        lambda self, x: functional.linear(torch.tanh(self.layer(x)), self.layer.weight.T).sum(dim=1),
+        layer=nn.Linear(6, 4),
+    ),
+    "parameters without an axis": lambda: Given(
+        lambda self, x: self.a * torch.tanh(self.layer(x)[:, 0]) + self.b,
+        layer=nn.Linear(6, 1),
+        a=nn.Parameter(torch.tensor(1.3)),
+        b=nn.Parameter(torch.tensor(0.1)),
+    ),
+    "two copies in one batch": lambda: Given(
+        lambda self, x: torch.tanh(self.layer(torch.stack([x, -2 * x], 1).reshape(-1, 6))).reshape(-1, 8).prod(dim=1),
+        layer=nn.Linear(6, 4),
+    ),
+    "mean of embeddings": lambda: Given(
+        lambda self, x: self.head(torch.tanh(self.words((x > 0).long()))),
+        words=nn.EmbeddingBag(2, 5, mode="mean"),
+        head=nn.Linear(5, 1),
+    ),
+    "straight through": lambda: Given(
+        lambda self, x: (lambda h: self.head(h + (h.sign() - h).detach()))(self.layer(x)),
+        layer=nn.Linear(6, 5),
+        head=nn.Linear(5, 1),
+    ),
+    "a form of all entries": lambda: Given(
+        lambda self, x: torch.einsum("ni,nj,ijk->n", x, x, self.w), w=nn.Parameter(torch.randn(6, 6, 2))
+    ),
+    "two ways": lambda: Given(
+        lambda self, x: torch.stack([(self.one if row[0] > 0 else self.two)(row)[0] for row in x]), one=net(), two=net()
+    ),
     "orthogonal": lambda: changed(lambda m: parametrizations.orthogonal(m[2])),
 }
 MIXED: dict[str, Callable[[], nn.Module]] = {
     "the best of the batch": lambda: Given(lambda self, x: torch.clamp(self.net(x), max=self.net(x).mean()), net=net()),
     "functional dropout": lambda: Given(lambda self, x: self.net(functional.dropout(x, 0.3)), net=net()),
     "spectral norm in training mode": lambda: changed(lambda m: parametrizations.spectral_norm(m[0])).train(),
+    "a mean in the gradient alone": lambda: Given(
+        lambda self, x: (lambda p: p - p.mean() + p.mean().detach())(self.net(x)), net=net()
+    ),
+    "rows as steps of time": lambda: Given(
+        lambda self, x: self.head(self.layer(x)[0]), layer=nn.RNN(6, 3), head=nn.Linear(3, 1)
+    ),
     "rows in another order": lambda: Given(lambda self, x: self.net(x[torch.argsort(x[:, 2])]), net=net()),
 }
 
@@ -148,7 +234,7 @@ def test_a_module_is_what_autograd_says(kind: str):
     weights = list(module.parameters())
     truth = []
     for row in torch.tensor(X):
-        parts = torch.autograd.grad(module(row[None]).sum(), weights, allow_unused=True)
+        parts = torch.autograd.grad(module(row[None]).sum(), weights, materialize_grads=True)
         truth.append(np.concatenate([part.to_dense().numpy().ravel() for part in parts]))
     size = np.abs(truth).max()
     assert_allclose(model.gradient(X), truth, rtol=1e-12, atol=1e-13 * size)
@@ -174,6 +260,23 @@ def scanned(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
     return jax.lax.scan(step, jnp.zeros((len(x), 4)), x.T)[0].sum(axis=1)
 
 
+def by_rows(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    """A scan over the batch that keeps nothing from row to row."""
+    return jax.lax.scan(lambda state, row: (state, jnp.tanh(row @ p["w"]) @ p["v"]), 0.0, x)[1]
+
+
+def summed(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    """One that does."""
+    return jax.lax.scan(lambda state, row: (state + row[0] * p["v"][0],) * 2, 0.0, x)[1]
+
+
+def gated(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    """Branches, a gradient of the input, complex numbers."""
+    branch = lambda row: jax.lax.cond(row[0] > 0, jnp.sum, lambda r: jnp.sum(r**2), row @ p["w"])  # noqa: E731
+    slope = jax.grad(lambda x: plain(p, x).sum())(x)
+    return jax.vmap(branch)(x) + jnp.square(slope).sum(axis=1) + jnp.abs(jnp.fft.fft(x @ p["w"])) @ p["v"]
+
+
 def in_order(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
     order = jnp.argsort(x[:, 2])
     return plain(p, x[order])[jnp.argsort(order)]
@@ -185,6 +288,9 @@ FUNCTIONS: dict[str, tuple[Callable[..., jax.Array], dict[str, object]]] = {
     "mapped": (lambda p, x: jax.vmap(lambda row: plain(p, row[None])[0])(x), W),
     "checkpoint": (jax.checkpoint(plain), W),
     "sorted and put back": (in_order, W),
+    "scan over the batch": (by_rows, W),
+    "branches, slopes, waves": (gated, W),
+    "chosen by integers": (lambda p, x: jnp.tanh(x @ p["w"][:, p["i"]]) @ p["v"][p["i"]], {**W, "i": np.array([0, 2])}),
     "constants in float32": (lambda p, x: plain(p, x) * jnp.float32(0.3) + jnp.ones((), jnp.float32), W),
     "counts and keys": (
         lambda p, x: plain(p, x) * p["n"] + jax.random.normal(p["key"], ()),
@@ -205,6 +311,16 @@ def test_a_function_is_what_autograd_says(kind: str):
         truth = [np.concatenate([np.ravel(row["v"]), np.ravel(row["w"])]) for row in rows]
     assert_allclose(model.gradient(X), truth, rtol=1e-12, atol=1e-14)
     assert gv.Problem(gv.Parities(6), model).rounding == 0
+
+
+@pytest.mark.parametrize(
+    "apply",
+    [summed, lambda p, x: plain(p, x) - plain(p, x).mean() + jax.lax.stop_gradient(plain(p, x).mean())],
+    ids=["a running sum", "a mean in the gradient alone"],
+)
+def test_a_function_that_mixes_examples_is_refused(apply: Callable[..., jax.Array]):
+    with pytest.raises(ValueError, match="must be a function of one example"):
+        gv.from_jax(apply, W).gradient(X)
 
 
 def test_a_function_that_mixes_only_large_batches_is_seen():

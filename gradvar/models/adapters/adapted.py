@@ -17,7 +17,7 @@ from ...core.arguments import Array, real
 from ...core.errors import ShapeError
 from ..base import parameter_vector, split_as
 from ..gradients import Block, LayerGradient, factors, written_out
-from .precision import relative_rounding
+from ..precision import relative_rounding
 
 MOST_ROWS = 1024
 _NUMBERS = 2**22
@@ -86,7 +86,7 @@ class Adapted(ABC):
         if self.unit <= 2.0**-53:
             return 0.0
         z = np.random.default_rng(0).standard_normal(w.size)
-        return relative_rounding(lambda t: self.with_parameters(w * (1 + t * z)).gradient(some), self.unit)
+        return relative_rounding(lambda t: [self.with_parameters(w * (1 + t * z)).gradient(some)], self.unit)
 
     @abstractmethod
     def _weights(self) -> list[Array]:

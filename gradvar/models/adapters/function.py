@@ -11,14 +11,12 @@ import numpy.typing as npt
 from ...core.arguments import Array, integer, real
 from ...core.errors import ShapeError
 from ..base import check_one_output
-from .precision import relative_rounding, unit_of
+from ..precision import looked_at
 
 Function = Callable[[Array], npt.ArrayLike]
 _ROWS = 16
 _SAME = 1e-5
 """Difference of two predictions at one input that may be rounding, in single precision too; relative to the largest."""
-_UNKNOWN = 64.0
-"""Units that are allowed for rounding where it cannot be looked at."""
 
 
 class FunctionModel:
@@ -35,19 +33,10 @@ class FunctionModel:
     def rounding(self, x: npt.ArrayLike) -> float:
         """Return what the functions' arithmetic leaves in gradients, relative to their norm; 0.0 in float64.
 
-        Looked at in the dtype of their results and along lines through the inputs, where they can be evaluated.
+        Looked at in the dtype and the digits of their results, and along lines through the inputs.
         """
-        array = real("x", x)[:8]
-        given = self._predict(array), self._gradient(array)
-        unit = max(2.0**-53, *(unit_of(np.asarray(values).dtype) for values in given))
-        z = np.random.default_rng(0).standard_normal(array.shape)
-        try:
-            return relative_rounding(lambda t: self._outputs(array * (1 + t * z)), unit)
-        except Exception:  # a function of listed inputs alone
-            return _UNKNOWN * unit if unit > 2.0**-53 else 0.0
-
-    def _outputs(self, x: Array) -> Array:
-        return np.concatenate([self._predictions(x)[:, None], self.gradient(x)], axis=1)
+        array = real("x", x)
+        return looked_at(array, self._predict, lambda some: [self._gradient(some)])
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return p(x), shape (n,)."""

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from ...core.arguments import Array, integer
 from ..base import check_one_output
 from ..gradients import Block
+from ..precision import unit_of
 from .adapted import Adapted, adds_up, batch_weights, fitting_rows
-from .precision import unit_of
 
 if TYPE_CHECKING:
     import jax

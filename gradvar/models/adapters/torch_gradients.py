@@ -25,8 +25,8 @@ from torch.utils._pytree import tree_leaves
 
 from ...core.arguments import Array
 from ..gradients import Block, LayerGradient
+from ..precision import unit_of
 from .adapted import adds_up, batch_weights
-from .precision import unit_of
 
 Blocks = dict[tuple[str, ...], Block]
 """The gradients of a batch, (n, size), by the names of their parameters."""
@@ -73,7 +73,11 @@ def gradients_of(module: nn.Module, x: Tensor, unit: float) -> tuple[Blocks, lis
             missing = keep(_of_layer(module.get_submodule(layer), layer, used))
     if missing:
         missing = keep(_by_vmap(module, missing, (x,), torch.ones_like(predictions)))
-    found |= _one_by_one(module, x, missing)
+    if keep(_one_by_one(module, x, missing)):
+        raise ValueError(
+            f"`module` must be a function of one example, but the gradients of {len(x):,} examples, had one at a time, "
+            "do not add up to the gradient of their batch; leave out what mixes them"
+        )
     order = {name: i for i, name in enumerate(weights)}
     return dict(sorted(found.items(), key=lambda item: order[item[0][0]])), missing
 

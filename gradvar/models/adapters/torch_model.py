@@ -16,8 +16,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from ...core.arguments import Array
 from ..base import check_one_output
 from ..gradients import Block, LayerGradient, factors, stacked
+from ..precision import unit_of
 from .adapted import MOST_ROWS, Adapted, fitting_rows
-from .precision import unit_of
 from .torch_gradients import Blocks, Watch, gradients_of, to_numpy, trainable
 
 Transform = Callable[[Tensor], Tensor]
@@ -106,7 +106,7 @@ class TorchModel(Adapted):
         return other
 
     def _predict(self, x: Array) -> Array:
-        with self._running() as module, torch.no_grad():
+        with self._running() as module:  # and gradients recorded: a module may take some of its own
             return to_numpy(module(self._tensor(x)))
 
     def _blocks(self, x: Array) -> list[Block]:
@@ -139,8 +139,8 @@ class TorchModel(Adapted):
             module(self._tensor(x).requires_grad_().clone())
         self.unit = max(seen.unit, unit_of(self._dtype))
         super()._look(x)
-        # There and back: whatever a module sorts its examples by, they are out of order.
-        blocks, missing = self._gradients(np.concatenate([x, x[::-1]]))
+        # In an order of no kind: whatever a module sorts, turns or rolls its examples by shows.
+        blocks, missing = self._gradients(np.random.default_rng(0).permutation(np.concatenate([x, x])))
         sizes = {name: parameter.numel() for name, parameter in trainable(self._predictor).items()}
         self._pairs, self._slow = _pairs(blocks), sum(sizes[name] for name in missing)
         written = self.n_parameters - sum(sizes[name] for names in self._pairs for name in names)

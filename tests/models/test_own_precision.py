@@ -1,0 +1,180 @@
+"""A model of one's own that says nothing of its precision is looked at, and what it computes in is in every number."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import gradvar as gv
+from gradvar.core.numbers import Scaled
+from gradvar.estimation.settings import Settings
+from gradvar.models.precision import unit_of_digits
+from gradvar.problem import Moment
+from gradvar.verbs.precision import within_precision
+
+W, V = np.random.default_rng(0).standard_normal((5, 8)) / 6, np.random.default_rng(1).standard_normal(5)
+H = gv.SparseParities(8, 7)
+Given = Callable[[np.ndarray], np.ndarray]
+
+
+class Own:
+    """tanh(x W^T) v by the methods of a model alone, in any dtype, and what becomes of its results."""
+
+    n_parameters = 45
+
+    def __init__(self, dtype: type = np.float64, given: Given = lambda values: values) -> None:
+        self.w, self.v, self.dtype, self.given = W.astype(dtype), V.astype(dtype), dtype, given
+
+    def hidden(self, x: np.ndarray) -> np.ndarray:
+        return np.tanh(x.astype(self.dtype) @ self.w.T)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self.given(self.hidden(x) @ self.v)
+
+    def gradient(self, x: np.ndarray) -> np.ndarray:
+        h = self.hidden(x)
+        first = ((1 - h * h) * self.v)[:, :, None] * x.astype(self.dtype)[:, None]
+        return self.given(np.concatenate([first.reshape(len(x), -1), h], axis=1))
+
+
+class OwnFactors(Own):
+    def tangent_factors(self, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        h = self.hidden(x)
+        parts = ((x, (1 - h * h) * self.v), (h, np.ones((len(x), 1))))
+        return [(self.given(a), self.given(b)) for a, b in parts]
+
+    def gradient(self, x: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class Heir(gv.Linear):
+    """A class of the library with a gradient of one's own."""
+
+    def tangent_factors(self, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(a.astype(np.float32), b) for a, b in super().tangent_factors(x * np.pi)]
+
+
+def as_double(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float64)
+
+
+def hidden_in(values: np.ndarray) -> np.ndarray:
+    return 1.1 * values.astype(np.float64) / 1.1
+
+
+LESS = {
+    "float32": lambda: Own(np.float32),
+    "float16": lambda: Own(np.float16),
+    "float32 as float64": lambda: Own(np.float32, as_double),
+    "float16 as float64": lambda: Own(np.float16, as_double),
+    "float32 inside": lambda: Own(np.float32, hidden_in),
+    "factors in float32": lambda: OwnFactors(np.float32),
+    "factors in float16 as float64": lambda: OwnFactors(np.float16, as_double),
+    "a function of float16 as float64": lambda: gv.from_function(
+        Own(np.float16, as_double).predict, Own(np.float16, as_double).gradient, 45
+    ),
+    "rounded at the end": lambda: Own(np.float64, lambda values: values.astype(np.float16).astype(float)),
+}
+
+
+@pytest.mark.parametrize("name", LESS)
+def test_less_than_float64_is_in_the_numbers_and_in_the_report(name: str):
+    truth = gv.gradient_variance(H, Own()).value
+    check = gv.bound_check(H, LESS[name]())
+    for found in (check.variance, check.gradient_norm_sq, check.signal_norm_sq):
+        assert "the model's own rounding" in found.guarantee
+        assert found.interval[1] - found.interval[0] > 1e-8 * found.value
+    assert check.variance.interval[0] <= truth <= check.variance.interval[1]
+    # exact, up to what is said where it is printed
+    assert check.variance.exact
+    for text in (" ".join(str(check).split()), check._repr_html_()):
+        assert "the model's own rounding" in text or "the model&#x27;s own rounding" in text
+        assert "float64 rounding" not in text
+        assert check.variance.is_tight or f"exact up to rounding, [{check.variance.interval[0]:.6g}" in text
+
+
+def test_a_class_that_inherits_a_model_of_the_library_is_looked_at_too():
+    assert 2.0**-24 <= gv.Problem(H, Heir([0.3] * 8)).rounding < 1e-5
+
+
+def steps(x: np.ndarray) -> np.ndarray:
+    return np.sign(x @ np.ones((8, 3)) + np.arange(3))
+
+
+FULL = {
+    "float64": Own,
+    "factors": OwnFactors,
+    "waves": lambda: gv.from_function(
+        lambda x: np.cos(300 * x @ V[[0] * 8]), lambda x: -np.sin(300 * x @ V[[0] * 8])[:, None] * x, 8
+    ),
+    "steps": lambda: gv.from_function(lambda x: steps(x).sum(axis=1), steps, 3),
+    "whole numbers": lambda: gv.from_function(lambda x: 8 + np.rint(x @ np.arange(8)), lambda x: np.rint(3 * x), 8),
+    "nothing": lambda: gv.from_function(lambda x: np.zeros(len(x)), lambda x: np.zeros((len(x), 2)), 2),
+    "one input": lambda: gv.from_function(lambda x: x[:, 0], lambda x: x[:, :1], 1),
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_float64_is_not_taken_for_less(name: str):
+    for inputs in (gv.SparseParities(8, 2), gv.LinearPeriodic(8, radius=2.0)):
+        assert gv.Problem(inputs, FULL[name]()).rounding == 0
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, None), (11, np.float16), (24, np.float32)])
+@pytest.mark.parametrize("scale", [2.0**-8, 1.0])
+def test_digits_say_what_numbers_were_rounded_to(bits: int, dtype: type | None, scale: float):
+    full = np.random.default_rng(0).standard_normal(100)
+    mantissas, exponents = np.frexp(full)
+    rounded = np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits)
+    assert dtype is None or np.array_equal(rounded, full.astype(dtype).astype(float))
+    assert unit_of_digits(scale * rounded) == 2.0**-bits
+    assert unit_of_digits(full) == unit_of_digits(np.append(rounded, full[0])) == 0
+    # small whole numbers need fewer digits than anything that was rounded
+    assert unit_of_digits(np.arange(20.0)) == unit_of_digits(np.tile([0.0, 1.0, -1.0], 40)) == 0
+
+
+class OnlyCovariance:
+    """Real labels of a class that says its covariance alone, on infinitely many inputs."""
+
+    log2_size = 3.0
+    inputs = gv.Gaussian(2)
+
+    def covariance(self, x: np.ndarray, x2: np.ndarray) -> np.ndarray:
+        return 100 * x @ x2.T
+
+
+def test_labels_of_any_size_are_not_taken_for_labels_of_at_most_1():
+    w = np.array([0.3, -0.2])
+    full = gv.from_function(lambda x: np.tanh(x @ w), lambda x: x / np.cosh(x @ w)[:, None] ** 2, 2)
+    low = gv.from_function(full.predict, lambda x: full.gradient(x).astype(np.float16), 2)
+    found, truth = (gv.gradient_variance(OnlyCovariance(), m, rtol=0, max_samples=4096, rng=0) for m in (low, full))
+    assert "E_x C_H(x, x) as at 1,024 inputs for the norm of the class" in found.guarantee
+    rounding = gv.Problem(OnlyCovariance(), low).rounding
+    # T_C has the norm 100 and the trace 200: Var^1/2 may move by rounding (100 E||s||^2)^1/2 at least
+    shift = rounding * (100 * found.norms[1].value) ** 0.5
+    assert found.interval[1] ** 0.5 - truth.interval[1] ** 0.5 > 0.9 * shift
+
+
+def test_what_is_assumed_of_a_norm_that_nobody_knows_is_said():
+    exact = gv.Estimate.exactly(Scaled(1.0), "closed-form", "exact up to float64 rounding")
+    problem = gv.Problem(OnlyCovariance(), gv.from_function(lambda x: x[:, 0], np.float32, 2))
+    second = replace(problem, moment=Moment.SECOND)  # of which the covariance alone is not enough
+    found = within_precision(exact, second, Settings.checked(0.1, 0.95, 64, 0, None, False))
+    assert "if the norm of the class, which it does not say, is at most 1" in found.guarantee
+
+
+def test_a_spectrum_warns_of_the_rounding_of_its_model():
+    truth = gv.degree_spectrum(Own(), dim=8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gv.degree_spectrum(gv.MLP.random([4, 2, 1], rng=0))
+    with pytest.warns(UserWarning, match=r"the model's own rounding, .* of its gradients, moves the root of entry k"):
+        found = gv.degree_spectrum(Own(np.float32), dim=8)
+    # as the warning says: (entry k)^1/2 is off by rounding (E||s||^2 / C(d, k))^1/2 at most
+    counts = np.array([1, 8, 28, 56, 70, 56, 28, 8, 1])
+    off = gv.Problem(gv.Parities(8), Own(np.float32)).rounding * np.sqrt((truth * counts).sum() / counts)
+    assert (np.abs(np.sqrt(found) - np.sqrt(truth)) <= off).all()
