@@ -112,6 +112,14 @@ def test_a_slope_within_the_bound_passes_and_one_above_it_is_named(bound: float,
     assert within.split(P[:0])[0].shape == (0,)
 
 
+@pytest.mark.parametrize("bound", [0.5, 1.0, 1e6])
+def test_a_slope_may_exceed_its_bound_by_rounding_and_no_more(bound: float):
+    """1e-12 of itself is thousands of roundings of float64."""
+    gv.MarginLoss(lambda m: -bound * (1 + 5e-13) * np.ones_like(m), bound).split(P)
+    with pytest.raises(ValueError, match="is not a bound"):
+        gv.MarginLoss(lambda m: -bound * (1 + 2e-12) * np.ones_like(m), bound).split(P)
+
+
 @pytest.mark.parametrize("bound", [0, -1.0, "one", None])
 def test_a_bound_that_is_no_positive_number_is_refused(bound):
     with pytest.raises((TypeError, ValueError), match="`lipschitz`"):

@@ -259,7 +259,7 @@ ance and the bound: {known}"
 
 
 @pytest.mark.parametrize("exponent", [0, -3000])
-@pytest.mark.parametrize("zeta", [(1.0, 10.0), (1.0, 2000.0), (0.0, 5.0), (2.0, 0.0), (1.0, 1e5), (0.0, 0.0), None])
+@pytest.mark.parametrize("zeta", [(1.0, 10.0), (1.0, 20.0), (0.0, 5.0), (2.0, 0.0), (1.0, 1e5), (0.0, 0.0), None])
 def test_the_samples_that_settle_it_bring_the_interval_s_end_to_the_bound(
     zeta: tuple[float, float] | None, exponent: int
 ):
@@ -273,15 +273,15 @@ def test_the_samples_that_settle_it_bring_the_interval_s_end_to_the_bound(
         half_low, half_high = (float(x) for x in rng.uniform(1.0, 1.5, size=2) * abs(value - bound))
         if value - half_low <= 0:
             continue
-        variance = variance_of(value, value - half_low, value + half_high, zeta=zeta, exponent=exponent)
+        variance = variance_of(value, value - half_low, value + half_high, zeta=zeta, exponent=exponent, n_samples=10)
         end = math.log2(bound) + exponent
         verdict, reason = said(variance, bound_of(bound, bound, bound, log2=end, log2_interval=(end, end)))
         assert verdict == "inconclusive"
         half, gap = (half_high if value < bound else half_low), abs(value - bound)
-        low, high = 1000.0, 1e9
+        low, high = 10.0, 1e7
         while high - low > 1e-9 * high:
             middle = math.sqrt(low * high)
-            low, high = (middle, high) if half * math.sqrt(spread(middle) / spread(1000)) > gap else (low, middle)
+            low, high = (middle, high) if half * math.sqrt(spread(middle) / spread(10)) > gap else (low, middle)
         assert printed_samples(reason) == pytest.approx(high, rel=0.051), reason  # of two digits
         assert "; if the truth is where the estimate is, about " in reason
         assert reason.endswith(" samples would settle it (rtol=0, max_samples=...).")

@@ -12,8 +12,9 @@ from ..results.report import TITLES, ratio_text
 
 def ratio(variance: Estimate, log2_bound: float) -> float:
     """Return variance / bound, also where both underflow; nan where one of them is not known."""
-    if not variance.resolved or math.isnan(log2_bound) or (variance.mantissa == 0 and log2_bound == -math.inf):
+    if not variance.resolved:
         return math.nan
+    # nan goes through, and 0/0 is -inf - (-inf)
     size = log2_of(abs(variance.mantissa), variance.exponent)
     return math.copysign(exp2(size - log2_bound), variance.mantissa)
 
