@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gradvar as gv
+from gradvar.core.activations import ACTIVATIONS
 from gradvar.core.numbers import Scaled
 from gradvar.estimation.settings import Settings
 from gradvar.models.precision import unit_of_digits
@@ -72,6 +73,8 @@ LESS = {
     "float32 as float64": lambda: Own(np.float32, as_double),
     "float16 as float64": lambda: Own(np.float16, as_double),
     "float32 inside": lambda: Own(np.float32, hidden_in),
+    "float16 inside": lambda: Own(np.float16, hidden_in),
+    "factors in float16 inside": lambda: OwnFactors(np.float16, hidden_in),
     "factors in float32": lambda: OwnFactors(np.float32),
     "factors in float16 as float64": lambda: OwnFactors(np.float16, as_double),
     "a function of float16 as float64": lambda: gv.from_function(
@@ -112,6 +115,12 @@ FULL = {
         lambda x: np.cos(300 * x @ V[[0] * 8]), lambda x: -np.sin(300 * x @ V[[0] * 8])[:, None] * x, 8
     ),
     "steps": lambda: gv.from_function(lambda x: steps(x).sum(axis=1), steps, 3),
+    "saturated": lambda: gv.from_function(
+        lambda x: np.tanh(40 * x @ W.T) @ V,
+        lambda x: ((V / np.cosh(np.clip(40 * x @ W.T, -300, 300)) ** 2)[:, :, None] * x[:, None]).reshape(len(x), -1),
+        40,
+    ),
+    "rectified": lambda: gv.from_function(lambda x: np.maximum(x @ W.T, 0) @ V, lambda x: np.maximum(x @ W.T, 0), 5),
     "whole numbers": lambda: gv.from_function(lambda x: 8 + np.rint(x @ np.arange(8)), lambda x: np.rint(3 * x), 8),
     "nothing": lambda: gv.from_function(lambda x: np.zeros(len(x)), lambda x: np.zeros((len(x), 2)), 2),
     "one input": lambda: gv.from_function(lambda x: x[:, 0], lambda x: x[:, :1], 1),
@@ -122,6 +131,30 @@ FULL = {
 def test_float64_is_not_taken_for_less(name: str):
     for inputs in (gv.SparseParities(8, 2), gv.LinearPeriodic(8, radius=2.0)):
         assert gv.Problem(inputs, FULL[name]()).rounding == 0
+
+
+class Copy:
+    """A network of the library as a model of one's own."""
+
+    def __init__(self, model: gv.MLP) -> None:
+        self.n_parameters, self.predict, self.gradient = model.n_parameters, model.predict, model.gradient
+
+
+class CopyOfFactors(Copy):
+    def __init__(self, model: gv.MLP) -> None:
+        super().__init__(model)
+        self.tangent_factors = model.tangent_factors
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_no_network_of_float64_is_taken_for_less(activation: str):
+    """However steep, saturated, small or kinked it is; waves shorter than the steps of a look among them."""
+    for sizes in ([8, 6, 1], [8, 16, 16, 1]):
+        model = gv.MLP.random(sizes, activation, rng=1)
+        for scale in (1e-6, 1e-3, 1.0, 10.0, 1e2, 1e4, 1e8):
+            scaled = model.with_parameters(model.parameters * scale)
+            for made in (Copy, CopyOfFactors):
+                assert gv.Problem(H, made(scaled)).rounding == 0, (sizes, scale, made)
 
 
 @pytest.mark.parametrize(("bits", "dtype"), [(8, None), (11, np.float16), (24, np.float32)])

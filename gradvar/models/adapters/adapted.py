@@ -86,7 +86,7 @@ class Adapted(ABC):
         if self.unit <= 2.0**-53:
             return 0.0
         z = np.random.default_rng(0).standard_normal(w.size)
-        return relative_rounding(lambda t: [self.with_parameters(w * (1 + t * z)).gradient(some)], self.unit)
+        return relative_rounding(lambda t: self.with_parameters(w * (1 + t * z)).gradient(some), self.unit)
 
     @abstractmethod
     def _weights(self) -> list[Array]:

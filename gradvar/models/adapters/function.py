@@ -36,7 +36,7 @@ class FunctionModel:
         Looked at in the dtype and the digits of their results, and along lines through the inputs.
         """
         array = real("x", x)
-        return looked_at(array, self._predict, lambda some: [self._gradient(some)])
+        return looked_at(array, self._predict, lambda some: [self._gradient(some), np.ones((len(some), 1))])
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return p(x), shape (n,)."""
