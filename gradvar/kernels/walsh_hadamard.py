@@ -9,12 +9,8 @@ from .jit import compiled
 
 Rows = NDArray[np.float64]
 
-# A strip is 64 columns, so that the butterflies down a strip are those of a block at strides 64 and 512; two
-# such passes and a last one of radix 4 make 8 bits. Blocks and strips of 2**14 numbers (128 KiB) stay in the
-# second-level cache.
-STRIP = 64
-BLOCK_BITS = 14
-STRIP_BITS = 8
+TOGETHER = 2**14
+"""Numbers that are transformed, in rows, before their squares are added: 128 KiB stay in the second-level cache."""
 
 # Level sums: 2**7 runs of 2**6 numbers are added by the degree of the run, then by the degree within the run.
 RUN_BITS = 6
@@ -35,7 +31,7 @@ def walsh_hadamard(rows: Rows) -> None:
     Exact up to rounding, with u = 2^-53 and to first order: each entry is a sum through d levels of
     additions, so its error is at most ``d u sum_j |f[j]|``; each level is sqrt(2) times an orthogonal map
     followed by one rounding, so the errors of a row have a 2-norm of at most ``d u`` times that of F. Costs
-    d 2^d additions a row, and 128 KiB. Releases the GIL. Raises ValueError for an array of any other kind.
+    d 2^d additions a row, in place. Releases the GIL. Raises ValueError for an array of any other kind.
 
     >>> import numpy as np
     >>> rows = np.array([[1.0, 2.0, 3.0, 4.0]])
@@ -91,7 +87,7 @@ def level_weights(rows: Rows) -> Rows:
     dim = _dimension(rows)
     _require_writeable(rows)
     sums = np.zeros((len(rows), dim + 1))
-    together = max(1, 2**BLOCK_BITS >> dim)  # rows that are still in the cache when their squares are added
+    together = max(1, TOGETHER >> dim)
     for start in range(0, len(rows), together):
         tile = rows[start : start + together]
         _transform(tile)
@@ -118,116 +114,120 @@ def _require_writeable(rows: Rows) -> None:
         raise ValueError("`rows` is overwritten and must be writeable; pass rows.copy()")
 
 
-@compiled
-def _transform(rows: Rows) -> None:
-    """Blocks of adjacent numbers, 14 bits in one sweep of the memory, then strips, up to 8 bits a sweep."""
-    size = rows.shape[1]
-    bits = 0
-    while 1 << bits < size:
-        bits += 1
-    block = 1 << min(bits, BLOCK_BITS)
-    sweeps = (bits - min(bits, BLOCK_BITS) + STRIP_BITS - 1) // STRIP_BITS
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        for b in range(size // block):
-            _block(row[b * block : (b + 1) * block])
-        done = block
-        for sweep in range(sweeps):
-            remaining = 0
-            while done << remaining < size:
-                remaining += 1
-            span = done << (remaining // (sweeps - sweep))
-            for b in range(size // span):
-                _down_strips(row[b * span : (b + 1) * span], done)
-            done = span
+# At strides that the compiler knows, it knows that the streams do not overlap, and vectorises the loops over them.
 
 
 @compiled
-def _block(x: Rows) -> None:
-    """Transform at most 2^14 adjacent numbers."""
-    stride = 1
-    if x.size >= 8:
-        _stride_1(x)
-        stride = 8
-    if x.size >= 64:
-        _stride_8(x)
-        stride = 64
-    _from(stride, x)
+def _eight(
+    a0: float, a1: float, a2: float, a3: float, a4: float, a5: float, a6: float, a7: float
+) -> tuple[float, float, float, float, float, float, float, float]:
+    """The transform of eight numbers."""
+    b0, b1, b2, b3 = a0 + a1, a0 - a1, a2 + a3, a2 - a3
+    b4, b5, b6, b7 = a4 + a5, a4 - a5, a6 + a7, a6 - a7
+    c0, c1, c2, c3 = b0 + b2, b1 + b3, b0 - b2, b1 - b3
+    c4, c5, c6, c7 = b4 + b6, b5 + b7, b4 - b6, b5 - b7
+    return c0 + c4, c1 + c5, c2 + c6, c3 + c7, c0 - c4, c1 - c5, c2 - c6, c3 - c7
 
 
-@compiled
-def _from(stride: int, x: Rows) -> None:
-    """All bits from ``stride`` on, where that is 64 or more, or only the last one or two bits are left."""
-    if stride == 64 and x.size >= 512:
-        _stride_64(x)
-        stride = 512
-    if stride == 512 and x.size >= 4096:
-        _stride_512(x)
-        stride = 4096
-    _last_bits(x, stride)
-
-
-@compiled
-def _down_strips(x: Rows, width: int) -> None:
-    """Transform the high bits of x, seen as rows of ``width`` numbers, a strip of columns at a time."""
-    height = x.size // width
-    if height <= 4:
-        _last_bits(x, width)
-        return
-    strip = np.empty(height * STRIP)
-    for start in range(0, width, STRIP):
-        for i in range(height):
-            source = x[i * width + start : i * width + start + STRIP]
-            target = strip[i * STRIP : (i + 1) * STRIP]
-            for j in range(STRIP):
-                target[j] = source[j]
-        _from(strip.size // height, strip)  # Numba compiles a kernel anew for a literal argument
-        for i in range(height):
-            source = strip[i * STRIP : (i + 1) * STRIP]
-            target = x[i * width + start : i * width + start + STRIP]
-            for j in range(STRIP):
-                target[j] = source[j]
-
-
-def _radix_8(stride: int) -> Callable[[Rows], None]:
-    """Three bits, at a stride the compiler knows: else the streams might overlap and are not vectorised."""
-    span = 8 * stride
+def _radix_8(s: int) -> Callable[[Rows], None]:
+    """Three bits, from stride s on."""
 
     @compiled
     def radix_8(x: Rows) -> None:
-        for b in range(x.size // span):
-            v = x[b * span : (b + 1) * span]
-            for j in range(stride):
-                a0, a1, a2, a3 = v[j], v[j + stride], v[j + 2 * stride], v[j + 3 * stride]
-                a4, a5, a6, a7 = v[j + 4 * stride], v[j + 5 * stride], v[j + 6 * stride], v[j + 7 * stride]
-                b0, b1, b2, b3 = a0 + a1, a0 - a1, a2 + a3, a2 - a3
-                b4, b5, b6, b7 = a4 + a5, a4 - a5, a6 + a7, a6 - a7
-                c0, c1, c2, c3 = b0 + b2, b1 + b3, b0 - b2, b1 - b3
-                c4, c5, c6, c7 = b4 + b6, b5 + b7, b4 - b6, b5 - b7
-                v[j], v[j + stride], v[j + 2 * stride], v[j + 3 * stride] = c0 + c4, c1 + c5, c2 + c6, c3 + c7
-                v[j + 4 * stride], v[j + 5 * stride] = c0 - c4, c1 - c5
-                v[j + 6 * stride], v[j + 7 * stride] = c2 - c6, c3 - c7
+        for b in range(x.size // (8 * s)):
+            v = x[8 * s * b : 8 * s * (b + 1)]
+            for j in range(s):
+                a0, a1, a2, a3, a4, a5, a6, a7 = _eight(
+                    v[j], v[j + s], v[j + 2 * s], v[j + 3 * s], v[j + 4 * s], v[j + 5 * s], v[j + 6 * s], v[j + 7 * s]
+                )
+                v[j], v[j + s], v[j + 2 * s], v[j + 3 * s] = a0, a1, a2, a3
+                v[j + 4 * s], v[j + 5 * s], v[j + 6 * s], v[j + 7 * s] = a4, a5, a6, a7
 
     return radix_8
 
 
-_stride_1, _stride_8, _stride_64, _stride_512 = _radix_8(1), _radix_8(8), _radix_8(64), _radix_8(512)
+def _radix_16(s: int) -> Callable[[Rows], None]:
+    """Four bits, from stride s on; 16 streams more than 4 KiB apart would drive each other out of the cache."""
+
+    @compiled
+    def radix_16(x: Rows) -> None:
+        for b in range(x.size // (16 * s)):
+            v = x[16 * s * b : 16 * s * (b + 1)]
+            for j in range(s):
+                a0, a1, a2, a3, a4, a5, a6, a7 = _eight(
+                    v[j], v[j + s], v[j + 2 * s], v[j + 3 * s], v[j + 4 * s], v[j + 5 * s], v[j + 6 * s], v[j + 7 * s]
+                )
+                b0, b1, b2, b3, b4, b5, b6, b7 = _eight(
+                    v[j + 8 * s],
+                    v[j + 9 * s],
+                    v[j + 10 * s],
+                    v[j + 11 * s],
+                    v[j + 12 * s],
+                    v[j + 13 * s],
+                    v[j + 14 * s],
+                    v[j + 15 * s],
+                )
+                v[j], v[j + s], v[j + 2 * s], v[j + 3 * s] = a0 + b0, a1 + b1, a2 + b2, a3 + b3
+                v[j + 4 * s], v[j + 5 * s], v[j + 6 * s], v[j + 7 * s] = a4 + b4, a5 + b5, a6 + b6, a7 + b7
+                v[j + 8 * s], v[j + 9 * s], v[j + 10 * s], v[j + 11 * s] = a0 - b0, a1 - b1, a2 - b2, a3 - b3
+                v[j + 12 * s], v[j + 13 * s], v[j + 14 * s], v[j + 15 * s] = a4 - b4, a5 - b5, a6 - b6, a7 - b7
+
+    return radix_16
+
+
+_bits_0_to_2, _bits_3_to_6, _bits_7_to_10 = _radix_8(1), _radix_16(8), _radix_16(128)
+_bits_11_to_13, _bits_14_to_16, _bits_17_to_19 = _radix_8(2**11), _radix_8(2**14), _radix_8(2**17)
+
+
+@compiled
+def _transform(rows: Rows) -> None:
+    """Each row in blocks of 2^11 numbers; as soon as eight neighbours have the same bits, they get three more."""
+    size = rows.shape[1]
+    block = min(size, 2**11)
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        done = 1
+        for end in range(block, size + 1, block):
+            x = row[end - block : end]
+            if block >= 2**3:
+                _bits_0_to_2(x)
+                done = 2**3
+            if block >= 2**7:
+                _bits_3_to_6(x)
+                done = 2**7
+            if block == 2**11:
+                _bits_7_to_10(x)
+                done = 2**11
+            if end % 2**14 == 0:
+                _bits_11_to_13(row[end - 2**14 : end])
+                done = 2**14
+            if end % 2**17 == 0:
+                _bits_14_to_16(row[end - 2**17 : end])
+                done = 2**17
+            if end % 2**20 == 0:
+                _bits_17_to_19(row[end - 2**20 : end])
+                done = 2**20
+        _last_bits(row, done)
 
 
 @compiled
 def _last_bits(x: Rows, stride: int) -> None:
-    """The last bit or two: ``stride`` is all, half or a quarter of x."""
-    if x.size == 2 * stride:
-        v0, v1 = x[:stride], x[stride:]
-        for j in range(stride):
-            a0, a1 = v0[j], v1[j]
-            v0[j], v1[j] = a0 + a1, a0 - a1
-    elif x.size == 4 * stride:
-        v0, v1, v2, v3 = x[:stride], x[stride : 2 * stride], x[2 * stride : 3 * stride], x[3 * stride :]
-        for j in range(stride):
-            a0, a1, a2, a3 = v0[j], v1[j], v2[j], v3[j]
-            b0, b1, b2, b3 = a0 + a1, a0 - a1, a2 + a3, a2 - a3
-            v0[j], v1[j], v2[j], v3[j] = b0 + b2, b1 + b3, b0 - b2, b1 - b3
+    """All bits from ``stride`` on, two at a time."""
+    s = stride
+    while s < x.size:
+        if x.size == 2 * s:
+            v0, v1 = x[:s], x[s:]
+            for j in range(s):
+                a0, a1 = v0[j], v1[j]
+                v0[j], v1[j] = a0 + a1, a0 - a1
+        for b in range(x.size // (4 * s)):
+            v = x[4 * s * b : 4 * s * (b + 1)]
+            v0, v1, v2, v3 = v[:s], v[s : 2 * s], v[2 * s : 3 * s], v[3 * s :]
+            for j in range(s):
+                a0, a1, a2, a3 = v0[j], v1[j], v2[j], v3[j]
+                b0, b1, b2, b3 = a0 + a1, a0 - a1, a2 + a3, a2 - a3
+                v0[j], v1[j], v2[j], v3[j] = b0 + b2, b1 + b3, b0 - b2, b1 - b3
+        s *= 4
 
 
 @compiled

@@ -22,9 +22,8 @@ from gradvar.kernels.walsh_hadamard import _transform, level_sums, level_weights
 JIT = not numba.config.DISABLE_JIT
 U = 2.0**-53
 SMALL = range(13 if JIT else 7)
-# The way through the memory changes: one block up to 14, then a last pass of radix 2 or 4 over all of the
-# row, strips of every height from 17, and two sweeps of strips from 23.
-LARGE = range(13, 24) if JIT else (7, 15, 18)  # 15 and 18: every line runs without the JIT too
+# The way through the memory changes: blocks of 2^11, three bits more at 14, 17 and 20, and what is left over.
+LARGE = range(13, 24) if JIT else (7, 15, 20)  # 15 and 20: every line runs without the JIT too
 
 
 def transformed(rows):
