@@ -36,7 +36,6 @@ import gradvar as gv
 from .classes.base import HypothesisClass
 from .core.activations import ACTIVATIONS
 from .core.arguments import generator
-from .estimation.settings import MAX_SAMPLES
 from .losses import LOSSES
 from .models.base import Model
 from .verbs.auto import METHODS
@@ -151,8 +150,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     rtol = "half width asked of a sampled interval, relative to the value (default: 0.1)"
     add("--rtol", type=float, default=0.1, help=rtol)
     add("--confidence", type=float, default=0.95, help="coverage of a sampled interval (default: 0.95)")
-    max_samples = "most inputs a sampled estimate rests on (default: 65536)"
-    add("--max-samples", type=int, default=MAX_SAMPLES, help=max_samples)
+    max_samples = "most inputs a sampled estimate rests on (default: 65536, or what takes some seconds)"
+    add("--max-samples", type=int, help=max_samples)
     add("--progress", action="store_true", help="show a progress bar")
     add("--json", action="store_true", help="print the result as JSON")
 

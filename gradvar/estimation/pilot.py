@@ -5,6 +5,7 @@ A size chosen by looking at the very estimate that is reported would bias it and
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -12,6 +13,14 @@ from .settings import Settings
 
 _SHARE = 0.25
 """Of the value, that a pilot's half width is to be below, unless `rtol` is larger; and of the budget, that it takes."""
+_MOST = 2**53
+
+Work = Callable[[int], float]
+"""About how many multiplications a sample of this size takes; larger ones take no less."""
+
+
+def _free(n: int) -> float:
+    return 0.0
 
 
 class Pilot(Protocol):
@@ -36,7 +45,9 @@ class Pilot(Protocol):
 P = TypeVar("P", bound=Pilot)
 
 
-def run_pilot(sample: Callable[[int], P], settings: Settings, first: int) -> tuple[P, bool] | None:
+def run_pilot(
+    sample: Callable[[int], P], settings: Settings, first: int, work: Work = _free
+) -> tuple[P, int, bool] | None:
     """Double a pilot sample until its half width is below a quarter of the value, or below `rtol` times it.
 
     Parameters
@@ -44,14 +55,16 @@ def run_pilot(sample: Callable[[int], P], settings: Settings, first: int) -> tup
     sample : callable
         Takes a number of samples and returns the `Pilot` from so many. Called with first, 2 first, 4 first, ...
     settings : Settings
-        A pilot takes at most a quarter of `max_samples`.
+        A pilot takes at most a quarter of `max_samples`, and of `max_work` but for its first size.
     first : int
         Its first size.
+    work : callable
+        What a sample takes.
 
     Returns
     -------
-    (Pilot, bool) or None
-        The last pilot, and whether it resolved that share; None where `max_samples` leaves no room for one.
+    (Pilot, int, bool) or None
+        The last pilot, its size, and whether it resolved that share; None where `max_samples` has no room for one.
     """
     n, most = first, int(_SHARE * settings.max_samples)
     if n > most:
@@ -59,9 +72,9 @@ def run_pilot(sample: Callable[[int], P], settings: Settings, first: int) -> tup
     while True:
         pilot = sample(n)
         if meets(pilot, n, max(settings.rtol, _SHARE), settings):
-            return pilot, True
-        if settings.rtol == 0 or 2 * n > most:
-            return pilot, False
+            return pilot, n, True
+        if settings.rtol == 0 or 2 * n > most or work(2 * n) > _SHARE * settings.max_work:
+            return pilot, n, False
         n *= 2
 
 
@@ -71,19 +84,41 @@ def meets(pilot: Pilot, n: int, share: float, settings: Settings) -> bool:
     return pilot.resolved and pilot.variance_at(n) <= max(goal, 1.25 * pilot.floor)
 
 
-def planned_size(sample: Callable[[int], Pilot], settings: Settings, first: int) -> int:
-    """Return the number of samples that is expected to meet `rtol`: first, 2 first, 4 first, ... or `max_samples`.
+def planned_size(sample: Callable[[int], Pilot], settings: Settings, first: int, work: Work = _free) -> int:
+    """Return the number of samples, in steps of half the first, that is expected to meet `rtol`.
 
-    It is all of `max_samples` where `rtol` is 0, and where no pilot with at most a quarter of these resolves a share
-    of the value. See `run_pilot` for the parameters.
+    Where that takes too many: all of `max_samples`, or as many as there is work for; or no more than the pilot took,
+    if it resolved nothing and so many would not either, and the caller did not say how many. `max_samples` where
+    `rtol` is 0. See `run_pilot` for the parameters.
     """
     if settings.rtol == 0:
         return settings.max_samples
-    outcome = run_pilot(sample, settings, first)
-    if outcome is None or not outcome[1]:
+    outcome = run_pilot(sample, settings, first, work)
+    if outcome is None:
         return settings.max_samples
-    n, pilot = first, outcome[0]
+    pilot, n, resolved = outcome
+    most = _most(settings, first, work)
+    if not resolved:
+        hopeless = most < settings.max_samples and not meets(pilot, most, 1.0, settings)
+        return n if hopeless else most
     # 0.8: the half width of the final sample is random, and should rarely come out above what was asked for.
-    while n < settings.max_samples and not meets(pilot, n, 0.8 * settings.rtol, settings):
-        n *= 2
-    return min(n, settings.max_samples)
+    return min(most, size_for(pilot, 0.8 * settings.rtol, settings, first // 2, first))
+
+
+def _most(settings: Settings, first: int, work: Work) -> int:
+    """`max_samples`, or as many as there is work for after the pilot, the first size at least."""
+    left, step = (1 - _SHARE) * settings.max_work, first // 2
+    if work(settings.max_samples) <= left:
+        return settings.max_samples
+    sizes = range(first, settings.max_samples, step)
+    return sizes[max(bisect_left(sizes, True, key=lambda n: work(n) > left) - 1, 0)]
+
+
+def size_for(pilot: Pilot, share: float, settings: Settings, step: int = 1, least: int = 1) -> int:
+    """Return the fewest samples, a multiple of the step and at least so many, that meet a share of the value.
+
+    2^53 where no number of them does.
+    """
+    sizes = range(least, _MOST, step)
+    found = bisect_left(sizes, True, key=lambda n: meets(pilot, n, share, settings))
+    return sizes[found] if found < len(sizes) else _MOST

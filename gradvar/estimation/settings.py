@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import SupportsFloat, SupportsIndex
@@ -22,6 +23,8 @@ class Settings:
         Coverage of the intervals, in (0, 1).
     max_samples : int
         The most inputs that a reported estimate rests on.
+    max_work : float
+        The most multiplications that a pilot and the sample after it take; inf where the caller said how many samples.
     seed : int
         Root of every random stream.
     executor : concurrent.futures.Executor or None
@@ -36,13 +39,14 @@ class Settings:
     seed: int
     executor: Executor | None
     progress: Reporter
+    max_work: float = math.inf
 
     @classmethod
     def checked(
         cls,
         rtol: SupportsFloat,
         confidence: SupportsFloat,
-        max_samples: SupportsIndex,
+        max_samples: SupportsIndex | None,
         rng: SeedLike,
         executor: Executor | None,
         progress: Reporter,
@@ -52,9 +56,11 @@ class Settings:
         accepted = "a number strictly between 0 and 1 (such as 0.95)"
         level = number("confidence", confidence, accepted, lambda found: 0 < found < 1)
         check_executor(executor)
-        samples = min(integer("max_samples", max_samples, 4), 2**53)
+        samples = MAX_SAMPLES if max_samples is None else min(integer("max_samples", max_samples, 4), 2**53)
         shown = progress if callable(progress) else flag("progress", progress, "True, False or a function")
-        return cls(tolerance, level, samples, seed_of(rng), executor, shown)
+        # Samples that were asked for by their number, or by rtol=0, are drawn whatever they cost.
+        work = MAX_WORK if max_samples is None and tolerance > 0 else math.inf
+        return cls(tolerance, level, samples, seed_of(rng), executor, shown, work)
 
     @property
     def quantile(self) -> float:
@@ -86,3 +92,5 @@ def check_executor(executor: object) -> None:
 
 
 MAX_SAMPLES = 2**16
+MAX_WORK = 2.0**33
+"""Multiplications, about a nanosecond each on one core, that a call takes unless it is told to take more."""

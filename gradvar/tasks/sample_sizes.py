@@ -62,7 +62,7 @@ def planned(problem: Problem, settings: Settings) -> Design:
         # A few examples each of at least 64 tasks, where there are so many samples.
         few = max([n for n in _EXAMPLES[:4] if 64 * n <= settings.max_samples], default=2)
         return Design.of(settings.max_samples, few, problem)
-    terms, _ = pilot
+    terms = pilot[0]
     # 0.8: the half width of the final sample is random, and should rarely come out above what was asked for.
     asked = (0.8 * settings.rtol * max(terms.value, 0.0) / settings.quantile) ** 2
     designs = []

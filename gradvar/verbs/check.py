@@ -14,7 +14,7 @@ from ..bounds.verdict import ratio, verdict_on
 from ..classes.base import HypothesisClass
 from ..core.arguments import SeedLike
 from ..estimation.progress import Reporter
-from ..estimation.settings import MAX_SAMPLES, Settings
+from ..estimation.settings import Settings
 from ..losses import Loss
 from ..methods import Method
 from ..methods.closed_form.norms import norms
@@ -38,7 +38,7 @@ def bound_check(
     method: str | Method = "auto",
     rtol: SupportsFloat = 0.1,
     confidence: SupportsFloat = 0.95,
-    max_samples: SupportsIndex = MAX_SAMPLES,
+    max_samples: SupportsIndex | None = None,
     rng: SeedLike = None,
     executor: Executor | None = None,
     progress: Reporter = False,

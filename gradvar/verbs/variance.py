@@ -15,7 +15,7 @@ from ..classes.members.claims import look_at_class
 from ..core.arguments import Array, SeedLike, integer
 from ..core.errors import NotApplicableError, TooLargeError
 from ..estimation.progress import Reporter
-from ..estimation.settings import MAX_SAMPLES, Settings
+from ..estimation.settings import Settings
 from ..losses import Loss
 from ..methods import Enumeration, Method
 from ..methods.base import FirstOf, choose
@@ -38,7 +38,7 @@ def gradient_variance(
     method: str | Method = "auto",
     rtol: SupportsFloat = 0.1,
     confidence: SupportsFloat = 0.95,
-    max_samples: SupportsIndex = MAX_SAMPLES,
+    max_samples: SupportsIndex | None = None,
     rng: SeedLike = None,
     executor: Executor | None = None,
     progress: Reporter = False,
@@ -63,9 +63,10 @@ def gradient_variance(
         Half width of a sampled interval, relative to the value, that is asked for; 0 spends all `max_samples`.
     confidence : float
         Coverage of a sampled interval.
-    max_samples : int
+    max_samples : int, optional
         The most inputs that a sampled estimate rests on. Its size is chosen on a pilot sample that is not used again,
-        at most a quarter as large.
+        at most a quarter as large. By default 2^16, or fewer where pilot and sample would take more than 2^33
+        multiplications, some seconds on two cores, unless `rtol` is 0: then `.guarantee` says what `rtol` would take.
     rng : int, SeedSequence, Generator or None
         Source of randomness; the same int gives the same bits for any number of workers.
     executor : concurrent.futures.Executor or None

@@ -10,6 +10,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -386,3 +387,18 @@ def test_signals_that_are_all_annihilated_say_what_is_assumed_of_the_others():
     assert "up to 80" in found.guarantee  # twice the largest ||s||^2, 40, of a model without a bound
     # 40 is ||s||^2 of every input, and -log(.025)/n the share that n of them may have missed
     assert found.interval[1] == pytest.approx((math.log(0.025) / 1024) ** 2 * 80, rel=1e-6)
+
+
+@pytest.mark.parametrize("rtol", [0.1, 0.02])
+def test_where_rtol_is_out_of_reach_the_guarantee_says_what_it_would_take(rtol):
+    H, model = gv.SparseParities(40, 2), gv.MLP.random([40, 16, 16, 1], rng=0)
+    few = gv.gradient_variance(H, model, method="monte-carlo", max_samples=2048, rtol=rtol, rng=0)
+    assert few.n_samples == 2048
+    said = re.search(rf"; rtol={rtol} would take about (\S+) inputs \(max_samples=...\)$", few.guarantee)
+    assert said is not None
+    # So many do meet it, up to the error of the estimate from the few; and those that meet it say nothing.
+    enough = gv.gradient_variance(H, model, method="monte-carlo", max_samples=2 * int(float(said[1])), rtol=rtol, rng=0)
+    low, high = enough.interval
+    assert high - low <= 2 * rtol * enough.value
+    assert "would take" not in enough.guarantee
+    assert "would take" not in gv.gradient_variance(H, model, method="monte-carlo", max_samples=64, rtol=0).guarantee

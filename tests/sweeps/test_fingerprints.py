@@ -84,3 +84,13 @@ def test_what_differs_is_told_apart():
             others = [before for other, before in BEFORE[group].items() if other != name]
             assert all(differs(before, function(part)) for before in others)
     assert differs(BEFORE["models"]["Linear"], of_model(gv.Linear(np.linspace(0.1, 1.001, 6))))
+
+
+def test_samples_that_are_asked_for_are_told_from_the_default():
+    def of(max_samples: int | None) -> object:
+        problem = gv.NamedProblem("a", CLASSES["Parities"], MODELS["Linear"], max_samples=max_samples)
+        return fingerprint(problem)["settings"]
+
+    assert differs(of(None), of(2**16))
+    assert differs(of(None), of(2**15))
+    assert not differs(of(2**16), of(2**16))

@@ -19,7 +19,6 @@ from ...core.arguments import Array
 
 _STEP, _DEGREE, _BLOCK = 0.25, 7, 256
 _LARGEST = 2.0**16
-_CACHED = 2**14
 _SADDLE_DIM = 60
 
 
@@ -38,7 +37,7 @@ class SphereTransform:
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
-        self._table = np.zeros((_DEGREE + 1, 0))
+        self._table = np.zeros((0, _DEGREE + 1))
 
     def __call__(self, u: Array) -> Array:
         """Return J(u) for u >= 0, any shape."""
@@ -51,20 +50,18 @@ class SphereTransform:
         top = float(u.max(initial=0.0))
         if top >= _LARGEST:
             return self.direct(np.ravel(u)).reshape(u.shape)
-        table, flat = self._reaching(top), np.ravel(u)
-        values = np.empty(flat.size)
-        for start in range(0, flat.size, _CACHED):
-            values[start : start + _CACHED] = _look_up(table, flat[start : start + _CACHED])
-        return values.reshape(u.shape)
+        from ...kernels.cell_polynomials import on_cells  # compiled code only where it is needed
+
+        return on_cells(self._reaching(top), _STEP, u)
 
     def _reaching(self, top: float) -> Array:
         """The table, long enough. It is replaced, never changed: threads may share it."""
         table = self._table
         blocks = int(top / _STEP) // _BLOCK + 1
-        have = table.shape[1] // _BLOCK
+        have = len(table) // _BLOCK
         if blocks > have:
             parts = [self._block(number) for number in range(have, blocks)]
-            table = np.concatenate([table, *parts], axis=1)
+            table = np.concatenate([table, *parts])
             self._table = table
         return table
 
@@ -74,7 +71,7 @@ class SphereTransform:
         starts = (number * _BLOCK + np.arange(_BLOCK)) * _STEP
         u = starts[:, None] + (0.5 * _STEP) * (nodes + 1.0)
         values = self.direct(u.ravel()).reshape(u.shape)
-        return np.linalg.solve(np.vander(nodes, increasing=True), values.T)
+        return np.linalg.solve(np.vander(nodes, increasing=True), values.T).T
 
     def direct(self, u: Array) -> Array:
         """Return J(u), u of shape (n,), from the formulas behind the table."""
@@ -121,20 +118,6 @@ class SphereTransform:
             plain = np.cosh(step * np.arange(int(14.0 / (step * math.sqrt(m))))) ** -m
             values[start : start + _BLOCK] = np.exp(peak) * total / (plain.sum() - 0.5)
         return values
-
-
-def _look_up(table: Array, u: Array) -> Array:
-    position = u * (1 / _STEP)
-    cell = position.astype(np.intp)
-    position -= cell
-    position *= 2.0
-    position -= 1.0
-    total: Array = table[_DEGREE].take(cell)
-    part = np.empty_like(total)
-    for coefficients in table[_DEGREE - 1 :: -1]:
-        total *= position
-        total += coefficients.take(cell, out=part, mode="clip")
-    return total
 
 
 def _reach(m: float, step: float, theta: Array, u: Array, peak: Array) -> int:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ...classes.base import Samples
 from ...core.numbers import JSON
+from ...estimation.settings import MAX_SAMPLES
 from ...models.base import Model
 from ...problem import Problem
 from .journal import Journal
@@ -28,16 +29,19 @@ def fingerprint(item: NamedProblem) -> dict[str, JSON]:
         with suppress(Exception):
             x = item.H.inputs.sample(3, rng)
             labels = _numbers(item.H.evaluate(item.H.sample(3, rng), x))
+    settings: dict[str, JSON] = {
+        "method": repr(item.method),
+        "rtol": item.rtol,
+        "confidence": item.confidence,
+        "max_samples": item.settings.max_samples,
+        "seed": item.seed,
+    }
+    if item.max_samples == MAX_SAMPLES:  # unlike by default, it is so many whatever they cost
+        settings["max_samples_asked"] = True
     return {
         "class": [_words(item.H), labels],
         "loss": [_words(item.loss.name), _numbers(item.loss.split(np.array([-1.5, -0.5, 0.5, 1.5]))[1])],
-        "settings": {
-            "method": repr(item.method),
-            "rtol": item.rtol,
-            "confidence": item.confidence,
-            "max_samples": item.max_samples,
-            "seed": item.seed,
-        },
+        "settings": settings,
     }
 
 

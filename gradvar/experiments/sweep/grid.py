@@ -13,7 +13,6 @@ import numpy as np
 
 from ...classes.base import HypothesisClass
 from ...core.arguments import integer
-from ...estimation.settings import MAX_SAMPLES
 from ...losses import Loss, as_loss
 from ...methods import Method
 from ...problem import AnyModel, hypothesis_class, is_model
@@ -33,7 +32,7 @@ def grid(
     method: str | Method = "auto",
     rtol: SupportsFloat = 0.1,
     confidence: SupportsFloat = 0.95,
-    max_samples: SupportsIndex = MAX_SAMPLES,
+    max_samples: SupportsIndex | None = None,
 ) -> list[NamedProblem]:
     """Return the problems of all combinations of classes, models, losses and seeds, for `sweep`.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...classes.base import HypothesisClass
 from ...core.arguments import integer
-from ...estimation.settings import MAX_SAMPLES, Settings
+from ...estimation.settings import Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
 from ...problem import AnyModel, Problem, hypothesis_class, is_model
@@ -67,7 +67,7 @@ class NamedProblem:
     method: Method
     rtol: float
     confidence: float
-    max_samples: int
+    max_samples: int | None
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class NamedProblem:
         method: str | Method = "auto",
         rtol: SupportsFloat = 0.1,
         confidence: SupportsFloat = 0.95,
-        max_samples: SupportsIndex = MAX_SAMPLES,
+        max_samples: SupportsIndex | None = None,
     ) -> None:
         number = integer("seed", seed, 0)
         settings = Settings.checked(rtol, confidence, max_samples, number, None, False)
@@ -93,7 +93,7 @@ class NamedProblem:
             method=as_method(method),
             rtol=settings.rtol,
             confidence=settings.confidence,
-            max_samples=settings.max_samples,
+            max_samples=None if max_samples is None else settings.max_samples,
         )
 
     @cached_property

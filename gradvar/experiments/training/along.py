@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeAlias
 
 from ...classes.base import HypothesisClass
 from ...core.arguments import SeedLike, flag, integer
-from ...estimation.settings import MAX_SAMPLES, Settings
+from ...estimation.settings import Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
 from ...models.base import KnowsParameters
@@ -121,7 +121,7 @@ def along(
     method: str | Method = "auto",
     rtol: SupportsFloat = 0.1,
     confidence: SupportsFloat = 0.95,
-    max_samples: SupportsIndex = MAX_SAMPLES,
+    max_samples: SupportsIndex | None = None,
     rng: SeedLike = None,
     executor: Executor | None = None,
     progress: bool = False,

@@ -20,8 +20,9 @@ bits, at 10 to 40 times the cost. Nothing is kept from one degree to the next: 1
 
 **Error.** Stated with its terms in `unit_variance.py`: the frequencies left out, the tails of the series, inputs
 out of its reach, rounding. For an activation with a kink the series does not end: what is left out beyond the last
-frequency is estimated from the decay of the products prod_i cos(t w_i) before it, and where the estimate is more
-than 1e-6 of the variance (d under about 40, or weights on a grid) the theorem declines.
+frequency is estimated from the decay of the products prod_i cos(t w_i) before it. Where the estimate is more than 1e-6
+of the variance (d under about 40) the number is not called exact, and where it is more than `rtol`, or weights lie on a
+grid, the theorem declines.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ from .rounded import EPS
 from .theorem import Theorem
 
 _METHOD = "closed-form (two-layer network, parities of one degree)"
+_EXACT = "exact up to the Fourier series of the activation and float64 rounding, both within the interval"
+_CUT = (
+    "not exact: the Fourier series of a kink is cut, and an estimate of what it leaves out, within `rtol`, makes the "
+    "interval"
+)
 _ENUMERATED = 22
 """Up to this dimension a kinked activation is left to enumeration."""
 _KINKED_TOLERANCE = 1e-6
@@ -117,7 +123,7 @@ class TwoLayerParities(Theorem):
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the moment, exact up to the series and rounding, with both in the interval.
 
-        Raises NotApplicableError where a kink leaves an error of more than 1e-6.
+        Not exact where a kink leaves an error of more than 1e-6, and NotApplicableError where it is more than `rtol`.
         """
         hypotheses, hidden, scale = _parts(problem)
         degree = hypotheses.degree
@@ -126,13 +132,16 @@ class TwoLayerParities(Theorem):
             parts[j] = part
         total = Scaled.total(part.number for part in parts)
         total = replace(total, error=total.error + len(parts) * EPS * total.mantissa)
-        if hidden[0].activation in KINKED:
-            _check_cut(parts, hidden, total, hypotheses)
-        return Estimate.exactly(
-            total.times(scale**2).over(hypotheses.size),
-            _METHOD,
-            "exact up to the Fourier series of the activation and float64 rounding, both within the interval",
-        )
+        cut = _cut(parts, hidden, total, degree) if hidden[0].activation in KINKED else 0.0
+        if cut > max(_KINKED_TOLERANCE, settings.rtol):
+            left = f"an error of {cut:.1e} of the variance" if cut < math.inf else "all of the variance open"
+            raise NotApplicableError(
+                f"the Fourier series of the {hidden[0].activation} leaves {left} at d = {hypotheses.dim}"
+            )
+        found = Estimate.exactly(total.times(scale**2).over(hypotheses.size), _METHOD, _EXACT)
+        if cut <= _KINKED_TOLERANCE:
+            return found
+        return replace(found, exact=False, guarantee=_CUT, mantissa_error=found.mantissa_interval[1] - found.mantissa)
 
 
 def _parts(problem: Problem) -> tuple[SparseParities, list[HiddenUnit], float]:
@@ -214,22 +223,14 @@ def _again(
     return list(zip(worst, _contributions([hidden[j] for j in worst], degree, moment, True, settings), strict=True))
 
 
-def _check_cut(parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, hypotheses: SparseParities) -> None:
-    """Raise NotApplicableError where the cut series of a kinked activation is off by more than is accepted."""
+def _cut(parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, degree: int) -> float:
+    """What the cut series of a kinked activation may be off by, relative to the sum; inf where that is 0."""
     cut = math.fsum(
         part.number.error_at(total.exponent)
         for part, unit in zip(parts, hidden, strict=True)
-        if equal_weights.declines(unit, hypotheses.degree)
+        if equal_weights.declines(unit, degree)
     )
-    if cut > _KINKED_TOLERANCE * total.mantissa:
-        left = (
-            f"an error of {cut / total.mantissa:.1e} of the variance"
-            if total.mantissa
-            else "a variance of 0 open to inputs on the kink"
-        )
-        raise NotApplicableError(
-            f"the Fourier series of the {hidden[0].activation} leaves {left} at d = {hypotheses.dim}"
-        )
+    return Scaled(total.mantissa, cut).relative_error
 
 
 def _contribution(degree: int, moment: Moment, doubled: bool, unit: HiddenUnit) -> Contribution:

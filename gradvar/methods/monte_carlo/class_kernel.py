@@ -11,6 +11,8 @@ from ...core.errors import NonFiniteError, NotApplicableError, ShapeError
 from ...core.numbers import exp2
 from ...problem import Moment
 
+_WORK = 16.0
+
 
 class ClassKernel:
     """A function c(x, x') of two inputs, with c = C_H, E_h[h h'] = C_H + m m' or m m' as the moment has it.
@@ -67,6 +69,11 @@ class ClassKernel:
             return None
         replaced = any(getattr(kind, name) is not getattr(CubeParities, name) for name in ("covariance", "mean"))
         return None if replaced else self._class.mean_by_weight
+
+    @property
+    def work(self) -> float:
+        """Multiplications that a value counts as; a class may say its own as `covariance_work`."""
+        return float(getattr(self._class, "covariance_work", _WORK))
 
     @property
     def mean_square(self) -> float:

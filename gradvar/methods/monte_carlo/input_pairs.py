@@ -23,7 +23,7 @@ from ...core.arguments import Stream
 from ...core.errors import NotApplicableError
 from ...core.numbers import format_number
 from ...estimation.expectation import sampled_norms
-from ...estimation.pilot import planned_size
+from ...estimation.pilot import planned_size, size_for
 from ...estimation.progress import Progress, progress
 from ...estimation.settings import Settings
 from ...problem import Moment, Problem
@@ -33,6 +33,9 @@ from ..base import Sampler
 from .class_kernel import ClassKernel
 from .control_variates import Regression, regression
 from .pair_sums import ROWS, PairStatistic, PairSums
+
+_PAIR = 16.0
+"""Multiplications that the sums over a pair count as."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,28 @@ class InputPairs(Sampler):
                 _extend(pilot, n, f"pilot of {n:,} samples", settings, bar)
                 return pilot.statistic()
 
-            n = planned_size(extended, settings, 2 * ROWS)
+            each = _work_of_pair(problem)
+            n = planned_size(extended, settings, 2 * ROWS, lambda size: each * size**2)
             pilot.tiles.restore()
             sums = sums_of(Stream.PAIRS, reduction)
             _extend(sums, n, f"{n:,} samples", settings, bar)
         return _estimate(sums, settings, time.perf_counter() - begin)
+
+
+def _work_of_pair(problem: Problem) -> float:
+    """Multiplications that an ordered pair of inputs counts as; those of matrix products are sixteen times as fast."""
+    products = (problem.row_size - problem.inputs.dim) / 16
+    return (_PAIR + products + ClassKernel(problem.hypotheses, problem.moment).work) / 2
+
+
+def _what_it_takes(statistic: PairStatistic, settings: Settings) -> str:
+    """Say how many inputs `rtol` takes, where these were too few."""
+    low, high = statistic.interval(0.5 + settings.confidence / 2)
+    if settings.rtol == 0 or statistic.value <= 0 or high - low <= 2 * settings.rtol * statistic.value:
+        return ""
+    n = size_for(statistic, settings.rtol, settings, least=statistic.moments.n)
+    takes = f"about {n:.2g} inputs (max_samples=...)" if n < 2**53 else "more than any number of inputs"
+    return f"; rtol={settings.rtol:g} would take {takes}"
 
 
 def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progress) -> None:
@@ -126,6 +146,7 @@ def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
         smallest = format_number(resolution, digits=2)
         guarantee = (
             f"unbiased: U-statistic over {sampled}, score interval; a variance below {smallest} looks like zero to them"
+            + _what_it_takes(statistic, settings)
         )
     return Estimate(
         mantissa=moments.value,

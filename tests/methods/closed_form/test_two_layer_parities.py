@@ -352,9 +352,31 @@ def test_an_error_that_is_too_large_is_declined_and_auto_goes_on():
     model = gv.MLP([rng.normal(size=(1, 30)) / 5, [[1.0]]], [[0.3], [0.0]], "relu")
     H = gv.SparseParities(30, 12)
     with pytest.raises(gv.NotApplicableError, match="relu leaves an error"):
-        closed_form(H, model)
+        closed_form(H, model, rtol=0)
     estimate = gv.gradient_variance(H, model, method=gv.Auto(), max_samples=64, rtol=0, rng=0)
     assert not estimate.method.startswith("closed-form")
+
+
+@pytest.mark.large
+@pytest.mark.parametrize(("degree", "bias"), [(2, True), (3, True), (5, True), (2, False)])
+def test_a_cut_series_within_rtol_is_taken_with_its_interval_and_is_not_called_exact(degree: int, bias: bool):
+    rng, dim = np.random.default_rng([degree, bias]), 23
+    biases = [rng.normal(size=2) / 2, None] if bias else None
+    model = gv.MLP([rng.normal(size=(2, dim)) / math.sqrt(dim), rng.normal(size=(1, 2))], biases, "relu")
+    H = gv.SparseParities(dim, degree)
+    found = gv.gradient_variance(H, model, rtol=0.9)
+    assert found.method.startswith("closed-form")
+    assert not found.exact
+    assert found.confidence is None
+    assert "not exact" in found.guarantee
+    exact = gv.gradient_variance(H, model, method="enumeration")
+    assert found.interval[0] <= exact.interval[0] <= exact.interval[1] <= found.interval[1]
+    share = (found.interval[1] - found.value) / found.value
+    assert 1e-6 < share <= 0.9
+    # Where rtol asks for more, it is declined: by its name with the reason, by "auto" for another method.
+    with pytest.raises(gv.NotApplicableError, match="relu leaves an error"):
+        gv.gradient_variance(H, model, rtol=share / 1.01, method="closed-form")
+    assert gv.gradient_variance(H, model, rtol=share * 1.01, method="closed-form").interval == found.interval
 
 
 def test_weights_that_take_too_many_frequencies_are_declined():
