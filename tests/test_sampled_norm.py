@@ -155,6 +155,16 @@ def test_members_that_are_all_equal_have_a_centred_norm_of_zero(inputs: object):
     assert 0 < low < high
 
 
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("inputs", [gv.Gaussian(1), gv.FinitePoints(np.arange(5.0)[:, None])])
+def test_members_that_vanish_have_a_norm_of_zero(inputs: object, centred: bool):
+    class Zero(Recorded):
+        def evaluate(self, members: Array, x: Array) -> Array:
+            return np.zeros((len(members), len(x)))
+
+    assert sampled_spectrum(Zero(inputs), 8, 0, n_inputs=16, centred=centred).interval == (0.0, 0.0)
+
+
 def test_inner_products_that_are_refused_are_summed_over_inputs():
     class Refused(Recorded):
         def inner_products(self, members: Array, members2: Array) -> Array:

@@ -313,9 +313,10 @@ def test_the_samples_of_a_norm_that_settle_it_bring_the_bound_s_end_to_the_varia
         gap = b - high if b >= high else low - b
         if gap <= 0:
             continue
-        half = float(rng.uniform(1.05, 3.0)) * abs(b - v)  # the variance's estimate within: it alone decides nothing
+        # the variance's estimate lies within: it alone decides nothing
+        half = min(float(rng.uniform(1.05, 3.0)) * abs(b - v), 0.99 * b)
         below, over = b - half, b + half
-        if below <= 0:
+        if half < 1.05 * abs(b - v):
             continue
         variance = variance_of(v, low, high, exponent=exponent)
         ends = math.log2(below) + exponent, math.log2(over) + exponent

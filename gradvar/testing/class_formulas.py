@@ -42,6 +42,10 @@ def mean(probe: ClassProbe) -> str:
     x, truth, members = probe.over_members(lambda h: h.mean(axis=0), lambda h: h.T, degree=1, key=6, most=4096)
     claim = mean_of(probe, x)
     within = truth.agrees(claim, at_inputs("`mean`", x), f"the mean of {members}")
+    whole = mean_of(probe, probe.x)
+    for rows in batches(len(whole), _MOST_INPUTS, probe.stream(27)):
+        where = at_inputs(f"`mean` must not depend on the other inputs: its value among {len(rows)}", probe.x[rows])
+        agree(mean_of(probe, probe.x[rows]), whole[rows], _rounding(probe, whole), where, f"among {len(whole)} it")
     return f"the mean of {members} at {x.shape[0]:,} inputs, {within}"
 
 
@@ -71,12 +75,15 @@ def covariance_batch(probe: ClassProbe) -> str:
     rounding = _rounding(probe, whole)
     several = batches(len(x), _MOST_INPUTS, probe.stream(24))
     few, many = several[-2], several[-1]
-    blocks = [*((few, one) for one in several[::5]), (few, many), (few[:0], few)]
+    blocks = [*((few, one) for one in several[::5]), (few, many), (few, many[: len(few)]), (few[:0], few)]
     for rows, columns in [*blocks, *((columns, rows) for rows, columns in blocks)]:
         left, right = x[rows], x[columns]
         where = at_inputs(f"`covariance` among {len(left)} x {len(right)} inputs", left, right)
         part = covariance_of(probe, left, right)
         agree(part, whole[np.ix_(rows, columns)], rounding, where, f"among {len(x)} x {len(x)} inputs it")
+    turned = covariance_of(probe, np.asfortranarray(x), x)
+    where = at_inputs("`covariance` must not depend on the order of its inputs in memory: its value", x, x)
+    agree(turned, whole, rounding, where, "of rows that lie together it")
     return f"shapes (n, n2), blocks agree with the whole of {whole.shape}"
 
 

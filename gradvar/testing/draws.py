@@ -48,8 +48,10 @@ def repeat_tails(repeats: int, draws: int, log2_size: float) -> tuple[float, flo
 def same_distribution(what: str, unit: str, drawn: Array, listed: Array, probabilities: Array) -> str:
     """Compare how often each of the listed rows is drawn with its probability; rows that are equal are one.
 
-    Those with fewer than five expected draws go together.
+    All together by chi-square, where those with fewer than five expected draws are one; and each by itself.
     """
+    from scipy.special import bdtr, bdtrc
+
     number = numbered(listed)
     at = [number.get(row.tobytes(), -1) for row in drawn + 0.0]
     if -1 in at:
@@ -61,16 +63,23 @@ def same_distribution(what: str, unit: str, drawn: Array, listed: Array, probabi
     impossible = (expected == 0) & (counts > 0)
     if impossible.any():
         raise CheckFailed(f"`{what}` drew {unit} {first(impossible)[0]}, whose probability is 0")
+    # Chi-square spreads its attention over all counts: one that is much too small or large is looked at by itself.
+    chances = np.minimum(expected / n, 1.0)
+    tails = np.minimum(bdtr(counts, n, chances), np.where(counts > 0, bdtrc(counts - 1, n, chances), 1.0))
+    alone = 2 * counts.size * float(tails.min())
     rare = expected < 5
     observed, predicted = (np.append(a[~rare], a[rare].sum()) for a in (counts, expected))
     if predicted[-1] < 5:
         observed, predicted = observed[:-1], predicted[:-1]
     tail = _chi_square_tail(observed, predicted)
-    if tail < FALSE_ALARM:
-        i = int(np.argmax((counts - expected) ** 2 / np.maximum(expected, 1)))
+    if 2 * min(tail, alone) < FALSE_ALARM:
+        if alone < tail:
+            i, told = int(np.argmin(tails)), f"one so far off has the probability {alone:.2g}"
+        else:
+            i = int(np.argmax((counts - expected) ** 2 / np.maximum(expected, 1)))
+            told = f"all counts together: chi-square tail {tail:.2g}"
         raise CheckFailed(
-            f"`{what}` drew {unit} {i} {counts[i]:.0f} times in {n}, where {expected[i]:.1f} are expected "
-            f"(all counts together: chi-square tail {tail:.2g})"
+            f"`{what}` drew {unit} {i} {counts[i]:.0f} times in {n}, where {expected[i]:.1f} are expected ({told})"
         )
     return f"{n} draws over {len(number):,} {unit}s, chi-square tail {tail:.2g}"
 

@@ -20,6 +20,7 @@ CHECKS = (
     model_gradients.gradient_value,
     model_gradients.tangent_factors,
     model_gradients.pullback,
+    model_gradients.largest_gradient,
 )
 """Every check of a model: a function of a probe, whose name and docstring are the check's."""
 

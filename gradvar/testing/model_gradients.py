@@ -11,8 +11,10 @@ from functools import partial
 import numpy as np
 
 from ..core.arguments import Array, stream
+from ..core.reach import Reach
+from ..models.base import largest_gradient as bound_of
 from .checks import CheckFailed, called, offered, skip
-from .comparison import agree, at_inputs, real, short, untouched
+from .comparison import agree, at_inputs, number, real, short, untouched
 from .differences import Derivative, derivative
 from .model_probe import ModelProbe, Parametric
 from .regions import Rows
@@ -57,7 +59,7 @@ def _compared(probe: ModelProbe, function: Parametric, w: Array, directions: lis
             return function(w + t * v)
 
         found = derivative(along, g @ v, size=size, terms=sizes @ np.abs(w), unit=probe.unit)
-        error = found.error + probe.relative * (sizes @ np.abs(v))
+        error = found.error + probe.relative * (sizes @ np.abs(v)) + _TINY
         where = at_inputs(f"`gradient` {label}", probe.x)
         agree(g @ v, found.value, error, where, f"the derivative of the prediction by {found.how}")
         every.append(found)
@@ -116,6 +118,24 @@ def pullback(probe: ModelProbe) -> str:
             what = f"the sum of `gradient` over {n} inputs with the same weights c"
             agree(found, c @ g, tolerance, lambda at: f"`pullback` in parameter {at[0]}", what)
     return f"predictions and sums of gradients of {len(probe.x)} inputs and of a batch of {n:,}"
+
+
+def largest_gradient(probe: ModelProbe) -> str:
+    """largest_gradient(reach) is at least ||gradient(x)||^2 at all inputs x in a box and a ball."""
+    offered(probe.model, "largest_gradient")
+    squares = (probe.gradient**2).sum(axis=1)
+    # Around all inputs, and around each alone: there a bound has the least room.
+    for rows in (np.arange(len(probe.x)), *np.arange(len(probe.x))[:, None]):
+        x, most = probe.x[rows], float(squares[rows].max())
+        reach = Reach(x.min(axis=0), x.max(axis=0), float(np.linalg.norm(x, axis=1).max()))
+        bound = number("`largest_gradient(reach)`", bound_of(probe.model, reach))
+        if not bound >= most * (1 - probe.relative) - _TINY:
+            at = short(x[int(squares[rows].argmax())])
+            raise CheckFailed(
+                f"`largest_gradient` of a box and a ball that hold x = {at} is {bound:.6g}, but ||gradient(x)||^2 "
+                f"there is {most:.6g}"
+            )
+    return f"at least ||gradient(x)||^2 around {len(probe.x)} inputs, and around each alone"
 
 
 def _two_batches(probe: ModelProbe) -> list[Rows]:

@@ -55,6 +55,10 @@ def batch(probe: ModelProbe) -> str:
                 found = function(x[index])
             claim = f"`{name}` must not depend on the other inputs: its value among {len(index)} inputs"
             agree(found, whole[index], tolerance[index], at_inputs(claim, x[index]), f"among {len(x)} inputs it")
+        with answered_by(name):
+            found = function(np.asfortranarray(x))
+        claim = f"`{name}` must not depend on the order of the inputs in memory: its value"
+        agree(found, whole, tolerance, at_inputs(claim, x), "of rows that lie together it")
     return f"{len(x)} inputs together, one by one, in other orders and in batches of up to {probe.most_rows:,}"
 
 

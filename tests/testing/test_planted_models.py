@@ -136,6 +136,15 @@ MODELS = {
         lambda self, x: lambda c: (c * from_row(100)(x)[:, 0]) @ self.gradient(x))),
     "pullback: changes c": lambda: neuron(pullback=pulled(
         lambda self, x: lambda c: np.multiply(c, 1.0, out=c).__imul__(2) @ self.gradient(x) / 2)),
+    "largest-gradient: of the middle of the box": lambda: neuron(0.01 * W, largest_gradient=lambda self, reach: float(
+        np.linalg.norm((reach.low + reach.high) / 2) ** 2)),
+    "largest-gradient: of the box alone, one coordinate forgotten": lambda: neuron(
+        0.01 * W, largest_gradient=lambda self, reach: float(np.sum(np.maximum(reach.low**2, reach.high**2)[:2]))),
+    "largest-gradient: nan": lambda: neuron(largest_gradient=lambda self, reach: np.nan),
+    "batch: gradient by the order in memory": lambda: neuron(
+        gradient=lambda self, x: PlainNeuron.gradient(self, x.ravel(order="K").reshape(x.shape))),
+    "batch: prediction by the order in memory": lambda: neuron(
+        predict=lambda self, x: PlainNeuron.predict(self, x.ravel(order="K").reshape(x.shape)), parameters=None),
     "pullback: adds up": lambda: neuron(pullback=pulled(
         lambda self, x: lambda c, total=[0.0]: total.append(total[-1] + backwards(self, x)(c)) or total[-1])),
 }  # fmt: skip
@@ -210,6 +219,14 @@ RIGHT_MODELS = {
     "one input": lambda: gv.Linear([2.0]),
     "float32 that says so": lambda: neuron(
         predict=single, gradient=single_gradient, tangent_factors=None, unit=2.0**-24),
+    "a right bound on the gradient": lambda: neuron(largest_gradient=lambda self, reach: reach.norm**2),
+    "no bound on the gradient": lambda: neuron(largest_gradient=lambda self, reach: np.inf),
+    "slopes that underflow": lambda: layer(
+        1e3 * W, lambda z: np.logaddexp(0, z), lambda z: expit(np.clip(z, -700, 700))),
+    "the largest of the inputs": lambda: neuron(predict=lambda self, x: (x * self.w).max(axis=1), tangent_factors=None,
+                                                gradient=lambda self, x: x * np.eye(3)[(x * self.w).argmax(axis=1)]),
+    "columns that lie together": lambda: neuron(
+        gradient=lambda self, x: np.asfortranarray(PlainNeuron.gradient(self, x))),
     "a right pullback": lambda: neuron(pullback=pulled(backwards)),
     "at other parameters a model that says none": lambda: neuron(with_parameters=lambda self, w: gv.from_function(
         PlainNeuron(w).predict, PlainNeuron(w).gradient, 3)),
@@ -246,7 +263,7 @@ def test_a_table_of_predictions_has_nothing_next_to_its_inputs():
     model = gv.from_function(lambda x: table[at(x)], lambda x: np.eye(5)[at(x)], 5, dim=3)
     report = check_model(model, FINITE, predict=lambda w, x: w[at(x)], parameters=table)
     report.raise_if_failed()
-    assert [r.name for r in report.not_applicable] == ["precision", "tangent-factors", "pullback"]
+    assert [r.name for r in report.not_applicable] == ["precision", "tangent-factors", "pullback", "largest-gradient"]
 
 
 @pytest.mark.parametrize("w", [1e8, 1e5, 1e3])
@@ -347,6 +364,7 @@ RIGHT_LOSSES = {
                          value=lambda self, p, y: 1e-20 * Huber.value(self, p, y)),
     "zero": lambda: loss(slope=lambda self, m: 0 * m, value=lambda self, p, y: 0 * p + 3, constant=0.0),
     "square up to what the label adds": lambda: loss(Square, value=lambda self, p, y: p**2 / 2 - p * y + 1e3 * y**2),
+    "whole numbers": lambda: loss(Square, split=lambda self, p: (p, np.full(p.shape, -1))),
     "lists": lambda: loss(split=lambda self, p: list(Huber.split(self, p))),
     "logistic": PlainLoss,
     **{name: lambda name=name: name for name in ("square", "correlation", "hinge", "logistic", "perceptron")},
