@@ -17,7 +17,7 @@ from .classes.inputs.base import reach_of
 from .core.arguments import Array, integer
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
-from .models.base import KnowsTangentFactors, Model, check_one_output, largest_gradient, tangent_factors
+from .models.base import KnowsTangentFactors, Model, check_one_output, largest_gradient, tangent, tangent_factors
 from .models.infinite_mlp import InfiniteMLP
 from .models.precision import rounding
 
@@ -26,6 +26,8 @@ Factors = list[tuple[Array, Array]]
 
 _SMALLEST, _LARGEST = 2.0**-100, 2.0**100
 """Sizes of gradients whose squares, and products of these, stay within float64."""
+_CACHED, _FEWEST_ROWS = 2**16, 16
+"""Numbers of factors that are in the cache (512 KiB) when their norms are taken, and the least rows of such a block."""
 
 
 class Moment(Enum):
@@ -195,7 +197,10 @@ class Problem:
     def _gradient_size(self) -> float:
         """The largest entry of the gradient at 64 inputs, about; 0 where all of them vanish."""
         x = self.inputs.sample(64, np.random.default_rng(0))
-        return max(float(np.abs(left).max() * np.abs(right).max()) for left, right in self._factors(x))
+        return max(
+            float(np.abs(left).max() * np.abs(right).max())
+            for left, right in self._fitting(tangent_factors(self.predictor, x), x)
+        )
 
     def signal_scale(self, x: Array) -> Array:
         """Return b(p_w(x)), shape (n,)."""
@@ -203,10 +208,7 @@ class Problem:
 
     def loss_split(self, x: Array) -> tuple[Array, Array]:
         """Return a(p_w(x)) and b(p_w(x)), each of shape (n,); predictions are made sure to be finite."""
-        p = _real("predict", self.predictor.predict(x))
-        check_one_output("`model.predict`", p.shape, x.shape[0])
-        _finite_rows("prediction", p[:, None], x)
-        return self.loss.split(p)
+        return self.loss.split(_predictions(self.predictor.predict(x), x))
 
     def tangent_factors(self, x: Array) -> Factors:
         """Return the factors of the predictor's gradient g, made sure to be finite, to fit and to have squares.
@@ -216,7 +218,10 @@ class Problem:
         NonFiniteError
             Also for gradients larger than 2^100 or smaller than 2^-100, whose squares may leave float64.
         """
-        factors, size = self._factors(x), self._gradient_size
+        return self._checked(tangent_factors(self.predictor, x), x)
+
+    def _checked(self, given: Factors, x: Array) -> Factors:
+        factors, size = self._fitting(given, x), self._gradient_size
         if size != 0 and not _SMALLEST < size < _LARGEST:
             raise NonFiniteError(
                 f"the gradient of `model` must be 0 or between 2^-100 and 2^100 in size, so that float64 holds its "
@@ -224,10 +229,8 @@ class Problem:
             )
         return factors
 
-    def _factors(self, x: Array) -> Factors:
-        factors = [
-            (_real("gradient", left), _real("gradient", right)) for left, right in tangent_factors(self.predictor, x)
-        ]
+    def _fitting(self, given: Factors, x: Array) -> Factors:
+        factors = [(_real("gradient", left), _real("gradient", right)) for left, right in given]
         for left, right in factors:
             for factor in (left, right):
                 if factor.ndim != 2 or factor.shape[0] != x.shape[0]:
@@ -246,19 +249,29 @@ class Problem:
 
     def signal_factors(self, x: Array) -> Factors:
         """Return pairs with <s(x), s(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T)."""
-        scale = self.signal_scale(x)[:, None]
-        return [(left, right * scale) for left, right in self.tangent_factors(x)]
+        gradient, scale = self._tangent(x)
+        return [(left, right * scale[:, None]) for left, right in gradient]
 
     def signal(self, x: Array) -> tuple[Factors, Array]:
         """Return the factors of the signal, and ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
-        scale, gradient = self.signal_scale(x), self.tangent_factors(x)
-        norm_sq = norms_sq(gradient)
-        factors = [(left, right * scale[:, None]) for left, right in gradient]
-        return factors, np.stack([norm_sq, scale**2 * norm_sq], axis=1)
+        gradient, scale = self._tangent(x)
+        return [(left, right * scale[:, None]) for left, right in gradient], _norms(gradient, scale)
 
     def norms(self, x: Array) -> Array:
         """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
-        return self.signal(x)[1]
+        rows = max(_FEWEST_ROWS, _CACHED // self.row_size)
+        blocks = (x[start : start + rows] for start in range(0, max(x.shape[0], 1), rows))
+        return np.concatenate([_norms(*self._tangent(block)) for block in blocks])
+
+    def _tangent(self, x: Array) -> tuple[Factors, Array]:
+        """The factors of the gradient, and b(p_w(x))."""
+        p, factors = tangent(self.predictor, x)
+        return self._checked(factors, x), self.loss.split(_predictions(p, x))[1]
+
+
+def _norms(gradient: Factors, scale: Array) -> Array:
+    norm_sq = norms_sq(gradient)
+    return np.stack([norm_sq, scale**2 * norm_sq], axis=1)
 
 
 def norms_sq(factors: Factors) -> Array:
@@ -276,6 +289,14 @@ def component_blocks(factors: Factors, together: int) -> Iterator[tuple[Array, A
         for i in range(few.shape[1]):
             for start in range(0, many.shape[1], together):
                 yield few[:, i], many[:, start : start + together]
+
+
+def _predictions(p: npt.ArrayLike, x: Array) -> Array:
+    """The predictions at these inputs, made sure to be finite and one number each."""
+    predictions = _real("predict", p)
+    check_one_output("`model.predict`", predictions.shape, x.shape[0])
+    _finite_rows("prediction", predictions[:, None], x)
+    return predictions
 
 
 def _real(what: str, values: npt.ArrayLike) -> Array:

@@ -141,14 +141,18 @@ def _enumerate(f: Columns, inputs: Inputs, settings: Settings, method: str, rows
     assert n is not None
     blocks = ((start, min(start + rows, n)) for start in range(0, n, rows))
     with closing(ordered_map(partial(_weighted_sum, f, inputs), blocks, settings.executor)) as results:
-        sums = np.array(list(results))
+        return enumerated(list(results), n, method, begin)
+
+
+def enumerated(sums: list[Array], n: int, method: str, begin: float | None = None) -> list[Estimate]:
+    """Return the means over all n inputs, from the weighted sums over blocks of them, shape (q,) each."""
     if not np.isfinite(sums).all():
         raise NonFiniteError(f"the sum over all {n:,} inputs overflows float64; rescale the weights of the model")
-    seconds = time.perf_counter() - begin
+    seconds = 0.0 if begin is None else time.perf_counter() - begin
     guarantee = f"exact up to float64 rounding: a sum over all {n:,} inputs"
     return [
         Estimate.exactly(Scaled(mean, mean * ROUNDING), method, guarantee, n_evaluated=n, seconds=seconds)
-        for mean in (math.fsum(column) for column in sums.T)
+        for mean in map(math.fsum, zip(*sums, strict=True))
     ]
 
 

@@ -13,7 +13,8 @@ compare the gradient with differences of predictions. For training, `pullback(x)
 c -> sum_n c_n g(x_n): a backward pass of the whole batch, where `gradient` would store one gradient an example. A
 model that computes in less than float64 may say `rounding(x)`: the error in its gradients, relative to their norm; of
 one that does not, `models/precision.py` looks at what it returns.
-With `largest_gradient` the interval of a sampled mean of ||g||^2 holds what the sample cannot have seen.
+With `largest_gradient` the interval of a sampled mean of ||g||^2 holds what the sample cannot have seen. A model that
+offers `tangent_factors` may offer `tangent(x)` too: p_w(x) with these factors, of one evaluation.
 """
 
 from __future__ import annotations
@@ -57,6 +58,14 @@ class KnowsTangentFactors(Model, Protocol):
 
 
 @runtime_checkable
+class KnowsTangent(KnowsTangentFactors, Protocol):
+    """A model that says its predictions and its factors together."""
+
+    def tangent(self, x: Array) -> tuple[Array, list[tuple[Array, Array]]]:
+        """p_w(x) and the pairs (A_l, B_l)."""
+
+
+@runtime_checkable
 class KnowsParameters(Model, Protocol):
     """A model that says its parameters, in the order of the columns of its gradient, and can take others."""
 
@@ -85,16 +94,18 @@ class BoundsGradient(Model, Protocol):
 
 
 def largest_gradient(model: object, reach: Reach) -> float:
-    """The model's bound on its squared gradient norm at all inputs of this reach; infinity where it says none.
-
-    What a subclass inherits bounds the gradient of the class that says it, not one of its own.
-    """
-    said = {"largest_gradient", "predict", "gradient", "tangent_factors", "_forward"}
-    own = next((vars(cls).keys() for cls in type(model).__mro__ if vars(cls).keys() & said), said)
-    if not isinstance(model, BoundsGradient) or "largest_gradient" not in own:
+    """The model's bound on its squared gradient norm at all inputs of this reach; infinity where it says none."""
+    about = {"predict", "gradient", "tangent_factors", "_forward"}
+    if not isinstance(model, BoundsGradient) or not _is_up_to_date(model, "largest_gradient", about):
         return math.inf
     with np.errstate(over="ignore", invalid="ignore"):
         return model.largest_gradient(reach)
+
+
+def _is_up_to_date(model: object, name: str, about: set[str]) -> bool:
+    """Whether a method comes from the class that last says what it is about: an inherited one knows of the parent's."""
+    said = {name, *about}
+    return name in next((vars(cls).keys() for cls in type(model).__mro__ if vars(cls).keys() & said), said)
 
 
 def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
@@ -102,6 +113,13 @@ def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
     if isinstance(model, KnowsTangentFactors):
         return model.tangent_factors(x)
     return [(model.gradient(x), np.ones((x.shape[0], 1)))]
+
+
+def tangent(model: Model, x: Array) -> tuple[Array, list[tuple[Array, Array]]]:
+    """The model's predictions and tangent factors, of one evaluation where it offers that."""
+    if isinstance(model, KnowsTangent) and _is_up_to_date(model, "tangent", {"predict", "gradient", "tangent_factors"}):
+        return model.tangent(x)
+    return model.predict(x), tangent_factors(model, x)
 
 
 def pullback(model: Model, x: Array) -> Pullback:

@@ -18,8 +18,8 @@ from ..core.errors import ShapeError
 from .base import Pullback, parameter_vector, split_as
 from .gradients import Block, LayerGradient, factors, stacked, total, written_out
 
-_NUMBERS = 2**22
-"""Numbers that are kept at a time: 32 MiB. Inputs are taken in blocks of that size."""
+_NUMBERS = 2**18
+"""Numbers that are kept at a time, 2 MiB, about what the cache holds. Inputs are taken in blocks of that size."""
 
 Backward = Callable[[Array], list[Block]]
 """The function c -> the gradients c_n g(x_n), from (n,), in blocks that follow the order of the parameters."""
@@ -71,7 +71,16 @@ class Network(ABC):
 
     def tangent_factors(self, x: npt.ArrayLike) -> list[tuple[Array, Array]]:
         """Return a pair for each matrix that is used once, and one of the form (g, 1) for all other parameters."""
-        return stacked([factors(self._gradients(rows), rows.shape[0]) for rows in self._in_blocks(x)])
+        return self.tangent(x)[1]
+
+    def tangent(self, x: npt.ArrayLike) -> tuple[Array, list[tuple[Array, Array]]]:
+        """Return p(x), shape (n,), and the factors, of one forward pass."""
+        predictions, parts = [], []
+        for rows in self._in_blocks(x):
+            p, back = self._forward(rows)
+            predictions.append(p)
+            parts.append(factors(back(np.ones(rows.shape[0])), rows.shape[0]))
+        return _stacked(predictions), stacked(parts)
 
     def pullback(self, x: npt.ArrayLike) -> Pullback:
         """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw, by one backward pass: no gradient is kept.

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
 import gradvar as gv
-from gradvar.models.base import tangent_factors
+from gradvar.models.base import tangent, tangent_factors
 
 ACTIVATIONS: dict[str, Callable[[complex], complex]] = {
     "tanh": np.tanh,
@@ -284,6 +284,24 @@ def test_tangent_factors_are_the_gradient_s(case: Case, x):
     g = case.gradient(x)
     kernel = sum((A @ A.T) * (B @ B.T) for A, B in factors)
     assert_allclose(kernel, g @ g.T, rtol=1e-10, atol=1e-11)
+
+
+@every_architecture
+def test_predictions_and_factors_come_together(case: Case, x):
+    p, factors = tangent(case.model, x)
+    assert_array_equal(p, case.model.predict(x))
+    for pair, other in zip(factors, case.model.tangent_factors(x), strict=True):
+        for factor, same in zip(pair, other, strict=True):
+            assert_array_equal(factor, same)
+
+
+def test_what_a_subclass_says_of_itself_is_not_passed_over(x):
+    class Doubled(gv.MLP):
+        def predict(self, x):
+            return 2 * super().predict(x)
+
+    model = Doubled.random([DIM, 3, 1], rng=0)
+    assert_array_equal(tangent(model, x)[0], 2 * gv.MLP.random([DIM, 3, 1], rng=0).predict(x))
 
 
 @every_architecture

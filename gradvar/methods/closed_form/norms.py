@@ -12,7 +12,8 @@ r"""G^2 = E||dp/dw||^2 and E||s||^2: exactly where that can be had, else from a 
 - the cosine, dp/dw = -sin<w, x> x: a unit of that kind without its output weight;
 - linear models on the cube, biased or not, and under Gaussian inputs: E||x||^2 = d;
 - E||s||^2 = b^2 G^2 where b is constant;
-- finite inputs, by a sum over all of them, where that takes no more than the variance did.
+- finite inputs, by the pass over all of them that had the variance, or by one of their own where that takes no more
+  than the variance did.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ from .two_layer_parities import signal_scale, units
 _METHOD = "closed-form (squared norms)"
 _FREE_WORK = 2.0**27
 """Multiplications that are taken without a look at what the variance took."""
-_MOST_HALVES = 2.0**33
+_MOST_WORK = 2.0**33
+"""Multiplications that a sum over all inputs may take where nothing is known yet: beyond, a sample has three digits."""
+_MOST_HALVES = 2.0**32
 """Multiplications that all units may take by sorted halves."""
 _LARGEST_ERROR = 1e-3
 """Relative error up to which a number that is not exact is taken."""
 _PANELS = 2.0**18
-_INPUT = 8
+_INPUT = 6.5
 """Multiplications that each number of an input, or of its tangent factors, counts as."""
 
 
@@ -80,8 +83,7 @@ def norms(problem: Problem, settings: Settings, variance: Estimate | None = None
     gradient = None if total is None else _gradient_norm(problem, total, settings)
     if gradient is not None and scale is not None:
         return gradient, _times(gradient, scale**2)
-    points = problem.inputs.n_points
-    is_enumerated = points is not None and points <= MAX_POINTS and _is_affordable(points, problem, variance)
+    is_enumerated = _is_affordable(problem, variance)
     if known is not None and not is_enumerated:
         return gradient or known[0], known[1]
     signal, averaged = expectation(
@@ -102,20 +104,21 @@ def work(problem: Problem) -> float:
     total = _sum_over_units(problem)
     if total is not None and signal_scale(problem) is not None:
         return total.work
-    points = problem.inputs.n_points
-    rows = MAX_SAMPLES if points is None or points > MAX_POINTS else points
-    return float(rows) * _INPUT * problem.row_size
+    points = problem.inputs.n_points if _is_affordable(problem, None) else None
+    return min((points or MAX_SAMPLES) * _INPUT * problem.row_size, _MOST_WORK)
 
 
 def _signal_first(problem: Problem, x: Array) -> Array:
     return problem.norms(x)[:, ::-1]
 
 
-def _is_affordable(points: int, problem: Problem, variance: Estimate | None) -> bool:
+def _is_affordable(problem: Problem, variance: Estimate | None) -> bool:
     """Whether a sum over all inputs takes no more than the variance did: its inputs, and pairs of samples."""
+    points, each = problem.inputs.n_points, _INPUT * problem.row_size
+    if points is None or points > MAX_POINTS:
+        return False
     if variance is None:
-        return True
-    each = _INPUT * problem.row_size
+        return points * each <= _MOST_WORK
     n = variance.n_samples
     return points * each <= max(_FREE_WORK, max(n, variance.n_evaluated) * each + float(n) ** 2)
 

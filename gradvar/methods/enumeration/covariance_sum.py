@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
 
+from ...core.arguments import Array
 from ...core.errors import NonFiniteError, NotApplicableError
 from ...core.numbers import ROUNDING, Scaled
 from ...estimation.expectation import rows_per_tile
@@ -26,16 +27,17 @@ from ..base import COMPILED_CODE
 from ..monte_carlo.class_kernel import ClassKernel
 from ..monte_carlo.signal_tiles import SignalTile
 from ..monte_carlo.tile_cache import TileCache
-from .points import n_points
+from .points import MeanNorms, n_points
 
-Part: TypeAlias = tuple[float, float, float]
-"""The sum over a pair of tiles; and for a tile with itself sum_i w_i ||s_i|| and the largest C_H(x_i, x_i), else 0."""
+Part: TypeAlias = tuple[float, float, float, tuple[slice, Array] | None]
+"""The sum over a pair of tiles; and for a tile with itself sum_i w_i ||s_i||, the largest C_H(x_i, x_i), else 0, and
+its inputs with their ||g_i||^2 and ||s_i||^2, else None."""
 
 MAX_POINTS = 2**14
 _ROWS = 512
 _KEPT_BYTES = 2**27
-_COVARIANCE = 16
-"""Multiplications that a value of the class covariance counts as."""
+_COVARIANCE, _FACTOR = 64, 1 / 8
+"""Multiplications that a value of the class covariance counts as, and one of a product of factors by BLAS."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class CovarianceSum:
 
     def work(self, problem: Problem) -> float:
         """Return the multiplications of the pairs, by compiled code."""
-        return COMPILED_CODE + n_points(problem) ** 2 / 2 * (problem.row_size + _COVARIANCE)
+        return COMPILED_CODE + n_points(problem) ** 2 / 2 * (_FACTOR * problem.row_size + _COVARIANCE)
 
     def plan(self, problem: Problem) -> str:
         """Say what is summed."""
@@ -77,14 +79,17 @@ class CovarianceSum:
         numbers = range(math.ceil(points / tiles.rows))
         pairs = ((i, j) for j in numbers for i in range(j + 1))
         with closing(ordered_map(tiles, pairs, settings.executor)) as results:
-            sums, sizes, largest = zip(*results, strict=True)
+            sums, sizes, largest, norm_sq = zip(*results, strict=True)
         value = math.fsum(sums)
         each = 4 * (math.sqrt(problem.row_size) + 8) * float(np.finfo(np.float64).eps)
         half = ROUNDING * abs(value) + each * max(largest) * math.fsum(sizes) ** 2
         if not math.isfinite(value + half):
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
         guarantee = f"exact up to float64 rounding: the class covariance at all pairs of {points:,} inputs"
-        return Estimate.exactly(Scaled(value, half), self.name, guarantee, n_evaluated=points)
+        norms = MeanNorms(problem)
+        norms.take(part for part in norm_sq if part is not None)
+        estimate = Estimate.exactly(Scaled(value, half), self.name, guarantee, n_evaluated=points)
+        return replace(estimate, norms=norms.estimates())
 
 
 class _Tiles(CachedPerProcess):
@@ -119,5 +124,6 @@ class _Tiles(CachedPerProcess):
         covariance = self.kernel(first.x, second.x)
         total = float(left @ (covariance * first.inner_products(second)) @ right)
         if i != j:
-            return 2 * total, 0.0, 0.0
-        return total, float(left @ np.sqrt(first.norms[:, 1])), float(np.diag(covariance).max())
+            return 2 * total, 0.0, 0.0, None
+        size = float(left @ np.sqrt(first.norms[:, 1]))
+        return total, size, float(np.diag(covariance).max()), (slice(*self._block(i)), first.norms)

@@ -28,10 +28,13 @@ from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...models import MLP
 from ...problem import Problem
-from .points import n_points, over_points
+from .passes import Tile, passes
+from .points import MeanNorms, n_points, over_points
 
 _BLOCK = 2**17
 """Numbers in a block of rows that one task transforms: 1 MiB, unless one row is larger."""
+_KEPT = 27 * 2**21
+"""Numbers of tangent factors that are kept at a time: 432 MiB, unless two functions on the cube are more."""
 
 Mean = Callable[[Array], Array]
 Part = tuple[Array, float]
@@ -41,8 +44,13 @@ Part = tuple[Array, float]
 def memory_needed(problem: Problem) -> int:
     """Bytes that `level_spectrum` takes."""
     points = n_points(problem)
-    kept = 0 if _one_hidden_layer(problem.model) else sum(left + right for left, right in _widths(problem))
+    kept = 0 if _one_hidden_layer(problem.model) else min(_room(points), sum(map(sum, _widths(problem))))
     return _workers(points) * _task_bytes(points) + 8 * points * kept
+
+
+def _room(points: int) -> int:
+    """Columns of factors that are kept at a time."""
+    return max(2, _KEPT // points)
 
 
 def _task_bytes(points: int) -> int:
@@ -62,28 +70,42 @@ def transforms_needed(problem: Problem) -> int:
     return sum(max(left, 1) * right for left, right in _widths(problem))
 
 
-def _widths(problem: Problem) -> list[tuple[int, int]]:
+def evaluations_needed(problem: Problem) -> int:
+    """How often `level_spectrum` evaluates the model at every input."""
+    return 1 if _one_hidden_layer(problem.model) else len(passes(_widths(problem), _room(n_points(problem))))
+
+
+def _widths(problem: Problem, recognise: bool = True) -> list[tuple[int, int]]:
     """Columns of each left tangent factor, 0 where it is the inputs themselves, and of the right one."""
     x = _probe(problem)
     return [
-        (0 if _is_input_layer(left, x) else left.shape[1], right.shape[1]) for left, right in problem.tangent_factors(x)
+        (0 if recognise and _is_input_layer(left, x) else left.shape[1], right.shape[1])
+        for left, right in problem.tangent_factors(x)
     ]
 
 
-def level_spectrum(problem: Problem, settings: Settings, mean: Mean | None = None) -> Part:
+def level_spectrum(
+    problem: Problem, settings: Settings, mean: Mean | None = None, norms: MeanNorms | None = None
+) -> Part:
     """Return sum_{|S|=k} ||E_x[chi_S s]||^2 for k = 0..d, and ||E_x[m s]||^2 for m = `mean`, over the whole cube.
+
+    `norms` takes the squared norms of the gradients at all points, where those are made.
 
     Exact up to rounding: see `Enumeration`. Costs 2 transforms of 2^d for each hidden unit of a network with one
     hidden layer, and one for each product of tangent factors beyond the first layer otherwise.
     """
-    tasks = _unit_tasks if _one_hidden_layer(problem.model) else _factor_tasks
     weights = np.zeros(problem.inputs.dim + 1)
     mean_norm_sq = 0.0
     workers = _workers(1 << problem.inputs.dim)
-    with closing(ordered_map(call, tasks(problem, settings, mean), settings.executor, workers)) as results:
-        for part, part_mean in results:
-            weights += part
-            mean_norm_sq += part_mean
+    if _one_hidden_layer(problem.model):
+        runs = iter([_unit_tasks(problem, settings, mean)])
+    else:
+        runs = _factor_passes(problem, settings, mean, norms)
+    for tasks in runs:
+        with closing(ordered_map(call, tasks, settings.executor, workers)) as results:
+            for part, part_mean in results:
+                weights += part
+                mean_norm_sq += part_mean
     if not np.isfinite(weights).all():
         raise NonFiniteError(f"the signal of {problem.model!r} overflows float64 on the cube")
     return weights, mean_norm_sq
@@ -197,22 +219,61 @@ def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iter
 
 
 @dataclass(frozen=True)
-class _CubeFactor:
-    """A tangent factor at every point, transposed; `left` is left out where it is the inputs [x] or [x, 1]."""
+class _Columns:
+    """Columns of a pair of tangent factors, as functions on the cube; `left` has none where it is [x] or [x, 1]."""
 
-    left: Array | None
+    left: Array
     right: Array
     has_bias: bool
 
 
-def _factor_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iterator[Callable[[], Part]]:
+def _factor_passes(
+    problem: Problem, settings: Settings, mean: Mean | None, norms: MeanNorms | None, recognise: bool = True
+) -> Iterator[Iterator[Callable[[], Part]]]:
+    """The tasks of one pass over the points after the other."""
     tilt = None if mean is None else _on_cube(problem, settings, mean)
-    for factor in _factors_on_cube(problem, settings):
-        if factor.left is None:
-            for rows in _in_blocks(factor.right, problem):
-                yield partial(_part_of_input_layer, rows, factor.has_bias, tilt)
+    widths = _widths(problem, recognise)
+    for number, tiles in enumerate(passes(widths, _room(n_points(problem)))):
+        kept = _kept(problem, settings, widths, tiles, norms if number == 0 else None)
+        if kept is None:
+            yield from _factor_passes(problem, settings, mean, norms, recognise=False)
+            return
+        yield _factor_tasks(kept, problem, tilt)
+        del kept  # before the next ones are made
+
+
+def _kept(
+    problem: Problem, settings: Settings, widths: list[tuple[int, int]], tiles: list[Tile], norms: MeanNorms | None
+) -> list[_Columns] | None:
+    """The columns of some tiles at all points; None where a left factor only looked like the inputs at the probe."""
+    points, dim, inputs = n_points(problem), problem.inputs.dim, problem.inputs
+    found: list[_Columns] = []
+    sizes: list[tuple[slice, Array]] = []
+    for block, (factors, norm_sq) in over_points(problem.signal, problem, settings):
+        x = inputs.points(block.start, block.stop)
+        if any(width == 0 and not _is_input_layer(a, x) for (width, _), (a, _) in zip(widths, factors, strict=True)):
+            return None
+        if not found:
+            empty = ((np.empty((len(side), points)) for side in (tile.left, tile.right)) for tile in tiles)
+            found = [
+                _Columns(a, b, factors[tile.pair][0].shape[1] > dim) for tile, (a, b) in zip(tiles, empty, strict=True)
+            ]
+        for (pair, left, right), columns in zip(tiles, found, strict=True):
+            columns.left[:, block] = factors[pair][0][:, left.start : left.stop].T
+            columns.right[:, block] = factors[pair][1][:, right.start : right.stop].T
+        sizes.append((block, norm_sq))
+    if norms is not None:
+        norms.take(sizes)
+    return found
+
+
+def _factor_tasks(kept: list[_Columns], problem: Problem, tilt: Array | None) -> Iterator[Callable[[], Part]]:
+    for columns in kept:
+        if not len(columns.left):
+            for rows in _in_blocks(columns.right, problem):
+                yield partial(_part_of_input_layer, rows, columns.has_bias, tilt)
             continue
-        few, many = sorted((factor.left, factor.right), key=len)
+        few, many = sorted((columns.left, columns.right), key=len)
         for row in few:
             for rows in _in_blocks(many, problem):
                 yield partial(_part_of_products, row, rows, tilt)
@@ -226,23 +287,6 @@ def _in_blocks(rows: Array, problem: Problem) -> Iterator[Array]:
 
 def _part_of_products(row: Array, rows: Array, mean: Array | None) -> Part:
     return _part_of_rows(row * rows, mean)
-
-
-def _factors_on_cube(problem: Problem, settings: Settings, recognise: bool = True) -> list[_CubeFactor]:
-    points, dim, probe = n_points(problem), problem.inputs.dim, _probe(problem)
-    found = []
-    for left, right in problem.tangent_factors(probe):
-        known = recognise and _is_input_layer(left, probe)
-        kept = None if known else np.empty((left.shape[1], points))
-        found.append(_CubeFactor(kept, np.empty((right.shape[1], points)), left.shape[1] > dim))
-    for block, factors in over_points(problem.signal_factors, problem, settings):
-        for factor, (left, right) in zip(found, factors, strict=True):
-            factor.right[:, block] = right.T
-            if factor.left is not None:
-                factor.left[:, block] = left.T
-            elif not _is_input_layer(left, problem.inputs.points(block.start, block.stop)):
-                return _factors_on_cube(problem, settings, recognise=False)  # it only looked like one at the probe
-    return found
 
 
 def _probe(problem: Problem) -> Array:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -29,14 +29,16 @@ from ...problem import Factors, Moment, Problem, component_blocks, norms_sq
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
 from . import cube
-from .points import n_points, over_points
+from .points import MeanNorms, n_points, over_points
 
 _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
 _DENSE = 64
 """Members that a product with the table of all values takes in the time in which a fast transform takes one number."""
-_EACH = 16.0
-"""Multiplications that a transformed number counts as."""
+_EACH, _MADE = 6.0, 6.5
+"""Multiplications that a transformed number counts as, and a number of an input's factors that is made."""
+_PROJECTED = 16.0
+"""Those of a number that a class projects."""
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -91,7 +93,11 @@ class Enumeration:
     def work(self, problem: Problem) -> float:
         """Return the multiplications that transforming its numbers, and making them, takes."""
         is_compiled = isinstance(problem.hypotheses, (CubeParities, BiasedParities))
-        return COMPILED_CODE * is_compiled + _EACH * self._size(problem)[1]
+        made, each = 1, _PROJECTED
+        if isinstance(problem.hypotheses, CubeParities):
+            made, each = cube.evaluations_needed(problem), _EACH
+        inputs = _MADE * n_points(problem) * problem.row_size * made
+        return COMPILED_CODE * is_compiled + each * self._size(problem)[1] + inputs
 
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated, in how much memory."""
@@ -115,12 +121,13 @@ class Enumeration:
         half = ROUNDING * size + 2 * found.rounding * math.sqrt(max(value, 0.0)) + found.rounding**2
         if not math.isfinite(value + half):
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
-        return Estimate.exactly(
+        estimate = Estimate.exactly(
             Scaled(value, half),
             "enumeration",
             f"exact up to float64 rounding: every one of {n_points(problem):,} inputs and every member",
             n_evaluated=n_points(problem),
         )
+        return replace(estimate, norms=found.norms.estimates())
 
     @staticmethod
     def _size(problem: Problem) -> tuple[int, int]:
@@ -152,21 +159,23 @@ class Enumeration:
 
 @dataclass(frozen=True)
 class _Moments:
-    """Var, E_h ||c_h||^2 and ||E_h c_h||^2, and the root mean square error over H that rounding left in c_h."""
+    """Var, E_h ||c_h||^2 and ||E_h c_h||^2, the root mean square error over H of c_h, by rounding, and E||s||^2."""
 
     variance: float
     second: float
     mean: float
     rounding: float
+    norms: MeanNorms
 
 
 def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings) -> _Moments:
     """Var = sum_k W_k(s)/|H| - ||E[m s]||^2 over the degrees of the class."""
     mean = None if problem.moment is Moment.SECOND else hypotheses.mean
-    weights, mean_part = cube.level_spectrum(problem, settings, mean)
+    norms = MeanNorms(problem)
+    weights, mean_part = cube.level_spectrum(problem, settings, mean, norms)
     second = math.fsum(weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
     rounding = _parity_rounding(hypotheses) * math.sqrt(math.fsum(weights))
-    return _Moments(second - mean_part, second, mean_part, rounding)
+    return _Moments(second - mean_part, second, mean_part, rounding, norms)
 
 
 def _parity_rounding(hypotheses: CubeParities) -> float:
@@ -178,9 +187,8 @@ def _by_projection(problem: Problem, settings: Settings) -> _Moments:
     hypotheses = projection(problem.hypotheses)
     assert hypotheses is not None
     points = n_points(problem)
-    factors = _signal_factors(problem, settings)
-    weights = problem.inputs.weights(0, points)
-    norm_sq = float(weights @ norms_sq(factors))
+    factors, norms = _signal_factors(problem, settings)
+    norm_sq = float(problem.inputs.weights(0, points) @ norms_sq(factors))
     blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
     with closing(ordered_map(partial(_moments, hypotheses), blocks, settings.executor)) as results:
         variance, second, mean = (math.fsum(parts) for parts in zip(*results, strict=True))
@@ -188,7 +196,7 @@ def _by_projection(problem: Problem, settings: Settings) -> _Moments:
         rounding = _parity_rounding(hypotheses)
     else:
         rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(_largest_second_moment(hypotheses))
-    return _Moments(variance, second, mean, rounding * math.sqrt(norm_sq))
+    return _Moments(variance, second, mean, rounding * math.sqrt(norm_sq), norms)
 
 
 def _largest_second_moment(hypotheses: KnowsProjection) -> float:
@@ -217,16 +225,18 @@ def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tu
     return variance, second, float(mean @ mean)
 
 
-def _signal_factors(problem: Problem, settings: Settings) -> Factors:
-    """The signal's factors at all points."""
-    points = n_points(problem)
+def _signal_factors(problem: Problem, settings: Settings) -> tuple[Factors, MeanNorms]:
+    """The signal's factors at all points, and the means of its squared norms."""
+    points, norms, sizes = n_points(problem), MeanNorms(problem), []
     factors: Factors = []
-    for block, parts in over_points(problem.signal_factors, problem, settings):
+    for block, (parts, norm_sq) in over_points(problem.signal, problem, settings):
         if not factors:
             factors = [(np.empty((points, a.shape[1])), np.empty((points, b.shape[1]))) for a, b in parts]
         for factor, part in zip(factors, parts, strict=True):
             factor[0][block], factor[1][block] = part
-    return factors
+        sizes.append((block, norm_sq))
+    norms.take(sizes)
+    return factors, norms
 
 
 def _projection_memory(problem: Problem) -> int:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from typing import TypeVar
 
 from ...classes.inputs import Inputs
 from ...core.arguments import Array
-from ...estimation.expectation import rows_per_tile
+from ...estimation.expectation import enumerated, rows_per_tile
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...problem import Problem
+from ...results.estimate import Estimate
 
 T = TypeVar("T")
+
+_ROWS = 512
+"""Inputs of a block: their factors are about what the cache holds."""
 
 
 def n_points(problem: Problem) -> int:
@@ -26,10 +30,29 @@ def n_points(problem: Problem) -> int:
 
 def over_points(f: Callable[[Array], T], problem: Problem, settings: Settings) -> Iterator[tuple[slice, T]]:
     """Yield slices of the points and f there, in order."""
-    rows, points = rows_per_tile(problem.row_size, 4096), n_points(problem)
+    rows, points = rows_per_tile(problem.row_size, _ROWS), n_points(problem)
     blocks = [slice(start, min(start + rows, points)) for start in range(0, points, rows)]
     with closing(ordered_map(partial(_at, f, problem.inputs), blocks, settings.executor)) as results:
         yield from zip(blocks, results, strict=True)
+
+
+class MeanNorms:
+    """E||g||^2 and E||s||^2 over all points."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._inputs, self._points = problem.inputs, n_points(problem)
+        self._sums: list[Array] = []
+
+    def take(self, sizes: Iterable[tuple[slice, Array]]) -> None:
+        """Take ||g||^2 and ||s||^2, shape (n, 2), at each block of the points."""
+        self._sums = [self._inputs.weights(block.start, block.stop) @ norms for block, norms in sizes]
+
+    def estimates(self) -> tuple[Estimate, Estimate] | None:
+        """Return G^2 and E||s||^2, exact up to rounding; None where nothing was taken."""
+        if not self._sums:
+            return None
+        gradient, signal = enumerated(self._sums, self._points, "expectation")
+        return gradient, signal
 
 
 def _at(f: Callable[[Array], T], inputs: Inputs, block: slice) -> T:

@@ -323,7 +323,8 @@ def test_the_theorem_on_all_parities_states_the_work_that_it_takes():
 
     # inputs times numbers of an input where they are summed over or sampled, else units times what one takes
     assert work(18, 32) < 0.5 * work(18, 32, 32) < 2 * work(17, 32, 32)
-    assert work(10_000, 8) < 30 * work(1000, 8) < work(1000, 8, 8)
+    assert work(10_000, 8) < 30 * work(1000, 8)
+    assert 20 * work(1000, 8) < work(1000, 8, 8)
     assert 1.9 < work(20, 32) / work(20, 16) < 2.1
     # two sorted halves of 2^20, compiled
     assert work(40, 8, activation="relu") == pytest.approx(2**28 + 8 * 50 * 2**20, rel=0.01)
