@@ -20,11 +20,21 @@ z_i and lambda_i >= 0 that sum to V, which exceeds q V, q the quantile of a chi-
 often than V z^2 does (for q >= 1.54: Szekely and Bakirov, 2003). So -V q/m <= Q <= (1 - m/M) V q/m at either level, and
 the ends of the interval of A move apart by the values V that this allows. The second moment has no Q.
 
-The main effects' own error is off in second order, too, where shares are nearly alike. For y_a = +-1 less the mean
-x_0 m^(-1/2), and x m^(-1/2) that of the drawn ones, A + Q = 1 - x^2/m, V = 1 - x_0^2/m, and the error is taken to be
-2 |x|/m where 2 |x_0|/m is right. Where |x| > |x_0| - z the lower end is right once it is lower by z^2/m:
-1 - x^2/m - 2 z |x|/m - z^2/m = 1 - (|x| + z)^2/m < V. That counts where main effects are small: their skewness knows of
-it where they are large. So the distance of the lower end is the root of its square plus (U z^2/m)^2.
+U is a U-statistic of order two in the members, with the kernel ||c_a - c_b||^2/2: its projections are (||y||^2 -
+V)/2, its remainder is -<y, y'>. So to second order (Helmers, 1991), beside what the skewness of ||y||^2 does, both
+ends at the quantile z lie lower than U -+ z sigma by
+
+    (z^2 + 1) rho/m,      rho = ||E (||y||^2 - V) y||^2 / Var ||y||^2 <= V,
+
+rho = V where members differ along one direction. The lower end allows for that, be the main effects small or large:
+it is lower by V z^2/m, and the rest is (M-1)/M. The upper end stays: its allowance for Q matters where main effects
+are small, and adds to their distance in squares.
+
+**Few members that carry U.** A member that is rarely drawn and has a large share may have been met too often or too
+seldom. Both ends are at least as far as those of a plain mean of the shares, which are quantiles of a gamma
+distribution with one share more or less (`estimation/mean.py`), for the moments that the main effects have. Three
+have to carry it. To resolve nothing where less than many do would do harm: the samples that are left are those that
+met none of them.
 """
 
 from __future__ import annotations
@@ -36,6 +46,7 @@ import numpy as np
 
 from ...core.arguments import Array
 from ...core.errors import NonFiniteError
+from ...core.numbers import ROUNDING
 from ...estimation.main_effects import NONE, MainEffects
 from ...estimation.mean import Mean
 from ...estimation.u_statistic import Moments, moments, plain_interval
@@ -43,7 +54,7 @@ from ...problem import Moment
 from .member_gradients import MemberGradients
 from .member_sums import Sums
 
-_FEWEST_BLOCKS, _FEWEST_MEMBERS, _FEWEST_CARRIERS = 8, 32, 10
+_FEWEST_BLOCKS, _FEWEST_MEMBERS, _FEWEST_CARRIERS = 8, 32, 3
 """No interval is drawn from fewer blocks or members, or where fewer members carry the sum, (sum |t|)^2 / sum t^2."""
 _FEWEST_INPUTS, _MANY_INPUTS = 5, 100
 """None is drawn where fewer inputs carry the spread of ||s||^2; from many on, one more or less hardly counts."""
@@ -66,12 +77,12 @@ class MemberStatistic(NamedTuple):
         Inputs and members.
     q : int or None
         Projections, if there are any.
-    effective_members : float
-        (sum |t|)^2 / sum t^2 over the terms t_a of U.
     centred_at : int
         M, the members at whose mean the labels are centred; 0 where they are not.
-    reach : float
-        How far U moves when the member whose share is furthest from the mean is met once more, or not at all.
+    effective_members : float
+        (sum |t|)^2 / sum t^2 over the terms t_a of U.
+    shares : Mean
+        The members' shares, as values of a plain mean with the moments of the main effects.
     inputs_that_carry : float
         The effective number of inputs that carry the spread of ||s||^2; inf where it has none, or all were taken.
     """
@@ -83,9 +94,9 @@ class MemberStatistic(NamedTuple):
     n: int
     m: int
     q: int | None
-    effective_members: float
     centred_at: int
-    reach: float
+    effective_members: float
+    shares: Mean
     inputs_that_carry: float
 
     @classmethod
@@ -105,9 +116,7 @@ class MemberStatistic(NamedTuple):
         scale = (all_m / m) / (all_m - 1) if centred else 1 / m
         by_member = sums.by_member * scale
         terms = by_member.mean(axis=0)
-        squares = float((terms**2).sum())
-        members, far = MainEffects.of(by_member), np.abs(terms - terms.mean())
-        spread = float((far**2).sum()) * m / max(m - 1, 1)
+        squares, members = float((terms**2).sum()), MainEffects.of(by_member)
         of_blocks = None
         if not gradients.enumerated:
             kernel = sums.kernel * scale
@@ -115,18 +124,18 @@ class MemberStatistic(NamedTuple):
             # E[h_ij h_jk h_ki] over triples of different blocks
             triangles = float(np.vdot(kernel @ kernel, kernel)) / (blocks * (blocks - 1) * (blocks - 2))
             of_blocks = moments(kernel.sum(axis=1), float((kernel**2).sum()), triangles)
+        value = math.fsum(terms) if of_blocks is None else of_blocks.value
         return cls(
-            value=math.fsum(terms) if of_blocks is None else of_blocks.value,
+            value=value,
             blocks=of_blocks,
             members=members,
             projections=MainEffects.of(sums.by_projection * scale) if gradients.projected else NONE,
             n=gradients.n if gradients.enumerated else gradients.size * blocks,
             m=m,
             q=gradients.q if gradients.projected else None,
-            effective_members=float(np.abs(terms).sum()) ** 2 / squares if squares > 0 else 0.0,
             centred_at=all_m if centred else 0,
-            # the root takes the noise of the inputs out of the terms
-            reach=float(far.max()) * math.sqrt(min(max(members.variance / spread, 0.0), 1.0)) if spread > 0 else 0.0,
+            effective_members=float(np.abs(terms).sum()) ** 2 / squares if squares > 0 else 0.0,
+            shares=_shares(terms, value, members.and_of(NONE)),
             inputs_that_carry=math.inf if gradients.enumerated else Mean.of(signal).effective or math.inf,
         )
 
@@ -178,7 +187,9 @@ class MemberStatistic(NamedTuple):
         """Return what so many members would give, of which each is met as often."""
         times = self.m / m
         effects = MainEffects(*(effect * times**power for power, effect in enumerate(self.members, 1)))
-        return self._replace(m=m, centred_at=m if self.centred_at else 0, members=effects)
+        # U is the sum of m shares
+        shares = self.shares.at(m)._replace(unit=self.shares.unit * times)
+        return self._replace(m=m, centred_at=m if self.centred_at else 0, members=effects, shares=shares)
 
     def variance_at(self, n: int) -> float:
         """Return the variance of U at n inputs."""
@@ -188,7 +199,10 @@ class MemberStatistic(NamedTuple):
     def interval(self, confidence: float) -> tuple[float, float]:
         """The score interval over blocks, with Student's quantile: variances from few units are uncertain."""
         low, high = self._of_main_effects(confidence)
-        low, high = low - self.reach, high + self.reach
+        if self.shares.squares > 0:
+            tail = 0.5 - confidence / 2
+            low = min(low, self.m * self.shares.lower(tail))
+            high = max(high, self.m * self.shares.upper(1 - tail))
         if not self.centred_at:
             return low, high
         from scipy.special import ndtri
@@ -197,11 +211,12 @@ class MemberStatistic(NamedTuple):
         scale = 1 - 1 / self.centred_at
         reach = max(float(ndtri(0.75 + confidence / 4)) ** 2, _WORST_OF_FEW) / self.m
         of_error = float(ndtri(0.5 + confidence / 2)) ** 2 / self.m
-        low = self.value - math.hypot(self.value - low, self.value * of_error)
+        low -= max(self.value, 0.0) * of_error
         if low > 0:
             low *= scale / (1 + (1 - self.m / self.centred_at) * reach)
         if high > 0:
-            high = high * scale / (1 - reach) if reach < 1 else math.inf
+            of_mean = max(self.value, 0.0) * reach / (1 - reach) if reach < 1 else math.inf
+            high = scale * (self.value + math.hypot(high - self.value, of_mean))
         return low, high
 
     def _of_main_effects(self, confidence: float) -> tuple[float, float]:
@@ -218,3 +233,23 @@ class MemberStatistic(NamedTuple):
             return low - more, high + more
         skewness = others.third / variance**1.5 if variance > 0 else 0.0
         return plain_interval(self.value, math.sqrt(variance), skewness, quantile)
+
+
+def _shares(terms: Array, value: float, effects: MainEffects) -> Mean:
+    """The terms t_a of U as values of a mean, their spread, skewness and kurtosis those of the main effects."""
+    m, unit = terms.size, math.ldexp(1.0, math.frexp(float(np.abs(terms).max()))[1])
+    deviations = terms / unit - math.fsum(terms / unit) / m
+    spread = math.fsum(deviations**2) * m / max(m - 1, 1)
+    squares = effects.variance / unit / unit
+    if np.abs(deviations).max() <= ROUNDING:
+        squares = 0.0
+    # the root takes the noise of the inputs out of the terms
+    root = math.sqrt(min(squares / spread, 1.0)) if squares > 0 else 0.0
+    lowest, highest = float(deviations.min()) * root, float(deviations.max()) * root
+    # a third cumulant beyond these is noise of the inputs
+    cubes = min(max(effects.third / unit / unit / unit, squares * lowest), squares * highest)
+    fourths = effects.uncertainty / unit / unit / unit / unit + squares**2 / m
+    average = max(value / unit, 0.0) / m
+    shares = Mean(m, unit, average, squares, cubes, fourths, lowest, highest, math.inf)
+    # No share is known to be the largest: one more deviates (1 + kappa^(-1/2)) times as far as any that was met.
+    return shares._replace(most=average + highest * (1 + shares.effective**-0.5)) if squares > 0 else shares
