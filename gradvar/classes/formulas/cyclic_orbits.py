@@ -118,10 +118,11 @@ class CyclicOrbit(KnownByGram, TargetClass):
         points, first = self.inputs.n_points, self.inputs.first
         values = functions_of(f, points, repr(self))
         # E_x[h_c f] = 1/n_points sum_t phi(s + t) f(r^t), s = log_r c: a correlation, for all s by Fourier transforms.
-        transform = fft.rfft(values[self._powers - first], axis=0, overwrite_x=True)
+        length, ahead = self._two_periods
+        transform = fft.rfft(values[self._powers - first], length, axis=0, overwrite_x=True)
         np.conjugate(transform, out=transform)
-        transform *= (self._transform / points)[:, None]
-        by_log = fft.irfft(transform, self.size, axis=0, overwrite_x=True)
+        transform *= (ahead / points)[:, None]
+        by_log = fft.irfft(transform, length, axis=0, overwrite_x=True)
         projections = by_log[self._logs_of_members(self.members())]
         if not self.inputs.units:
             projections += self.values[0] / points * values[0]
@@ -190,6 +191,21 @@ class CyclicOrbit(KnownByGram, TargetClass):
         transform = fft.rfft(self.values[self._powers])
         transform[0] = self.size * self._mean
         return np.asarray(transform)
+
+    @cached_property
+    def _two_periods(self) -> tuple[int, npt.NDArray[np.complex128]]:
+        """A length without large prime factors, and the transform of phi(t) at t = 0..2n-2 followed by zeros.
+
+        A transform of length n itself takes four times as long where n has a large factor, as p - 1 = 2 * 16 001 has.
+        """
+        from scipy import fft
+
+        n = self.size
+        if fft.next_fast_len(n, real=True) == n:
+            return n, self._transform
+        length: int = fft.next_fast_len(2 * n - 1, real=True)
+        phi = self.values[self._powers]
+        return length, np.asarray(fft.rfft(np.concatenate([phi, phi[:-1]]), length))
 
     @cached_property
     def _mean(self) -> float:
