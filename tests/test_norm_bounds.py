@@ -176,6 +176,7 @@ def test_a_class_has_the_norms_of_an_orthonormal_one_only_where_that_did_not_fai
     found = bounds(problem, ONE, ONE, known, SETTINGS)
     known_to_hold = status in {"proved", "claimed", "estimated"}
     assert found["operator-norm"].value == (1 / 8 if known_to_hold else 1 / 4)
+    assert found["theorem-1"].interval == (1 / 8, 1 / 8)  # no Gram matrix says more
     assert found["gershgorin"].applicable == known_to_hold
     assert found["gershgorin"].value == 1 / 8 or not known_to_hold
 

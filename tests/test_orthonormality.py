@@ -97,8 +97,8 @@ def test_a_list_may_miss_by_rounding_and_no_more(scale: float):
         large[2] *= math.sqrt(1 + share * allowed)
         assert orthonormality(Listed(large), SETTINGS).status == status
         # of smaller functions the same: the square is at least 1
-        leaning[:2] /= 2
-        leaning[1] = signs[1] / 2 + 2 * share * allowed * signs[0]
+        leaning = signs / 2
+        leaning[1] += 2 * share * allowed * signs[0]
         assert orthonormality(Listed(leaning), SETTINGS).status == status
     assert orthonormality(Listed(scale * signs), SETTINGS).status == ("estimated" if scale == 1 else "failed")
 
@@ -205,6 +205,13 @@ def test_what_a_class_proves_is_taken_and_what_it_does_not_claim_is_unknown():
         assert orthonormality(H, SETTINGS).status == "unknown"
     finally:
         Listed.is_orthonormal = True
+
+
+def test_an_infinite_class_is_not_orthonormal_whatever_it_claims():
+    H = Rows(orthogonal_rows())
+    H.log2_size = math.inf
+    infinite = "claimed, but the class is infinite: G^2/|H| says nothing"
+    assert orthonormality(H, SETTINGS) == Assumption("orthonormal class", "failed", infinite)
 
 
 @pytest.mark.parametrize(("excess", "status"), [(5e-10, "estimated"), (2e-9, "failed")])
