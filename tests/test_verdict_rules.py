@@ -89,6 +89,7 @@ NAMES = {
     "theorem-1": "formula of theorem-1",
     "operator-norm": "the operator-norm bound",
     "operator-norm-uncentred": "the bound by operator norm, uncentred",
+    "gershgorin": "the bound by Gershgorin",
     "theorem-2": "the bound by Theorem 2, explicit",
 }
 

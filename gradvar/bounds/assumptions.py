@@ -101,7 +101,8 @@ def _look_at_gram(name: str, hypotheses: HypothesisClass, settings: Settings) ->
     off, top = np.abs(np.where(same, 0.0, gram)), np.diagonal(gram)
     repeats = repeated(same & (top > 0))  # two that vanish at all of these inputs need not be equal
     if enumerated:
-        tolerance = np.full(gram.shape, 4 * x.shape[0] * float(np.finfo(np.float64).eps) * max(1.0, float(top.max())))
+        # A sum of n terms of which the squares add up to 1; where they add up to more the class fails anyhow.
+        tolerance = np.full(gram.shape, 4 * x.shape[0] * float(np.finfo(np.float64).eps))
     else:
         # Six standard errors of each entry: over 496 pairs a false alarm has probability below 1e-6.
         fourth = (values**2 * weights) @ (values**2).T
