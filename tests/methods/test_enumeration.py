@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import pickle
+import tracemalloc
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
+from gradvar.methods.enumeration import cube
 from gradvar.testing import reference
 
 
@@ -254,3 +259,63 @@ def test_degree_spectrum_sums_to_the_mean_squared_signal(slow_model):
 
 def test_degree_spectrum_of_a_linear_model_is_degree_one():
     assert_allclose(gv.degree_spectrum(gv.Linear(np.arange(1.0, 5))), [0, 1, 0, 0, 0], atol=1e-30)
+
+
+def units(activation: str, bias: bool, lattice: bool) -> gv.MLP:
+    """Five hidden units on the cube of dimension 6; at lattice weights many pre-activations vanish."""
+    rng = np.random.default_rng(3)
+    inner = rng.integers(-2, 3, (5, 6)) / 10 if lattice else rng.standard_normal((5, 6))
+    shift = [rng.integers(-2, 3, 5) / 10, [0.3]] if bias else None
+    return gv.MLP([inner, rng.standard_normal((1, 5))], shift, activation)
+
+
+@pytest.mark.parametrize("block", [1, 4, 64, 2**15])
+@pytest.mark.parametrize("loss", ["square", "logistic"])
+@pytest.mark.parametrize(
+    ("activation", "bias", "lattice"), [("tanh", True, False), ("relu", True, True), ("sin", False, True)]
+)
+def test_units_may_be_evaluated_in_blocks_of_any_size(activation, bias, lattice, loss, block, monkeypatch):
+    model, x = units(activation, bias, lattice), reference.cube(6)
+    monkeypatch.setattr(cube, "_IN_CACHE", block)
+    expected = reference.degree_spectrum(6, model.predict(x), model.gradient(x), loss)
+    rounding = 16 * np.finfo(float).eps * np.linalg.norm(model.gradient(x)) / 8  # as above
+    assert_allclose(np.sqrt(gv.degree_spectrum(model, loss)), np.sqrt(expected), rtol=5e-13, atol=rounding)
+    H = gv.SparseParities(6, 3)  # has a mean
+    monkeypatch.undo()
+    whole = enumerated(H, model, loss)
+    monkeypatch.setattr(cube, "_IN_CACHE", block)
+    low, high = whole.interval  # rounding
+    assert low <= enumerated(H, model, loss).value <= high
+
+
+class Posts(Executor):
+    """Does each task at once, from a pickled copy, as another process would."""
+
+    def submit(self, task, /, *args):
+        future = Future()
+        future.set_result(pickle.loads(pickle.dumps(partial(task, *args)))())
+        return future
+
+
+def test_the_spectrum_has_the_same_bits_for_any_workers(monkeypatch):
+    monkeypatch.setattr(cube, "_IN_CACHE", 8)  # a task for each unit
+    model = units("tanh", True, False)
+    expected = gv.degree_spectrum(model, "logistic", executor=Posts())
+    for workers in (1, 2, 5):
+        with ThreadPoolExecutor(workers) as pool:
+            assert np.array_equal(gv.degree_spectrum(model, "logistic", executor=pool), expected)
+
+
+@pytest.mark.large
+def test_a_worker_keeps_two_rows_of_the_cube():
+    model, row = gv.MLP.random([20, 12, 1], "relu", rng=0), 8 * 2**20
+    with ThreadPoolExecutor(2) as pool:
+        gv.degree_spectrum(gv.MLP.random([6, 2, 1], rng=0), executor=pool)
+        tracemalloc.start()
+        try:
+            gv.degree_spectrum(model, executor=pool)
+            kept, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 2 * (2 * row + 16 * 2**18)  # and sixteen blocks that stay in the cache
+    assert kept < row / 8  # nothing stays with the threads

@@ -7,12 +7,15 @@ components as the model has parameters, but they need not be transformed one by 
 
 the input weights of a unit with backpropagated signal delta carry (k+1) W_{k+1}(delta) + (d-k+1) W_{k-1}(delta)
 at degree k and its bias W_k(delta): one transform for each hidden unit, not one for each weight. A network with one
-hidden layer is taken unit by unit, its pre-activations by doubling; other models by their tangent factors.
+hidden layer is taken unit by unit, its pre-activations by doubling, a block of points in the cache at a time; other
+models by their tangent factors.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,6 +38,8 @@ _BLOCK = 2**17
 """Numbers in a block of rows that one task transforms: 1 MiB, unless one row is larger."""
 _KEPT = 27 * 2**21
 """Numbers of tangent factors that are kept at a time: 432 MiB, unless two functions on the cube are more."""
+_IN_CACHE = 2**15
+"""Pre-activations of hidden units that are taken at a time: 256 KiB."""
 
 Mean = Callable[[Array], Array]
 Part = tuple[Array, float]
@@ -169,22 +174,52 @@ def _first_moments(rows: Array) -> Array:
 # A network with one hidden layer, unit by unit.
 
 
+class _Rows(threading.local):
+    """Memory for rows, which each thread keeps from one task to the next: fresh pages cost as much as transforms."""
+
+    def __init__(self) -> None:
+        self._kept = np.empty(0)
+
+    def __reduce__(self) -> tuple[type[_Rows], tuple[()]]:
+        return _Rows, ()  # a process has its own
+
+    def take(self, *shape: int) -> Array:
+        """Return an array whose numbers have to be set."""
+        size = math.prod(shape)
+        if self._kept.size < size:
+            self._kept = np.empty(size)
+        return self._kept[:size].reshape(shape)
+
+
 def _part_of_units(
-    weights: Array, bias: Array | None, output: Array, activation: str, scale: Array, mean: Array | None
+    rows: _Rows, weights: Array, bias: Array | None, output: Array, activation: str, scale: Array, mean: Array | None
 ) -> Part:
-    """Some hidden units, from b(p(x)) = `scale` and m(x) = `mean` at every point."""
-    shift = 0.0 if bias is None else bias
-    z = _preactivations(weights, shift)
-    if activation in KINKED:
-        size = np.abs(weights).sum(axis=1) + np.abs(shift)
-        settle(z, (2 * weights.shape[1] + 2) * np.finfo(np.float64).eps * size[:, None])
-    values, deltas = ACTIVATIONS[activation](z)
-    values *= scale
-    deltas *= output[:, None]
-    deltas *= scale
+    """Some hidden units, from b(p(x)) = `scale`, one number or one for each point, and m(x) = `mean` at every point."""
+    units, dim = weights.shape
+    bits = min(dim, _IN_CACHE.bit_length() - 1)
+    shift = np.zeros(units) if bias is None else bias
+    slack = (2 * dim + 2) * np.finfo(np.float64).eps * (np.abs(weights).sum(axis=1) + np.abs(shift))
+    values, deltas = rows.take(2, units, 2**dim)
+    # <w, x> + b: the first coordinates run through a block of points, the others are the same in all of it
+    low, high = _preactivations(weights[:, :bits], 0.0), _preactivations(weights[:, bits:], shift)
+    for i in range(high.shape[1]):
+        block = slice(i << bits, (i + 1) << bits)
+        z = low + high[:, i : i + 1]
+        if activation in KINKED:
+            settle(z, slack[:, None])
+        value, slope = ACTIVATIONS[activation](z)
+        here = scale[block] if scale.size > 1 else scale
+        np.multiply(value, here, out=values[:, block])
+        np.multiply(slope, output[:, None] * here, out=deltas[:, block])
     inner, inner_mean = _part_of_input_layer(deltas, bias is not None, mean)
     outer, outer_mean = _part_of_rows(values, mean)
     return inner + outer, inner_mean + outer_mean
+
+
+def _part_of_output_bias(rows: _Rows, scale: Array, dim: int, mean: Array | None) -> Part:
+    row = rows.take(1, 2**dim)
+    row[:] = scale
+    return _part_of_rows(row, mean)
 
 
 def _preactivations(weights: Array, bias: Array | float) -> Array:
@@ -206,13 +241,13 @@ def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iter
     scale = _on_cube(problem, settings, problem.signal_scale) if constant is None else np.array(constant)
     tilt = None if mean is None else _on_cube(problem, settings, mean)
     weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
-    together = max(1, _BLOCK >> model.dim)
+    together, rows = max(1, _IN_CACHE >> model.dim), _Rows()
     for start in range(0, output.size, together):
         units = slice(start, start + together)
         some = None if bias is None else bias[units]
-        yield partial(_part_of_units, weights[units], some, output[units], model.activation, scale, tilt)
+        yield partial(_part_of_units, rows, weights[units], some, output[units], model.activation, scale, tilt)
     if model.biases[1] is not None:
-        yield partial(_part_of_rows, np.full((1, 2**model.dim), scale), tilt)
+        yield partial(_part_of_output_bias, rows, scale, model.dim, tilt)
 
 
 # Any other model, by its tangent factors.
