@@ -79,11 +79,14 @@ class Choice:
         Those that sample and have not been asked, for a problem that all of `methods` decline on the way.
     reason : str
         What the first method will do, and why not the others.
+    dear : str or None
+        The exact method that was left out for its work, for a reader of a sampled number.
     """
 
     methods: tuple[Method, ...]
     later: tuple[Method, ...]
     reason: str
+    dear: str | None = None
 
     @property
     def method(self) -> Method:
@@ -97,6 +100,8 @@ class Choice:
         """
         begin = time.perf_counter()
         found = self._first(problem, settings)
+        if self.dear is not None and not found.exact:
+            found = replace(found, guarantee=f"{found.guarantee}; {self.dear}")
         return replace(found, seconds=time.perf_counter() - begin)
 
     def _first(self, problem: Problem, settings: Settings) -> Estimate:
@@ -159,13 +164,17 @@ def choose(
     if not chosen:
         raise _refusal(methods, declined, none)
     least = min(max_work, able[0][0]) if able else max_work
+    dear = None
+    if able and able[0][1] not in chosen:
+        work, method = able[0]
+        dear = f"method={method.name!r} is exact, and takes about {work:.2g} multiplications"
     for work, method in able:
         if method is not chosen[0]:
             more = f"it takes about {work:.2g} multiplications, more than {least:.2g}"
             declined.append((method, NotApplicableError(more)))
     others = [(method, reason) for method, reason in declined if method.name != chosen[0].name]
     said = [f"{chosen[0].name}: {chosen[0].plan(problem)}", *([_in_words(others)] if others else [])]
-    return Choice(tuple(chosen), tuple(samplers), "; ".join(said))
+    return Choice(tuple(chosen), tuple(samplers), "; ".join(said), dear)
 
 
 def _refusal(methods: Sequence[Method], declined: Sequence[tuple[Method, ValueError]], none: str) -> ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..estimation.settings import MAX_WORK
 from ..methods.base import Choice, FirstOf, Method
 from ..methods.closed_form import THEOREMS, ClosedForm
 from ..methods.enumeration.covariance_sum import CovarianceSum
@@ -27,9 +28,10 @@ class Auto(FirstOf):
     3. `CovarianceSum`: the class says its covariance, on at most 2^14 inputs;
     4. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.
 
-    Of two exact methods the one with less work is taken; one that takes many minutes is left out where
-    there is another. One whose error turns out too large while it is computed is passed over; where one is known to
-    fewer than six digits, the next exact one is taken too, and the better known of the two.
+    Of two exact methods the one with less work is taken; one that takes more than 2^33 multiplications, some seconds on
+    two cores, is left out where there is another, and the guarantee of a sample names it. One whose error turns out too
+    large while it is computed is passed over; where one is known to fewer than six digits, the next exact one is taken
+    too, and the better known of the two.
 
     Ask `select` which one that is, and why.
 
@@ -42,7 +44,7 @@ class Auto(FirstOf):
     """
 
     name: str = field(default="auto", init=False)
-    max_work = 2.0**39
+    max_work = MAX_WORK
 
     @property
     def methods(self) -> tuple[Method, ...]:

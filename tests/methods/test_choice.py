@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -84,6 +84,36 @@ def test_a_method_that_takes_too_much_work_is_left_out_where_there_is_another():
     )
     assert choose((dear, Samples(declined="no covariance")), PROBLEM, max_work=1e4).method is dear
     assert choose((dear, sampler), PROBLEM, max_work=1e6).method is dear
+
+
+def test_the_guarantee_of_a_sample_names_the_exact_method_that_was_left_out():
+    @dataclass(frozen=True)
+    class Drawn(Samples):
+        def estimate(self, problem: gv.Problem, settings: Settings) -> gv.Estimate:
+            return replace(super().estimate(problem, settings), exact=False)
+
+    cheap, dear = Exact("cheap", 1e3), Exact("dear", 1e6)
+
+    def guarantee(methods, most: float) -> str:
+        return choose(methods, PROBLEM, max_work=most).estimate(PROBLEM, SETTINGS).guarantee
+
+    assert guarantee((dear, Drawn()), 1e4) == "sampled; method='dear' is exact, and takes about 1e+06 multiplications"
+    assert "method='cheap' is exact" in guarantee((dear, cheap, Drawn()), 1e2)
+    assert guarantee((Drawn(),), 1e4) == "sampled"
+    assert guarantee((dear, cheap, Drawn()), 1e4) == "exact"
+
+
+def test_a_default_call_takes_no_exact_method_that_is_dearer_than_its_samples_may_be():
+    network = gv.MLP.random([20, 64, 64, 1], "relu", rng=0)
+    choice = gv.Auto().select(gv.Problem(gv.SparseParities(20, 5), network))
+    assert choice.method.name == "monte-carlo"
+    assert "method='enumeration' is exact" in choice.dear
+    smaller = gv.Problem(gv.SparseParities(16, 5), gv.MLP.random([16, 64, 64, 1], "relu", rng=0))
+    assert gv.Auto().select(smaller).method.name == "enumeration"
+    # all parities need no sum over members: beyond the work their norm is sampled, and Parseval holds all the same
+    for dim, wide in ((12, 64), (22, 512)):
+        problem = gv.Problem(gv.Parities(dim), gv.MLP.random([dim, wide, wide, 1], rng=0))
+        assert gv.Auto().select(problem).method.name == "closed-form"
 
 
 def test_what_declines_on_the_way_is_passed_over():

@@ -29,7 +29,7 @@ from ...classes.inputs import Gaussian, Hypercube
 from ...core.arguments import Array, stream
 from ...core.numbers import Scaled
 from ...estimation.expectation import MAX_POINTS, expectation
-from ...estimation.settings import MAX_SAMPLES, Settings
+from ...estimation.settings import MAX_SAMPLES, MAX_WORK, Settings
 from ...estimation.tiles import ordered_map
 from ...models import MLP, Cosine, Linear
 from ...models.infinite_mlp import InfiniteMLP
@@ -46,8 +46,6 @@ from .two_layer_parities import signal_scale, units
 _METHOD = "closed-form (squared norms)"
 _FREE_WORK = 2.0**27
 """Multiplications that are taken without a look at what the variance took."""
-_MOST_WORK = 2.0**33
-"""Multiplications that a sum over all inputs may take where nothing is known yet: beyond, a sample has three digits."""
 _MOST_HALVES = 2.0**32
 """Multiplications that all units may take by sorted halves."""
 _LARGEST_ERROR = 1e-3
@@ -105,7 +103,7 @@ def work(problem: Problem) -> float:
     if total is not None and signal_scale(problem) is not None:
         return total.work
     points = problem.inputs.n_points if _is_affordable(problem, None) else None
-    return min((points or MAX_SAMPLES) * _INPUT * problem.row_size, _MOST_WORK)
+    return min((points or MAX_SAMPLES) * _INPUT * problem.row_size, MAX_WORK)
 
 
 def _signal_first(problem: Problem, x: Array) -> Array:
@@ -118,7 +116,7 @@ def _is_affordable(problem: Problem, variance: Estimate | None) -> bool:
     if points is None or points > MAX_POINTS:
         return False
     if variance is None:
-        return points * each <= _MOST_WORK
+        return points * each <= MAX_WORK
     n = variance.n_samples
     return points * each <= max(_FREE_WORK, max(n, variance.n_evaluated) * each + float(n) ** 2)
 

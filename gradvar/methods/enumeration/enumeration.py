@@ -35,7 +35,7 @@ _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
 _DENSE = 64
 """Members that a product with the table of all values takes in the time in which a fast transform takes one number."""
-_EACH, _MADE = 6.0, 6.5
+_EACH, _MADE = 5.0, 6.5
 """Multiplications that a transformed number counts as, and a number of an input's factors that is made."""
 _PROJECTED = 16.0
 """Those of a number that a class projects."""
