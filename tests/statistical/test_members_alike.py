@@ -6,6 +6,7 @@ Where a class has two members the coverage is a sum over the binomial distributi
 from __future__ import annotations
 
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -190,6 +191,19 @@ def test_as_many_members_as_rtol_asks(inputs):
     assert fine.interval[1] - fine.interval[0] <= 2 * 0.05 * fine.value
     assert fine.interval[0] <= H.variance <= fine.interval[1]
     assert "limit it" not in fine.guarantee
+
+
+@pytest.mark.parametrize(("table", "least", "most"), [([[0]] * 31 + [[1]], 0.35, 0.65), ([[1], [-1]], 0.0, 0.35)])
+def test_where_work_is_short_it_goes_to_what_makes_the_error(table, least, most, monkeypatch: pytest.MonkeyPatch):
+    # One member of 32 gives U the relative variance 30/m, inputs 8/n: all 2^14 inputs would leave 98% of the squared
+    # error to the members. Where the members' shares are equal they are taken.
+    monkeypatch.setattr("gradvar.methods.monte_carlo.sampled_members._WORK", 2**24 * 65)
+    H, model = Lines(table, gv.Gaussian(1)), gv.Linear(np.ones(1))
+    found = gv.gradient_variance(H, model, rtol=1e-3, rng=0, max_samples=2**14)
+    share = int(re.search(r"(\d+)% of the squared error is the members'", found.guarantee)[1]) / 100
+    members = int(re.search(r"([\d,]+) sampled members", found.guarantee)[1].replace(",", ""))
+    assert found.n_samples * members <= 2**24
+    assert least <= share <= most
 
 
 def test_what_limits_the_interval_is_named():

@@ -64,7 +64,7 @@ class SampledMembers(Sampler):
     n_members : int or None
         Members that are drawn. None: 512, doubled while the pilot's variance due to members is above half of what
         `rtol` allows, as long as they are no more than `max_samples` and inputs times members times the projections
-        (and 64 for a label) are no more than 2^34.
+        (and 64 for a label) are no more than 2^34: where that is not enough, members and inputs share it by the pilot.
     n_projections : int or None
         Random projections of the signal where it has more components than that; None for the whole signal.
     """
@@ -118,9 +118,11 @@ class SampledMembers(Sampler):
 
         first = _MEMBERS if self.n_members is None else self.n_members
         members, planned = [first], self.n_members is None and settings.rtol > 0
+        pilots: list[MemberStatistic] = []
 
         def pilot(n: int, m: int = first) -> MemberStatistic:
             found = sample(Stream.MEMBERS_PILOT, m, n).statistic()
+            pilots.append(found)
             if planned:
                 members.append(_members_for(found, settings))
                 found = found.with_members(members[-1])
@@ -138,8 +140,11 @@ class SampledMembers(Sampler):
                 if planned:
                     pilot(n, _MEMBERS_PILOT)
             widths = samples[-1].gradients.q if samples else 1
-            within_work = int(_WORK / (n * (widths + _LABEL)))
-            final = sample(Stream.MEMBERS, max(first, min(members[-1], within_work)), n)
+            pairs, m = _WORK / (widths + _LABEL), members[-1]
+            if planned and points is None and pilots and m * n > pairs:
+                n = min(n, max(_FIRST, _inputs_of(pairs, pilots[-1], n)))
+                m = settings.max_samples
+            final = sample(Stream.MEMBERS, max(first, min(m, int(pairs / n))), n)
             return result(final.statistic(), final.norms)
 
 
@@ -157,6 +162,15 @@ def _members_for(pilot: MemberStatistic, settings: Settings) -> int:
             break
         m *= 2
     return m
+
+
+def _inputs_of(pairs: float, pilot: MemberStatistic, n: int) -> int:
+    """The inputs, of so many pairs of a member and an input, at which the error is smallest.
+
+    Of a/m + b/n with m n pairs it is smallest where b/n = a/m: n = (pairs b/a)^(1/2).
+    """
+    a, b = pilot.of_members * pilot.m, (pilot.variance_at(n) - pilot.floor) * n
+    return int(math.sqrt(pairs * b / a)) if pilot.resolved and a > 0 else n
 
 
 class MemberSample:
