@@ -216,14 +216,22 @@ class BiasedParities(SetsOnCube):
             root of the mean square error over all 2^dim members is at most 6 dim 2^-53 (E f^2 / 2^dim)^(1/2); else no
             error is above 4 dim 2^-53 E|f|. Costs 3 q dim 2^dim.
         """
+        columns = self.coefficients(f)
+        return columns if self.degree is None else columns[self.set_numbers()]
+
+    @property
+    def shift(self) -> tuple[float, float]:
+        """a, b with x_i h_S = a (1 - 2 [i in S]) h_S + b h_{S xor {i}}: mu and sigma where normalised."""
+        return (0.0, 1.0) if self._are_signs else (self.bias, math.sqrt(1 - self.bias**2))
+
+    def coefficients(self, f: npt.ArrayLike) -> Array:
+        """Return E_x[h_S(x) f(x)] for the 2^dim sets S of any size, shape (2^dim, q), by a biased transform."""
         from ..kernels.tensor_power import tensor_power
 
         columns = np.array(self._functions(f), order="C")
         plus, minus = self.inputs.probabilities
         tensor_power(columns, np.array([[plus, minus], [plus * self._plus, -minus / self._plus]]))
-        if self.degree is None:
-            return columns
-        return np.asarray(columns[np.bitwise_count(np.arange(len(columns))) == self.degree])
+        return columns
 
     def _second_moment(self, x: Array, x2: Array) -> Array:
         """E_h h(x) h(x') of normalised members."""

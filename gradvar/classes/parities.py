@@ -93,6 +93,29 @@ class SetsOnCube(SetTargets):
             found.insert(0, np.ones((signs.shape[0], 1)))
         return np.concatenate(found, axis=1)
 
+    @property
+    def shift(self) -> tuple[float, float]:
+        """a, b with x_i h_S = a (1 - 2 [i in S]) h_S + b h_{S xor {i}}, h_S the targets of sets of any size."""
+        return 0.0, 1.0
+
+    def coefficients(self, f: npt.ArrayLike) -> Array:
+        """Return E_x[h_S(x) f(x)] for the 2^dim sets S of any size, shape (2^dim, q), in the order of their numbers.
+
+        By a Walsh-Hadamard transform; `f` as for `project`.
+        """
+        from ..kernels.walsh_hadamard import walsh_hadamard
+
+        rows = np.array(self._functions(f).T, order="C")
+        walsh_hadamard(rows)
+        rows *= 2.0**-self.dim
+        return np.ascontiguousarray(rows.T)
+
+    def set_numbers(self, members: npt.ArrayLike | None = None) -> npt.NDArray[np.int64]:
+        """Return sum_i v_i 2^i for these members, or for all, shape (m,)."""
+        if members is None:
+            return self._numbers()
+        return np.asarray(self._sets(members) @ 2 ** np.arange(self.dim, dtype=np.int64))
+
     def _functions(self, f: npt.ArrayLike) -> Array:
         values = real("f", f, f"(2^{self.dim}, q)")
         if values.ndim != 2 or values.shape[0] != self.inputs.n_points:
@@ -167,12 +190,7 @@ class CubeParities(SetsOnCube):
         ndarray, shape (|H|, q)
             Rows in the order of `members()`. Exact up to rounding; costs q dim 2^dim.
         """
-        from ..kernels.walsh_hadamard import walsh_hadamard
-
-        rows = np.array(self._functions(f).T, order="C")
-        walsh_hadamard(rows)
-        rows *= 2.0**-self.dim
-        return np.ascontiguousarray(rows[:, self._numbers()].T)
+        return self.coefficients(f)[self.set_numbers()]
 
 
 class Parities(CubeParities):

@@ -49,7 +49,7 @@ Part = tuple[Array, float]
 def memory_needed(problem: Problem) -> int:
     """Bytes that `level_spectrum` takes."""
     points = n_points(problem)
-    kept = 0 if _one_hidden_layer(problem.model) else min(_room(points), sum(map(sum, _widths(problem))))
+    kept = 0 if _one_hidden_layer(problem.model) else min(_room(points), sum(map(sum, input_layer_widths(problem))))
     return _workers(points) * _task_bytes(points) + 8 * points * kept
 
 
@@ -72,19 +72,19 @@ def transforms_needed(problem: Problem) -> int:
     model = problem.model
     if type(model) is MLP and _one_hidden_layer(model):
         return 2 * model.sizes[1] + 1
-    return sum(max(left, 1) * right for left, right in _widths(problem))
+    return sum(max(left, 1) * right for left, right in input_layer_widths(problem))
 
 
 def evaluations_needed(problem: Problem) -> int:
     """How often `level_spectrum` evaluates the model at every input."""
-    return 1 if _one_hidden_layer(problem.model) else len(passes(_widths(problem), _room(n_points(problem))))
+    return 1 if _one_hidden_layer(problem.model) else len(passes(input_layer_widths(problem), _room(n_points(problem))))
 
 
-def _widths(problem: Problem, recognise: bool = True) -> list[tuple[int, int]]:
+def input_layer_widths(problem: Problem, recognise: bool = True) -> list[tuple[int, int]]:
     """Columns of each left tangent factor, 0 where it is the inputs themselves, and of the right one."""
     x = _probe(problem)
     return [
-        (0 if recognise and _is_input_layer(left, x) else left.shape[1], right.shape[1])
+        (0 if recognise and is_input_layer(left, x) else left.shape[1], right.shape[1])
         for left, right in problem.tangent_factors(x)
     ]
 
@@ -267,7 +267,7 @@ def _factor_passes(
 ) -> Iterator[Iterator[Callable[[], Part]]]:
     """The tasks of one pass over the points after the other."""
     tilt = None if mean is None else _on_cube(problem, settings, mean)
-    widths = _widths(problem, recognise)
+    widths = input_layer_widths(problem, recognise)
     for number, tiles in enumerate(passes(widths, _room(n_points(problem)))):
         kept = _kept(problem, settings, widths, tiles, norms if number == 0 else None)
         if kept is None:
@@ -286,7 +286,7 @@ def _kept(
     sizes: list[tuple[slice, Array]] = []
     for block, (factors, norm_sq) in over_points(problem.signal, problem, settings):
         x = inputs.points(block.start, block.stop)
-        if any(width == 0 and not _is_input_layer(a, x) for (width, _), (a, _) in zip(widths, factors, strict=True)):
+        if any(width == 0 and not is_input_layer(a, x) for (width, _), (a, _) in zip(widths, factors, strict=True)):
             return None
         if not found:
             empty = ((np.empty((len(side), points)) for side in (tile.left, tile.right)) for tile in tiles)
@@ -329,7 +329,7 @@ def _probe(problem: Problem) -> Array:
     return problem.inputs.sample(64, np.random.default_rng(0))
 
 
-def _is_input_layer(left: Array, x: Array) -> bool:
+def is_input_layer(left: Array, x: Array) -> bool:
     """Whether a left factor is [x], or [x, 1], so that the first-layer shift applies."""
     dim = x.shape[1]
     return left.shape[1] in (dim, dim + 1) and np.array_equal(left[:, :dim], x) and bool((left[:, dim:] == 1).all())

@@ -13,6 +13,7 @@ import math
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import call
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from ...estimation.tiles import ordered_map
 from ...problem import Factors, Moment, Problem, component_blocks, norms_sq
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
-from . import cube
+from . import coefficients, cube
 from .points import MeanNorms, n_points, over_points
 
 _BLOCK = 2**22
@@ -92,7 +93,7 @@ class Enumeration:
 
     def work(self, problem: Problem) -> float:
         """Return the multiplications that transforming its numbers, and making them, takes."""
-        is_compiled = isinstance(problem.hypotheses, (CubeParities, BiasedParities))
+        is_compiled = coefficients.covers(problem) or isinstance(problem.hypotheses, (CubeParities, BiasedParities))
         made, each = 1, _PROJECTED
         if isinstance(problem.hypotheses, CubeParities):
             made, each = cube.evaluations_needed(problem), _EACH
@@ -137,6 +138,8 @@ class Enumeration:
             if points > 2**62:  # no point of it can be made to measure the model at
                 return 64 * points, 64 * points
             return cube.memory_needed(problem), points * cube.transforms_needed(problem)
+        if coefficients.covers(problem):
+            return _projection_memory(problem), points * coefficients.transforms_needed(problem)
         work = points * problem.predictor.n_parameters
         if isinstance(projection(problem.hypotheses), ProjectsByTable):
             work *= max(1, _n_members(problem) // _DENSE)
@@ -189,8 +192,12 @@ def _by_projection(problem: Problem, settings: Settings) -> _Moments:
     points = n_points(problem)
     factors, norms = _signal_factors(problem, settings)
     norm_sq = float(problem.inputs.weights(0, points) @ norms_sq(factors))
-    blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
-    with closing(ordered_map(partial(_moments, hypotheses), blocks, settings.executor)) as results:
+    if coefficients.covers(problem):
+        tasks = coefficients.tasks(factors, problem)
+    else:
+        blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
+        tasks = (partial(_moments, hypotheses, block) for block in blocks)
+    with closing(ordered_map(call, tasks, settings.executor)) as results:
         variance, second, mean = (math.fsum(parts) for parts in zip(*results, strict=True))
     if isinstance(hypotheses, CubeParities):
         rounding = _parity_rounding(hypotheses)
