@@ -60,9 +60,12 @@ from .results.estimate import Estimate as Estimate
 from .results.findings import Bound as Bound
 from .results.interruption import Interrupted as Interrupted
 from .results.interruption import WorkersLostError as WorkersLostError
+from .results.target_signal import TargetSignal as TargetSignal
 from .tasks.planted_parities import PlantedParities as PlantedParities
 from .tasks.restriction import TaskRestriction as TaskRestriction
 from .tasks.task_class import TaskClass as TaskClass
+from .verbs.alignment import gradient_alignment as gradient_alignment
+from .verbs.alignment import target_signal as target_signal
 from .verbs.auto import Auto as Auto
 from .verbs.check import bound_check as bound_check
 from .verbs.variance import degree_spectrum as degree_spectrum

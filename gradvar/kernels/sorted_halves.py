@@ -78,3 +78,85 @@ def _add(total: float, rest: float, term: float) -> tuple[float, float]:
     new = total + term
     back = new - total
     return new, rest + ((total - (new - back)) + (term - back))
+
+
+@compiled
+def labelled_sums(weights: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Return sum_i x_i w_i over all signs x, increasing, and for each the number whose bit i says that x_i = -1."""
+    sums, labels = np.zeros(1), np.zeros(1, dtype=np.int64)
+    for bit in range(weights.size):
+        n, weight = sums.size, abs(weights[bit])
+        minus, plus = (0, 1 << bit) if weights[bit] < 0 else (1 << bit, 0)
+        merged, merged_labels = np.empty(2 * n), np.empty(2 * n, dtype=np.int64)
+        i = j = 0
+        for k in range(2 * n):
+            if i < n and sums[i] - weight <= sums[j] + weight:
+                merged[k], merged_labels[k] = sums[i] - weight, labels[i] + minus
+                i += 1
+            else:
+                merged[k], merged_labels[k] = sums[j] + weight, labels[j] + plus
+                j += 1
+        sums, labels = merged, merged_labels
+    return sums, labels
+
+
+@compiled
+def gate_coefficients(
+    first: Floats,
+    first_labels: NDArray[np.int64],
+    first_set: int,
+    second: Floats,
+    second_labels: NDArray[np.int64],
+    second_set: int,
+    shift: float,
+    low: float,
+    high: float,
+) -> tuple[int, NDArray[np.int64], int]:
+    """Return sum chi_S(x) and, for each i of the first half, sum chi_(S xor {i})(x), over all x with z > `low`.
+
+    z = u + v + shift. And how many z lie above `low` and up to `high`.
+
+    Parameters
+    ----------
+    first, second : float64 arrays
+        u and v, increasing, with their labels.
+    first_set, second_set : int
+        The bits of S in either half.
+
+    Costs three steps for each value.
+    """
+    n = second.size
+    j, k, inside, doubtful = n, n, 0, 0
+    gates = np.empty(first.size, dtype=np.int64)
+    # chi_S(x) = chi(u) chi(v): for each u the sum of chi(v) over v > low - shift - u
+    for i in range(first.size):
+        c = first[i] + shift
+        while j > 0 and c + second[j - 1] > low:
+            j -= 1
+            inside += _sign(second_labels[j] & second_set)
+        while k > 0 and c + second[k - 1] > high:
+            k -= 1
+        doubtful += k - j
+        gates[first_labels[i]] = _sign(first_labels[i] & first_set) * inside
+    # sum_x x_i f(x) and sum_x f(x), one coordinate folded at a time
+    half, bit = first.size // 2, 0
+    while 1 << bit < first.size:
+        bit += 1
+    effects = np.zeros(bit, dtype=np.int64)
+    while half > 0:
+        bit -= 1
+        for i in range(half):
+            effects[bit] += gates[i] - gates[half + i]
+            gates[i] += gates[half + i]
+        half //= 2
+    return gates[0], effects, doubtful
+
+
+@compiled
+def _sign(label: int) -> int:
+    """1 where an even number of bits is set, else -1."""
+    sign = 1
+    while label:
+        label &= label - 1
+        sign = -sign
+    return sign

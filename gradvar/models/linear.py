@@ -32,6 +32,11 @@ class _Ridge:
         """The weights w, shape (dim,)."""
         return self.weights
 
+    @property
+    def layers(self) -> dict[str, tuple[int, ...]]:
+        """The one array of parameters: its name and shape."""
+        return {"weights": (self.dim,)}
+
     def with_parameters(self, parameters: npt.ArrayLike) -> Self:
         """Return the model with these weights, shape (dim,)."""
         return type(self)(parameter_vector(parameters, self.n_parameters, self))

@@ -47,6 +47,13 @@ class Network(ABC):
         """All parameters in the order of the gradient, shape (P,); each array row-major."""
         return np.concatenate([array.ravel() for array in self._arrays])
 
+    @property
+    def layers(self) -> dict[str, tuple[int, ...]]:
+        """The arrays of parameters in the order of the gradient: their names and shapes."""
+        depth = len(getattr(self, self._of_each_layer[0])) if self._of_each_layer else 0
+        names = [f"{name}[{i}]" for i in range(depth) for name in self._of_each_layer] + list(self._of_all)
+        return {name: np.shape(value) for name, value in zip(names, self._values(), strict=True) if value is not None}
+
     def with_parameters(self, parameters: npt.ArrayLike) -> Self:
         """Return this network with other parameters, given in the order of the gradient, shape (P,)."""
         flat = parameter_vector(parameters, self.n_parameters, self)

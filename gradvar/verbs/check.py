@@ -90,6 +90,8 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, settings)
     name, verdict, reason = verdict_on(variance, found)
+    if H.log2_size == 0:
+        reason += " One target has nothing to vary: gv.gradient_alignment(H, model) says what the gradient knows of it."
     return BoundCheck(
         variance=variance,
         gradient_norm_sq=gradient,

@@ -163,7 +163,7 @@ def degree_spectrum(
     if declined is not None:
         raise type(declined)(
             f"the spectrum of {model!r} needs the whole cube: {str(declined).split(';')[0]}; for one degree k, "
-            "gradient_variance(SparseParities(dim, k), model) has other methods"
+            "gradient_alignment(SparseParities(dim, k), model) has other methods"
         )
     weights, _ = level_spectrum(problem, Settings.checked(0.0, 0.95, 4, 0, executor, False))
     warn_of_rounding(weights, problem)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..base import FirstOf, Method
 from .all_parities import AllParities
+from .few_parities import FewParities
 from .infinite_width import InfiniteWidth
 from .linear_periodic import LinearPeriodicTargets
 from .linear_sparse_parities import LinearSparseParities
@@ -16,6 +17,7 @@ THEOREMS: tuple[Method, ...] = (
     OneMember(),
     AllParities(),
     LinearSparseParities(),
+    FewParities(),
     TwoLayerParities(),
     InfiniteWidth(),
     LinearPeriodicTargets(),
@@ -27,7 +29,7 @@ class ClosedForm(FirstOf):
     """Evaluate the gradient variance by a theorem that covers this class, model and loss.
 
     The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities of one degree
-    with a linear model where b is constant, or with a network of one hidden layer, at any dimension; parities with
+    or a few by name, with a linear model or one hidden layer where b is constant, at any dimension; parities with
     networks of infinite width, in the mean over their weights; linear-periodic targets with a cosine model or a network
     of one hidden layer. Exact up to rounding and quadrature, or up to one plain expectation whose interval is reported.
     """

@@ -32,7 +32,7 @@ SPREAD = 13.0
 the cube (Hoeffding)."""
 _HIGH = 24
 """Beyond this degree weights may be so small that the share is not: 40 |w|, which is all of it for d <= 1600."""
-_DECAY = 50.0
+DECAY = 50.0
 """Nodes are left out when a bound on them falls e^50 below that of the largest."""
 
 
@@ -102,7 +102,9 @@ class Series:
         return chosen
 
 
-def series(activation: str, weights: Array, bias: float, degree: int, kinked_nodes: int, most: int) -> Series:
+def series(
+    activation: str, weights: Array, bias: float, degree: int, kinked_nodes: int, most: int, decay: float = DECAY
+) -> Series:
     """Return the series of sigma(<w, x> + b) and of its derivative, good for the Fourier weight at degrees 0..degree.
 
     Parameters
@@ -119,6 +121,8 @@ def series(activation: str, weights: Array, bias: float, degree: int, kinked_nod
         How many frequencies to list where the series does not end.
     most : int
         How many may be listed; NotApplicableError where it takes more.
+    decay : float
+        How far below that of the largest, as a logarithm, the bound on those left out lies.
     """
     norm = math.sqrt(math.fsum(weights**2))
     total = math.fsum(np.abs(weights))
@@ -130,7 +134,7 @@ def series(activation: str, weights: Array, bias: float, degree: int, kinked_nod
         return _assemble(np.ones(1), np.array(harmonic), (0.0, 0.0), 0.0, total)
     known, kinked = _TRANSFORMS[activation], activation in KINKED
     spread, reach, period = _period(activation, norm, total, bias, degree)
-    t, remainder = _frequencies(known, period, norm, degree, kinked_nodes if kinked else 0, most)
+    t, remainder = _frequencies(known, period, norm, degree, kinked_nodes if kinked else 0, most, decay)
     b = 2 * known.f(t) / (period * t)
     sine, cosine = np.sin(t * bias), np.cos(t * bias)
     odd_wave = np.array([b * sine, b * cosine])  # sum b sin(t (y + bias)): its even and its odd part
@@ -157,7 +161,7 @@ def _period(activation: str, norm: float, total: float, bias: float, degree: int
 
 
 def _frequencies(
-    known: _Transform, period: float, norm: float, degree: int, kinked_nodes: int, most: int
+    known: _Transform, period: float, norm: float, degree: int, kinked_nodes: int, most: int, decay: float = DECAY
 ) -> tuple[Array, tuple[float, float]]:
     """The frequencies that count, and the amplitudes, squared and summed, of those beyond."""
     step = 2 * math.pi / period
@@ -166,18 +170,18 @@ def _frequencies(
         # b = 2/(P t): sums of 1/t^4 and 1/t^2 beyond the last, by the midpoint rule
         end = step * kinked_nodes
         return t, ((2 / period) ** 2 / (step * 3 * end**3), (2 / period) ** 2 / (step * end))
-    count = _count(known, period, norm, degree, most)
+    count = _count(known, period, norm, degree, most, decay)
     return np.asarray(step * (np.arange(count) + 0.5), dtype=np.float64), (0.0, 0.0)
 
 
-def _count(known: _Transform, period: float, norm: float, degree: int, most: int) -> int:
+def _count(known: _Transform, period: float, norm: float, degree: int, most: int, decay: float) -> int:
     """How many frequencies (n + 1/2) 2 pi / P count at this degree."""
-    grid = np.linspace(0.0, 60.0 + 4.0 * degree, 6001)[1:]
+    grid = np.linspace(0.0, 10.0 + decay + 4.0 * degree, 6001)[1:]
     with np.errstate(divide="ignore"):
         bound = np.log(known.f(grid))
     # (sum_{|S|=k} g(S)^2)^(1/2) <= min(1, (t |w|)^k / k!^(1/2))
     bound += np.minimum(0.0, degree * np.log(grid * norm) - 0.5 * math.lgamma(degree + 1))
-    counted = float(grid[bound > bound.max() - _DECAY][-1])
+    counted = float(grid[bound > bound.max() - decay][-1])
     count = math.ceil(counted * period / (2 * math.pi) + 0.5)
     if count > most:
         raise NotApplicableError(

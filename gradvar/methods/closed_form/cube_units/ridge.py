@@ -30,7 +30,7 @@ from ....core.activations import KINKED
 from ....core.arguments import Array
 from ....core.errors import NotApplicableError
 from ..rounded import EPS
-from .fourier import Series, series
+from .fourier import DECAY, Series, series
 
 _NEGLIGIBLE = 2.0**-62
 TAIL_SAFETY = 32.0
@@ -135,10 +135,10 @@ class Nodes:
         return np.asarray(np.ldexp(coefficients, (self.exponent(degree) - exponent) // 2))
 
 
-def listed(activation: str, weights: Array, bias: float, degree: int) -> Series:
+def listed(activation: str, weights: Array, bias: float, degree: int, decay: float = DECAY) -> Series:
     """Return the series for weights at degrees up to this one, with as many frequencies as memory has room for."""
     few = min(KINKED_NODES, max(256, 2**18 // weights.size))
-    return series(activation, weights, bias, degree, few, _MAX_SIZE // weights.size)
+    return series(activation, weights, bias, degree, few, _MAX_SIZE // weights.size, decay)
 
 
 def nodes(activation: str, weights: Array, bias: float, slope: float, degrees: tuple[int, ...]) -> Nodes:
@@ -211,7 +211,7 @@ def _factors(weights: Array, frequencies: Array, degrees: tuple[int, ...]) -> _F
     q = _scale(weights, frequencies, exchanged, orders[len(orders) // 2])
     sines = np.ldexp(sines, q)
     radius = np.hypot(cosines, sines)
-    mantissa, exponent = _product(radius)
+    mantissa, exponent = product(radius)
     powers = exponent - q * np.array(orders)[:, None]
     return _Factors(cosines / radius, sines / radius, mantissa, powers, orders, exchanged)
 
@@ -259,7 +259,7 @@ def _scale(weights: Array, frequencies: Array, exchanged: bool, order: int) -> n
     return np.where(np.abs(low) < 240, low, 0)
 
 
-def _product(factors: Array) -> tuple[Array, Array]:
+def product(factors: Array) -> tuple[Array, Array]:
     """The product over rows of positive numbers, as mantissa and exponent."""
     mantissas, exponents = np.frexp(factors)
     exponent = exponents.sum(axis=0, dtype=np.int64)

@@ -124,15 +124,15 @@ def _of_atoms(unit: HiddenUnit, y: Array, mass: Array, mass_error: float, off: f
     z = y + unit.bias
     doubtful = 0.0
     if unit.activation in KINKED:
-        slack = _slack(unit)
-        doubtful = float(mass[(np.abs(z) > slack / 2) & (np.abs(z) < 4 * slack)].sum())
-        settle(z, slack)
+        margin = slack(unit)
+        doubtful = float(mass[(np.abs(z) > margin / 2) & (np.abs(z) < 4 * margin)].sum())
+        settle(z, margin)
     size = np.abs(y) + abs(unit.bias) + off / (2 * EPS)
     sigma, slope = (f.mean_square(mass, mass_error) for f in rounded(unit.activation, z, size))
     return UnitNorms(sigma, Scaled(slope.mantissa, slope.error + doubtful))
 
 
-def _slack(unit: HiddenUnit) -> float:
+def slack(unit: HiddenUnit) -> float:
     """Below this the model takes |z| for 0."""
     dim = unit.weights.size
     return float(rounding(np.ones((1, dim)), unit.weights[None, :], np.array([unit.bias]), dim)[0, 0])
@@ -173,13 +173,13 @@ def _by_halves(unit: HiddenUnit, active: Array) -> UnitNorms:
     """P(z > 0) and E[z^2; z > 0] over all pairs of sums of two halves."""
     from ....kernels.sorted_halves import above, signed_sums  # compiled code only where it is needed
 
-    slack = _slack(unit)
+    margin = slack(unit)
     first, second = signed_sums(active[::2]), signed_sums(active[1::2])
-    count, doubtful, total, size = above(first, second, unit.bias, slack / 2, 4 * slack)
+    count, doubtful, total, size = above(first, second, unit.bias, margin / 2, 4 * margin)
     share = 2.0**-active.size
     value = max(total * share, 0.0)
     # z is known to half the slack
-    error = 16 * EPS * size * share + slack * math.sqrt(value) + slack**2
+    error = 16 * EPS * size * share + margin * math.sqrt(value) + margin**2
     half = 0.5 * doubtful
     return UnitNorms(Scaled(value, error), Scaled((count - half) * share, half * share + 4 * EPS))
 
