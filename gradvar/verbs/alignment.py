@@ -69,7 +69,7 @@ def gradient_alignment(
     >>> import gradvar as gv
     >>> H, model = gv.Parities(1000), gv.MLP.random([1000, 1, 1], rng=0)
     >>> round(gv.gradient_alignment(H.member([True] * 1000), model).log2)  # of the parity of all coordinates
-    -2042
+    -2139
     """
     problem = Problem(_as_class(target), model, loss, Moment.SECOND)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
@@ -117,7 +117,7 @@ def target_signal(
     --------
     >>> import gradvar as gv
     >>> gv.target_signal(gv.Parities(3).member([True, False, False]), gv.Linear([1.0, 2.0, 3.0])).vector
-    array([-1.,  0.,  0.])
+    array([-1., -0., -0.])
     """
     hypotheses = _as_class(target)
     problem = Problem(hypotheses, model, loss, Moment.SECOND)

@@ -49,8 +49,9 @@ class FewParities(Theorem):
     def uncovered(self, problem: Problem) -> str | None:
         """Return None for a list of parities, one hidden layer or a linear model, and a constant b."""
         hypotheses, model = problem.hypotheses, problem.model
-        if not isinstance(getattr(hypotheses, "parent", hypotheses), CubeParities):
-            return "the class is not of parities"
+        by_name = isinstance(hypotheses, Restriction) or hypotheses.log2_size == 0
+        if not by_name or not isinstance(getattr(hypotheses, "parent", hypotheses), CubeParities):
+            return "the class is not one of parities by name"
         linear = type(model) is Linear
         if not linear and (type(model) is not MLP or len(model.weights) != 2):
             return "the model is neither linear nor an MLP with one hidden layer"

@@ -147,8 +147,9 @@ def test_it_declines_what_it_does_not_cover() -> None:
         (Problem(some, deep), "one hidden layer"),
         (Problem(some, gv.MLP.random([6, 4, 1], rng=0, scale=5.0), "hinge"), "constant"),
         (Problem(gv.Parities(45).restrict([3]), wide), "44 weights"),
-        (Problem(gv.Parities(45), gv.MLP.random([45, 2, 1], rng=0)), "too many members"),
-        (Problem(gv.LinearPeriodic(6, 1.0), gv.MLP.random([6, 2, 1], rng=0)), "not of parities"),
+        (Problem(gv.SparseParities(6, 2), gv.MLP.random([6, 2, 1], rng=0)), "by name"),
+        (Problem(gv.Parities(20).restrict(range(2**19)), gv.MLP.random([20, 9, 1], rng=0)), "too many members"),
+        (Problem(gv.LinearPeriodic(6, 1.0), gv.MLP.random([6, 2, 1], rng=0)), "by name"),
     ):
         assert why in str(FewParities().declines(problem))
 

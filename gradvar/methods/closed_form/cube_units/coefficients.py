@@ -34,8 +34,8 @@ from .unit_variance import HiddenUnit
 
 HALVED = 44
 """Weights up to which a kinked gate is summed over two halves."""
-_GATE, _EACH = 100.0, 64.0
-"""Multiplications that a value of a half counts as, and a sine with what is made of it."""
+_CALL, _GATE, _EACH = 2.0**19, 100.0, 64.0
+"""Multiplications that a call counts as, a value of a half, and a sine with what is made of it."""
 
 Set = npt.NDArray[np.bool_]
 
@@ -56,11 +56,11 @@ def work(unit: HiddenUnit, degree: int) -> float:
     """About how many multiplications the coefficients of a unit on a parity of this degree take."""
     active = unit.weights[unit.weights != 0]
     if unit.activation in KINKED:
-        return _GATE * float(np.exp2(active.size / 2))
+        return _CALL + _GATE * float(np.exp2(active.size / 2))
     if not active.size:
-        return 1.0
+        return _CALL
     series = listed(unit.activation, active, unit.bias, min(degree, active.size) + 1, DECAY + 0.8 * degree)
-    return float(_EACH * active.size * series.frequencies.size)
+    return float(_CALL + _EACH * active.size * series.frequencies.size)
 
 
 def coefficients(unit: HiddenUnit, chosen: Set) -> Coefficients:
