@@ -22,8 +22,8 @@ from gradvar.kernels.walsh_hadamard import _transform, level_sums, level_weights
 JIT = not numba.config.DISABLE_JIT
 U = 2.0**-53
 SMALL = range(13 if JIT else 7)
-# The way through the memory changes: blocks of 2^11, three bits more at 14, 17 and 20, and what is left over.
-LARGE = range(13, 24) if JIT else (7, 15, 20)  # 15 and 20: every line runs without the JIT too
+# The way through the memory changes: blocks of 2^10, three bits more at 13, 16 and 19, and what is left over.
+LARGE = range(13, 24) if JIT else (7, 15, 19)  # 15 and 19: every line runs without the JIT too
 
 
 def transformed(rows):
