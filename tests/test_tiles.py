@@ -7,10 +7,11 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import OpenBLASController, threadpool_info, threadpool_limits
 
 import gradvar as gv
 from gradvar.estimation import tiles
@@ -86,19 +87,97 @@ def test_a_process_keeps_the_first_copy_that_reaches_it():
         assert list(ordered_map(here, range(4), pool)) == [1, 2, 3, 4]
 
 
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
 @pytest.mark.alone
 def test_blas_is_held_to_one_thread_and_released():
-    def threads():
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
     np.ones((2, 2)) @ np.ones((2, 2))
-    before = threads()
+    before = blas_threads()
     with single_threaded_blas():
-        assert set(threads()) == {1}
+        assert set(blas_threads()) == {1}
         with single_threaded_blas():
-            assert set(threads()) == {1}
-        assert set(threads()) == {1}
-    assert threads() == before
+            assert set(blas_threads()) == {1}
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("user_owns_the_limit", [False, True], ids=["nobody", "the user"])
+def test_blas_has_one_thread_in_each_tile_whichever_thread_came_first(user_owns_the_limit):
+    seen: list[tuple[int, ...]] = []
+
+    def looks(x):
+        if len(x) > 64:  # a tile, not one of the first looks at a model
+            seen.append(tuple(blas_threads()))
+        return x
+
+    problem = gv.Problem(gv.SparseParities(12, 3), gv.from_function(lambda x: looks(x)[:, 0], looks, 12))
+    settings = {"method": "monte-carlo", "rtol": 0, "max_samples": 1024}
+
+    def estimate(pool):
+        gv.gradient_variance(problem.hypotheses, problem.model, executor=pool, **settings)
+
+    def problems():
+        return [gv.NamedProblem({"number": i}, problem.hypotheses, problem.model, seed=i, **settings) for i in range(4)]
+
+    disown = getattr(OpenBLASController, "clear_controlling_thread", lambda force: None)  # since threadpoolctl 3.8
+    limits = threadpool_limits(2, user_api="blas")
+    try:
+        if not user_owns_the_limit:
+            disown(force=True)
+        with ThreadPoolExecutor(2) as callers, ThreadPoolExecutor(2) as one, ThreadPoolExecutor(2) as other:
+            for call in [
+                lambda: callers.submit(estimate, one).result(),  # that thread lives on, idle
+                lambda: estimate(one),
+                lambda: estimate(other),
+                lambda: list(callers.map(estimate, [one, other])),
+                lambda: gv.sweep(problems(), executor=callers, progress=False),
+                lambda: gv.sweep(problems(), progress=False),
+            ]:
+                seen.clear()
+                call()
+                assert len(seen) >= 4
+                assert {count for counts in seen for count in counts} == {1}
+                assert set(blas_threads()) == {2}
+    finally:
+        limits.restore_original_limits()
+        disown(force=True)
+
+
+class Library:
+    """A BLAS with three threads, whose limit is the process's or, under OpenMP, each thread's own."""
+
+    def __init__(self, name, openmp=False):
+        self.filepath, self.threading_layer = name, "openmp" if openmp else "pthreads"
+        self._limit = threading.local() if openmp else SimpleNamespace()
+
+    @property
+    def num_threads(self):
+        return getattr(self._limit, "threads", 3)
+
+    def set_num_threads(self, threads):
+        self._limit.threads = threads
+
+
+def test_a_library_loaded_later_and_one_whose_limit_is_a_threads_own_are_held(monkeypatch):
+    libraries = [Library("first"), Library("of each thread", openmp=True)]
+    monkeypatch.setattr(tiles, "_loaded_libraries", lambda modules: list(libraries))
+
+    def threads(_=None):
+        return [library.num_threads for library in libraries]
+
+    with ThreadPoolExecutor(1) as pool:
+        with single_threaded_blas():
+            assert threads() == [1, 1]
+            assert pool.submit(threads).result() == [1, 3]
+            assert next(ordered_map(threads, [0], pool)) == [1, 1]
+            libraries.append(Library("later"))
+            assert threads() == [1, 1, 3]
+            assert next(ordered_map(threads, [0], pool)) == [1, 1, 1]
+            assert pool.submit(threads).result() == [1, 3, 3]
+        assert threads() == pool.submit(threads).result() == [3, 3, 3]
 
 
 def test_libraries_are_looked_up_again_when_more_modules_are_loaded(monkeypatch):

@@ -16,41 +16,68 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 _lock = threading.Lock()
-_holders: list[object] = []
-_restore: list[Callable[[], None]] = []
+_holds: dict[tuple[str, int], _Hold] = {}
+"""By the file of a library and, where its limit is a thread's own, the thread; else 0."""
+
+
+@dataclass
+class _Hold:
+    """How many hold one library to one thread, and how many threads it had before."""
+
+    before: int
+    holders: int = 0
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded_libraries(modules: int) -> ThreadpoolController:
+def _loaded_libraries(modules: int) -> list[LibController]:
     """The BLAS libraries of this process: a millisecond's search, done again only when more modules are loaded."""
-    return ThreadpoolController()
+    libraries: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return libraries
+
+
+def _set_threads(library: LibController, threads: int) -> None:
+    # threadpoolctl 3.8 lets the thread that was the first to set OpenBLAS's limit own it, for as long as it lives, and
+    # ignores all others without a word. The limit is the process's, so nobody owns it here, neither before nor after.
+    disown: Callable[..., None] = getattr(library, "clear_controlling_thread", lambda force: None)
+    disown(force=True)
+    library.set_num_threads(threads)
+    disown(force=True)
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS to one thread. The first holder sets the limit and the last one lifts it."""
-    token = object()
+    """Hold BLAS to one thread. The first holder of a library sets its limit and the last one lifts it.
+
+    NumPy and SciPy bring a library each: one that is loaded while others are held is held from the next tile on.
+    """
+    held = []
     with _lock:
-        if not _holders:
-            limiter = _loaded_libraries(len(sys.modules)).limit(limits=1, user_api="blas")
-            _restore.append(limiter.restore_original_limits)
-        _holders.append(token)
+        for library in _loaded_libraries(len(sys.modules)):
+            own = getattr(library, "threading_layer", None) == "openmp"
+            key = library.filepath, threading.get_ident() if own else 0
+            if key not in _holds:
+                _holds[key] = _Hold(library.num_threads)
+                _set_threads(library, 1)
+            _holds[key].holders += 1
+            held.append((key, library))
     try:
         yield
     finally:
         with _lock:
-            _holders.remove(token)
-            if not _holders:
-                _restore.pop()()
+            for key, library in held:
+                _holds[key].holders -= 1
+                if not _holds[key].holders:
+                    _set_threads(library, _holds.pop(key).before)
 
 
 def _held(function: Callable[[Task], Result], task: Task) -> Result:
