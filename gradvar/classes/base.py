@@ -6,7 +6,7 @@ besides, each used where it is there:
 - `labels`: "signs" when every member takes values in {-1, +1} only, else "real" (the default), and
   `label_evidence` = (status, evidence) where it is known rather than claimed, the status as in `Assumption`;
 - `covariance(x, x2)` (n, n2): the class covariance C_H(x, x') = Cov_h(h(x), h(x')), h uniform in H: what
-  Monte Carlo needs;
+  Monte Carlo needs; `covariance_work`: about how many multiplications a value takes, 16 where it is not said;
 - `project(f)` (|H|, q) for f of shape (n_points, q): E_x[h(x) f(x)] for every member h, in one order: what
   enumeration needs;
 - `mean(x)` (n,): the class mean E_h h(x);

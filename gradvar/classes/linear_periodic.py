@@ -206,6 +206,11 @@ class LinearPeriodic(TargetClass):
                 total -= (even * self._sphere(n * norms))[:, None] * self._sphere(m * norms2)
         return total
 
+    @property
+    def covariance_work(self) -> float:
+        """Multiplications that a value of the covariance counts as: 20 for each value of J."""
+        return 40.0 * max(len(self._pairs), 1)
+
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram kernel; 0.0 where it underflows (see the log)."""
         return exp2(self.log2_operator_norm(centred))

@@ -21,6 +21,7 @@ from numpy.testing import assert_allclose
 
 import gradvar as gv
 from gradvar.estimation.u_statistic import moments
+from gradvar.methods.monte_carlo.class_kernel import work_of_pair
 from gradvar.testing import reference
 
 
@@ -402,3 +403,19 @@ def test_where_rtol_is_out_of_reach_the_guarantee_says_what_it_would_take(rtol):
     assert high - low <= 2 * rtol * enough.value
     assert "would take" not in enough.guarantee
     assert "would take" not in gv.gradient_variance(H, model, method="monte-carlo", max_samples=64, rtol=0).guarantee
+
+
+def test_what_a_pair_of_inputs_takes_counts_the_members_harmonics_and_widths_that_it_meets():
+    model, wide = gv.MLP.random([12, 8, 8, 1], rng=0), gv.MLP.random([12, 256, 256, 1], rng=0)
+    all_of_them = gv.Parities(12)
+    few, many = (all_of_them.restrict(np.arange(m)) for m in (8, 4096))
+    cosine, triangle = gv.LinearPeriodic(12, 3.0), gv.LinearPeriodic(12, 3.0, "triangle")
+    table = gv.FiniteClass(np.sign(np.random.default_rng(0).standard_normal((4096, 9))), np.eye(9, 12))
+    of = {name: work_of_pair(gv.Problem(H, model)) for name, H in (("few", few), ("many", many), ("table", table))}
+    assert of["many"] > 5 * of["few"]
+    assert of["table"] > 5 * of["few"]
+    assert work_of_pair(gv.Problem(triangle, model)) > 2 * work_of_pair(gv.Problem(cosine, model))
+    assert work_of_pair(gv.Problem(few, wide)) > 2 * of["few"]
+    # So a default call takes fewer pairs of what takes more: 2^33 in all.
+    found = gv.gradient_variance(many, model, method="monte-carlo", rng=0)
+    assert found.n_samples**2 / 2 * of["many"] <= 2**33

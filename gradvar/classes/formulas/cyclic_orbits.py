@@ -118,11 +118,18 @@ class CyclicOrbit(KnownByGram, TargetClass):
         points, first = self.inputs.n_points, self.inputs.first
         values = functions_of(f, points, repr(self))
         # E_x[h_c f] = 1/n_points sum_t phi(s + t) f(r^t), s = log_r c: a correlation, for all s by Fourier transforms.
-        length, ahead = self._two_periods
-        transform = fft.rfft(values[self._powers - first], length, axis=0, overwrite_x=True)
+        length, ahead, sign = self._ahead
+        by_power = values[self._powers - first]
+        if sign:
+            # phi(t + n/2) = +-phi(t): half of the shifts have the other half
+            half = self.size // 2
+            by_power = by_power[:half] + sign * by_power[half:]
+        transform = fft.rfft(by_power, length, axis=0, overwrite_x=True)
         np.conjugate(transform, out=transform)
         transform *= (ahead / points)[:, None]
         by_log = fft.irfft(transform, length, axis=0, overwrite_x=True)
+        if sign:
+            by_log = np.concatenate([by_log[:half], sign * by_log[:half]])
         projections = by_log[self._logs_of_members(self.members())]
         if not self.inputs.units:
             projections += self.values[0] / points * values[0]
@@ -193,19 +200,23 @@ class CyclicOrbit(KnownByGram, TargetClass):
         return np.asarray(transform)
 
     @cached_property
-    def _two_periods(self) -> tuple[int, npt.NDArray[np.complex128]]:
-        """A length without large prime factors, and the transform of phi(t) at t = 0..2n-2 followed by zeros.
+    def _ahead(self) -> tuple[int, npt.NDArray[np.complex128], int]:
+        """A length without large prime factors, a transform of phi of that length, and s with u(-y) = s u(y), or 0.
 
-        A transform of length n itself takes four times as long where n has a large factor, as p - 1 = 2 * 16 001 has.
+        A transform of n itself takes four times as long where n has a large factor, as p - 1 = 2 * 16 001 has: there
+        it is that of phi(t) at t = 0..2n-2 followed by zeros. Since r^(n/2) = -1, phi(t + n/2) = s phi(t), and
+        t = 0..n-2 are enough where u is even or odd.
         """
         from scipy import fft
 
-        n = self.size
-        if fft.next_fast_len(n, real=True) == n:
-            return n, self._transform
-        length: int = fft.next_fast_len(2 * n - 1, real=True)
+        n, units = self.size, self.values[1:]
+        sign = next((s for s in (1, -1) if n > 1 and np.array_equal(units[::-1], s * units)), 0)
+        if not sign and fft.next_fast_len(n, real=True) == n:
+            return n, self._transform, 0
+        period = n // 2 if sign else n
+        length: int = fft.next_fast_len(2 * period - 1, real=True)
         phi = self.values[self._powers]
-        return length, np.asarray(fft.rfft(np.concatenate([phi, phi[:-1]]), length))
+        return length, np.asarray(fft.rfft(np.concatenate([phi, phi])[: 2 * period - 1], length)), sign
 
     @cached_property
     def _mean(self) -> float:

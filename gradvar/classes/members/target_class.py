@@ -151,6 +151,11 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
         centred, centred2 = (np.array(m) - (shares * np.array(m)).sum(axis=0) for m in (means, means2))
         return np.asarray(total / self.size + (shares * centred).T @ centred2)
 
+    @property
+    def covariance_work(self) -> float:
+        """Multiplications that a value of the covariance counts as: those of a matrix product are fast."""
+        return 16.0 + self.size / 12
+
     @cached_property
     def table(self) -> Table:
         """The values of all members at all points."""

@@ -24,7 +24,7 @@ from ...estimation.tiles import CachedPerProcess, ordered_map
 from ...problem import Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
-from ..monte_carlo.class_kernel import ClassKernel
+from ..monte_carlo.class_kernel import ClassKernel, work_of_pair
 from ..monte_carlo.signal_tiles import SignalTile
 from ..monte_carlo.tile_cache import TileCache
 from .points import MeanNorms, n_points
@@ -36,8 +36,6 @@ its inputs with their ||g_i||^2 and ||s_i||^2, else None."""
 MAX_POINTS = 2**14
 _ROWS = 512
 _KEPT_BYTES = 2**27
-_COVARIANCE, _FACTOR = 64, 1 / 8
-"""Multiplications that a value of the class covariance counts as, and one of a product of factors by BLAS."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class CovarianceSum:
 
     def work(self, problem: Problem) -> float:
         """Return the multiplications of the pairs, by compiled code."""
-        return COMPILED_CODE + n_points(problem) ** 2 / 2 * (_FACTOR * problem.row_size + _COVARIANCE)
+        return COMPILED_CODE + n_points(problem) ** 2 / 2 * work_of_pair(problem)
 
     def plan(self, problem: Problem) -> str:
         """Say what is summed."""

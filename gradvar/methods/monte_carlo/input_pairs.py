@@ -30,12 +30,9 @@ from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import attach_estimate
 from ..base import Sampler
-from .class_kernel import ClassKernel
+from .class_kernel import ClassKernel, work_of_pair
 from .control_variates import Regression, regression
 from .pair_sums import ROWS, PairStatistic, PairSums
-
-_PAIR = 16.0
-"""Multiplications that the sums over a pair count as."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +96,12 @@ class InputPairs(Sampler):
                 _extend(pilot, n, f"pilot of {n:,} samples", settings, bar)
                 return pilot.statistic()
 
-            each = _work_of_pair(problem)
+            each = work_of_pair(problem) / 2
             n = planned_size(extended, settings, 2 * ROWS, lambda size: each * size**2)
             pilot.tiles.restore()
             sums = sums_of(Stream.PAIRS, reduction)
             _extend(sums, n, f"{n:,} samples", settings, bar)
         return _estimate(sums, settings, time.perf_counter() - begin)
-
-
-def _work_of_pair(problem: Problem) -> float:
-    """Multiplications that an ordered pair of inputs counts as; those of matrix products are sixteen times as fast."""
-    products = (problem.row_size - problem.inputs.dim) / 16
-    return (_PAIR + products + ClassKernel(problem.hypotheses, problem.moment).work) / 2
 
 
 def _what_it_takes(statistic: PairStatistic, settings: Settings) -> str:

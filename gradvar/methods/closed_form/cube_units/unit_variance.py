@@ -28,6 +28,8 @@ from ....problem import Moment
 from ..rounded import EPS
 from .ridge import KINKED_KEPT, TAIL_SAFETY, Nodes, listed, nodes
 
+_LISTED = 600
+"""Steps that the factors of a frequency that is listed count as, a weight: sines, cosines, their scale and size."""
 _TIED = 256
 """Weights whose sums are looked at: <w, x> has no larger atoms than a part of it."""
 
@@ -78,15 +80,15 @@ class HiddenUnit:
         return nodes(self.activation, active, self.bias, self.output, degrees) if degrees else None
 
     def work(self, degree: int) -> float:
-        """Multiplications that the series takes: N^2/2 polynomial products of all factors for N frequencies."""
+        """Steps that the series takes: N^2/2 polynomial products of all factors for N of the frequencies listed."""
         active = self.weights[self.weights != 0]
         if active.size == 0 or degree - 1 > active.size:
             return 0.0
         top = min(degree + 1, active.size)
         count = listed(self.activation, active, self.bias, top).frequencies.size
-        if self.activation in KINKED:
-            count = min(count, KINKED_KEPT)
-        return float(0.5 * active.size * count**2 * (3 + min(degree, active.size - degree + 1)))
+        kept = min(count, KINKED_KEPT) if self.activation in KINKED else count
+        products = 0.5 * kept**2 * (3 + min(degree, active.size - degree + 1))
+        return float(active.size * (products + _LISTED * count))
 
 
 def on_grid(weights: Array) -> bool:
