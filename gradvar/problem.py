@@ -26,7 +26,7 @@ Factors = list[tuple[Array, Array]]
 
 _SMALLEST, _LARGEST = 2.0**-100, 2.0**100
 """Sizes of gradients whose squares, and products of these, stay within float64."""
-_CACHED, _FEWEST_ROWS = 2**16, 16
+_CACHED, _FEWEST_ROWS = 2**16, 64
 """Numbers of factors that are in the cache (512 KiB) when their norms are taken, and the least rows of such a block."""
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ...classes.inputs import Inputs
 from ...core.arguments import Array
-from ...estimation.expectation import enumerated, rows_per_tile
+from ...estimation.expectation import enumerated
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...problem import Problem
@@ -17,8 +17,8 @@ from ...results.estimate import Estimate
 
 T = TypeVar("T")
 
-_ROWS = 512
-"""Inputs of a block: their factors are about what the cache holds."""
+_ROWS, _FEWEST_ROWS, _NUMBERS = 512, 32, 2**20
+"""Inputs of a block, whose factors are about what the cache holds; and numbers of these, 8 MiB, since blocks wait."""
 
 
 def n_points(problem: Problem) -> int:
@@ -30,7 +30,7 @@ def n_points(problem: Problem) -> int:
 
 def over_points(f: Callable[[Array], T], problem: Problem, settings: Settings) -> Iterator[tuple[slice, T]]:
     """Yield slices of the points and f there, in order."""
-    rows, points = rows_per_tile(problem.row_size, _ROWS), n_points(problem)
+    rows, points = max(_FEWEST_ROWS, min(_ROWS, _NUMBERS // problem.row_size)), n_points(problem)
     blocks = [slice(start, min(start + rows, points)) for start in range(0, points, rows)]
     with closing(ordered_map(partial(_at, f, problem.inputs), blocks, settings.executor)) as results:
         yield from zip(blocks, results, strict=True)
