@@ -17,7 +17,15 @@ from .classes.inputs.base import reach_of
 from .core.arguments import Array, integer
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
-from .models.base import KnowsTangentFactors, Model, check_one_output, largest_gradient, tangent, tangent_factors
+from .models.base import (
+    KnowsTangent,
+    KnowsTangentFactors,
+    Model,
+    check_one_output,
+    largest_gradient,
+    tangent,
+    tangent_factors,
+)
 from .models.infinite_mlp import InfiniteMLP
 from .models.precision import rounding
 
@@ -26,8 +34,10 @@ Factors = list[tuple[Array, Array]]
 
 _SMALLEST, _LARGEST = 2.0**-100, 2.0**100
 """Sizes of gradients whose squares, and products of these, stay within float64."""
+_OF_NETWORK, _OF_OTHERS = 6.5, 64.0
+"""Multiplications that a number of an input's factors counts as, of our networks and of other libraries' functions."""
 _CACHED, _FEWEST_ROWS = 2**16, 64
-"""Numbers of factors that are in the cache (512 KiB) when their norms are taken, and the least rows of such a block."""
+"""Numbers of factors that the cache holds (512 KiB) when their norms are taken, and the least rows of such a block."""
 
 
 class Moment(Enum):
@@ -178,6 +188,11 @@ class Problem:
         x = self.inputs.sample(1, np.random.default_rng(0))
         numbers: int = self.inputs.dim + sum(left.shape[1] + right.shape[1] for left, right in self.tangent_factors(x))
         return numbers
+
+    @property
+    def input_work(self) -> float:
+        """About how many multiplications the factors of one input take."""
+        return self.row_size * (_OF_NETWORK if isinstance(self.model, KnowsTangent) else _OF_OTHERS)
 
     @cached_property
     def largest_norms(self) -> tuple[float, float]:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import gradvar as gv
+from gradvar.estimation.settings import MAX_WORK
+from gradvar.methods.closed_form import norms
 from gradvar.methods.enumeration import cube
 from gradvar.methods.enumeration.passes import passes
 
@@ -88,6 +90,19 @@ def test_one_pass_over_the_inputs_serves_variance_and_norms(H, method, loss):
     assert_allclose(check.signal_norm_sq.value, weights @ (b**2 * norm_sq), rtol=1e-12)
     assert check.gradient_norm_sq.exact
     assert check.signal_norm_sq.exact
+
+
+def test_what_other_libraries_compute_counts_as_more_work_and_is_sampled_sooner():
+    network = gv.MLP.random([20, 64, 64, 1], rng=0)
+    ours, other = gv.Problem(gv.Parities(20), network), gv.Problem(gv.Parities(20), Counting(network))
+    assert norms.work(ours) < norms.work(other) == MAX_WORK
+    assert gv.Auto().select(other).method.name == "closed-form"
+    check = gv.bound_check(other.hypotheses, other.model, rng=0)
+    assert not check.gradient_norm_sq.exact
+    assert other.model.seen < 2**14
+    # which Parseval carries over to the variance, well within a percent
+    low, high = check.variance.interval
+    assert high - low < 0.01 * check.variance.value
 
 
 class LooksLikeInputs:

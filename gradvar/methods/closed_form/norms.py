@@ -51,8 +51,6 @@ _MOST_HALVES = 2.0**32
 _LARGEST_ERROR = 1e-3
 """Relative error up to which a number that is not exact is taken."""
 _PANELS = 2.0**18
-_INPUT = 6.5
-"""Multiplications that each number of an input, or of its tangent factors, counts as."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def work(problem: Problem) -> float:
     if total is not None and signal_scale(problem) is not None:
         return total.work
     points = problem.inputs.n_points if _is_affordable(problem, None) else None
-    return min((points or MAX_SAMPLES) * _INPUT * problem.row_size, MAX_WORK)
+    return min((points or MAX_SAMPLES) * problem.input_work, MAX_WORK)
 
 
 def _signal_first(problem: Problem, x: Array) -> Array:
@@ -112,7 +110,7 @@ def _signal_first(problem: Problem, x: Array) -> Array:
 
 def _is_affordable(problem: Problem, variance: Estimate | None) -> bool:
     """Whether a sum over all inputs takes no more than the variance did: its inputs, and pairs of samples."""
-    points, each = problem.inputs.n_points, _INPUT * problem.row_size
+    points, each = problem.inputs.n_points, problem.input_work
     if points is None or points > MAX_POINTS:
         return False
     if variance is None:

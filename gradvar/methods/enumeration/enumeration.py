@@ -36,8 +36,8 @@ _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
 _DENSE = 64
 """Members that a product with the table of all values takes in the time in which a fast transform takes one number."""
-_EACH, _MADE = 5.0, 6.5
-"""Multiplications that a transformed number counts as, and a number of an input's factors that is made."""
+_EACH = 5.0
+"""Multiplications that a transformed number counts as."""
 _PROJECTED = 16.0
 """Those of a number that a class projects."""
 _EPS = float(np.finfo(np.float64).eps)
@@ -97,7 +97,7 @@ class Enumeration:
         made, each = 1, _PROJECTED
         if isinstance(problem.hypotheses, CubeParities):
             made, each = cube.evaluations_needed(problem), _EACH
-        inputs = _MADE * n_points(problem) * problem.row_size * made
+        inputs = n_points(problem) * problem.input_work * made
         return COMPILED_CODE * is_compiled + each * self._size(problem)[1] + inputs
 
     def plan(self, problem: Problem) -> str:
