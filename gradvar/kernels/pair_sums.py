@@ -126,8 +126,11 @@ def _pair_sums_on_the_cube(
                 _multiply(row, kernel[i, first:last], deltas[i, first:last], width, distance)
                 rows[i] += _sum(row)
             _add_four(h, last - first, sums)
-        columns[first:last] = sums[0, : last - first]
-        moments[:, first:last] = sums[1:, : last - first]
+        # In a loop: Numba would compile the message of an assignment of arrays, for three seconds.
+        for j in range(last - first):
+            columns[first + j] = sums[0, j]
+            for k in range(3):
+                moments[k, first + j] = sums[k + 1, j]
 
 
 @compiled

@@ -15,6 +15,7 @@ TOGETHER = 2**14
 # Level sums: 2**7 runs of 2**6 numbers are added by the degree of the run, then by the degree within the run.
 RUN_BITS = 6
 RUNS_BITS = 7
+_DEGREES = np.bitwise_count(np.arange(2 ** max(RUN_BITS, RUNS_BITS))).astype(np.int64)
 
 
 def walsh_hadamard(rows: Rows) -> None:
@@ -61,7 +62,7 @@ def level_sums(rows: Rows) -> Rows:
     array([[100.,  20.,   0.]])
     """
     sums = np.zeros((len(rows), _dimension(rows) + 1))
-    _level_sums(rows, sums)
+    _level_sums(rows, _DEGREES, sums)
     return sums
 
 
@@ -91,7 +92,7 @@ def level_weights(rows: Rows) -> Rows:
     for start in range(0, len(rows), together):
         tile = rows[start : start + together]
         _transform(tile)
-        _level_sums(tile, sums[start : start + together])
+        _level_sums(tile, _DEGREES, sums[start : start + together])
     return np.ldexp(sums, -2 * dim)
 
 
@@ -195,7 +196,7 @@ def _transform(rows: Rows) -> None:
     block = min(size, 2**10)
     for i in range(rows.shape[0]):
         row = rows[i]
-        done = 1
+        done = np.int64(1)  # a plain 1 is a type of its own, for which Numba would compile the last bits once more
         for end in range(block, size + 1, block):
             x = row[end - block : end]
             if block >= 2**2:
@@ -240,15 +241,12 @@ def _last_bits(x: Rows, stride: int) -> None:
 
 
 @compiled
-def _level_sums(rows: Rows, sums: Rows) -> None:
+def _level_sums(rows: Rows, degree: NDArray[np.int64], sums: Rows) -> None:
     """Add the squares to ``sums``: in blocks of 2^13, whose sums then merge in pairs."""
     size = rows.shape[1]
     run = min(size, 1 << RUN_BITS)
     runs = min(size // run, 1 << RUNS_BITS)
     blocks = size // (run * runs)
-    degree = np.zeros(max(run, runs), np.int64)
-    for s in range(1, degree.size):
-        degree[s] = degree[s >> 1] + (s & 1)
     degrees = degree[runs - 1] + 1
     columns = np.empty(degrees * run)
     parts = np.empty((blocks, sums.shape[1]))
