@@ -15,7 +15,7 @@ TOGETHER = 2**14
 # Level sums: 2**7 runs of 2**6 numbers are added by the degree of the run, then by the degree within the run.
 RUN_BITS = 6
 RUNS_BITS = 7
-_DEGREES = np.bitwise_count(np.arange(2 ** max(RUN_BITS, RUNS_BITS))).astype(np.int64)
+_DEGREES: NDArray[np.int64] = np.bitwise_count(np.arange(2 ** max(RUN_BITS, RUNS_BITS))).astype(np.int64)
 
 
 def walsh_hadamard(rows: Rows) -> None:
@@ -196,28 +196,29 @@ def _transform(rows: Rows) -> None:
     block = min(size, 2**10)
     for i in range(rows.shape[0]):
         row = rows[i]
-        done = np.int64(1)  # a plain 1 is a type of its own, for which Numba would compile the last bits once more
+        done = 0
         for end in range(block, size + 1, block):
             x = row[end - block : end]
             if block >= 2**2:
                 _bits_0_to_1(x)
-                done = 2**2
+                done = 2
             if block >= 2**6:
                 _bits_2_to_5(x)
-                done = 2**6
+                done = 6
             if block == 2**10:
                 _bits_6_to_9(x)
-                done = 2**10
+                done = 10
             if end % 2**13 == 0:
                 _bits_10_to_12(row[end - 2**13 : end])
-                done = 2**13
+                done = 13
             if end % 2**16 == 0:
                 _bits_13_to_15(row[end - 2**16 : end])
-                done = 2**16
+                done = 16
             if end % 2**19 == 0:
                 _bits_16_to_18(row[end - 2**19 : end])
-                done = 2**19
-        _last_bits(row, done)
+                done = 19
+        # 1 << done, not a stride that is set to 1: Numba would compile the last bits for that number as well.
+        _last_bits(row, 1 << done)
 
 
 @compiled
