@@ -68,6 +68,7 @@ from .verbs.alignment import gradient_alignment as gradient_alignment
 from .verbs.alignment import target_signal as target_signal
 from .verbs.auto import Auto as Auto
 from .verbs.check import bound_check as bound_check
+from .verbs.population_loss import population_loss as population_loss
 from .verbs.variance import degree_spectrum as degree_spectrum
 from .verbs.variance import gradient_variance as gradient_variance
 

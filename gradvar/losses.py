@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from .core.arguments import Array, number, real
+from .core.arguments import Array, number, real, with_members
 from .core.errors import NonFiniteError, ShapeError
 
 
@@ -215,9 +215,16 @@ def as_loss(loss: str | Loss) -> Loss:
     """Return the loss with this name, or the loss object itself."""
     if isinstance(loss, str):
         if loss not in LOSSES:
-            names = ", ".join(repr(name) for name in LOSSES)
-            raise ValueError(f"`loss` must be one of {names}, or a MarginLoss, got {loss!r}")
+            names = "; ".join(f"{name!r} ({known.name.partition(', ')[2]})" for name, known in LOSSES.items())
+            raise ValueError(f"`loss` must be one of {names}; or a MarginLoss, got {loss!r}")
         return LOSSES[loss]
-    if not isinstance(loss, Loss):
-        raise TypeError(f"`loss` must be a name, a MarginLoss or an object with split, labels, lipschitz, got {loss!r}")
+    members = {
+        "split": "`split(p)` (predictions (n,) to a(p) and b(p), each (n,))",
+        "name": "`name`",
+        "labels": '`labels` ("real" or "signs")',
+        "lipschitz": "`lipschitz` (a bound on |b|)",
+        "constant": "`constant` (b where it is the same at every p, else None)",
+        "evidence": '`evidence` (such as ("claimed", "how the bound is known"))',
+    }
+    with_members("loss", loss, "a name, a MarginLoss or an object with split, labels, lipschitz", members)
     return loss

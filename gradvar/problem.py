@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import TypeAlias, TypeGuard
+from typing import TypeAlias, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,10 @@ import numpy.typing as npt
 from .classes.base import HypothesisClass
 from .classes.inputs import Inputs
 from .classes.inputs.base import reach_of
-from .core.arguments import Array, integer
+from .core.arguments import Array, integer, with_members
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
+from .models.adapters.torch import adopted
 from .models.base import (
     KnowsTangent,
     KnowsTangentFactors,
@@ -50,16 +51,32 @@ class Moment(Enum):
 
 def hypothesis_class(H: object) -> HypothesisClass:
     """Return H, or raise an error where it is no hypothesis class."""
-    if not isinstance(H, HypothesisClass) or isinstance(H, type):
-        raise TypeError(
-            f"`H` must be a hypothesis class, an object with `inputs` and `log2_size` (see gradvar.classes), got {H!r}"
-        )
-    return H
+    members = {
+        "inputs": "`inputs` (the distribution of x, see gradvar.inputs)",
+        "log2_size": "`log2_size` (the base-2 logarithm of |H|)",
+    }
+    with_members("H", H, "a hypothesis class, an object with `inputs` and `log2_size` (see gradvar.classes)", members)
+    return cast(HypothesisClass, H)
 
 
 def is_model(model: object) -> TypeGuard[AnyModel]:
     """Whether this is a model, and no class of models."""
     return isinstance(model, (Model, InfiniteMLP)) and not isinstance(model, type)
+
+
+def as_model(model: object) -> AnyModel:
+    """Return the model, or that of a PyTorch module; raise an error that names what anything else lacks."""
+    given = adopted(model)
+    if is_model(given):
+        return given
+    accepted = "an object with `predict`, `gradient` and `n_parameters` (see gradvar.models, from_function)"
+    members = {
+        "predict": "`predict(x)` (inputs (n, dim) to p_w(x), (n,))",
+        "gradient": "`gradient(x)` (inputs (n, dim) to dp_w(x)/dw, (n, P))",
+        "n_parameters": "`n_parameters` (their number, P)",
+    }
+    with_members("model", given, accepted, members)
+    raise TypeError(f"`model` must be {accepted}, got {model!r}")
 
 
 def check_order(**pair: object) -> None:
@@ -115,11 +132,7 @@ class Problem:
     ) -> None:
         check_order(H=hypotheses, model=model)
         hypothesis_class(hypotheses)
-        if not is_model(model):
-            raise TypeError(
-                f"`model` must be an object with `predict`, `gradient` and `n_parameters` "
-                f"(see gradvar.models, from_function), got {model!r}"
-            )
+        model = as_model(model)
         if not isinstance(hypotheses.inputs, Inputs):
             raise TypeError(f"`H.inputs` must be an input distribution (see gradvar.inputs), got {hypotheses.inputs!r}")
         if not isinstance(hypotheses.log2_size, (int, float, np.number)) or not hypotheses.log2_size >= 0:

@@ -67,7 +67,7 @@ INTEGERS = ["4", 4.5, 4.0, None, [4], True, NAN, 1e5, np.float64(4), "", -3]
 NUMBERS = ["0.1", None, [0.1, 0.2], 1j, True, np.True_, NAN]
 FLAGS = ["no", "yes", 1, 0, None, [True]]
 SEEDS = ["0", 0.5, -1, True, np.random, [1, "a"], {1: 2}]
-NAMES = ["tanhh", "Tanh", None, 3, ["tanh"], np.tanh]
+NAMES = ["tanhh", "Tan", None, 3, ["tanh"], np.tanh]
 RETURNED = ["a", None, 1j, np.ones((2, 3)), [["1"]], RAGGED]
 EXECUTORS = [4, "threads", [None], object()]
 
@@ -214,7 +214,9 @@ ROWS = [
             *with_each("method", lambda v, verb=verb: verb(method=v), ["montecarlo", None, gv.MonteCarlo, ["auto"], 3]),
             *with_each("rtol", lambda v, verb=verb: verb(rtol=v), [*NUMBERS, 10, -1, INF]),
             *with_each("confidence", lambda v, verb=verb: verb(confidence=v), [*NUMBERS, 95, 0, 1, "95%"]),
-            *with_each("max_samples", lambda v, verb=verb: verb(max_samples=v), [*INTEGERS, 0]),
+            *with_each(
+                "max_samples", lambda v, verb=verb: verb(max_samples=v), [0, *(v for v in INTEGERS if v is not None)]
+            ),
             *with_each("rng", lambda v, verb=verb: verb(rng=v), SEEDS),
             *with_each("executor", lambda v, verb=verb: verb(executor=v), EXECUTORS),
             *with_each("progress", lambda v, verb=verb: verb(progress=v), ["yes", 1, None]),

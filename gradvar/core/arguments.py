@@ -48,6 +48,17 @@ def number(
     return found
 
 
+def with_members(name: str, value: object, what: str, members: dict[str, str]) -> None:
+    """Raise a `TypeError` that says which of these members the value lacks, by their signatures, if any."""
+    if isinstance(value, type):
+        raise TypeError(
+            f"`{name}` must be {what}, got the class {value.__name__}: make one of it, {value.__name__}(...)"
+        )
+    lacking = [signature for member, signature in members.items() if not hasattr(value, member)]
+    if lacking:
+        raise TypeError(f"`{name}` must be {what}, got {value!r}, which lacks {' and '.join(lacking)}")
+
+
 def positive(name: str, value: SupportsFloat) -> float:
     """Return `value` as a float between 0 and infinity, or raise an error that names it."""
     return number(name, value, "a positive finite number", lambda found: 0 < found < math.inf)

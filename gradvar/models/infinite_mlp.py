@@ -75,12 +75,13 @@ class InfiniteMLP:
         bias: bool = True,
         dim: SupportsIndex | None = None,
     ) -> None:
-        if not isinstance(activation, str) or activation not in DUALS:
-            names = " or ".join(repr(name) for name in DUALS)
-            finite = " (its kernel has no closed form; MLP.random takes it)" if str(activation) in ACTIVATIONS else ""
+        name = activation.lower() if isinstance(activation, str) else ""
+        if name not in DUALS:
+            names = " or ".join(repr(known) for known in DUALS)
+            finite = " (its kernel has no closed form; MLP.random takes it)" if name in ACTIVATIONS else ""
             raise ValueError(f"`activation` of InfiniteMLP must be {names}, got {activation!r}{finite}")
         self.depth = integer("depth", depth, 1)
-        self.activation = activation
+        self.activation = name
         self.width = None if width is None else integer("width", width, 1)
         self.scale = positive("scale", scale)
         self.bias = flag("bias", bias)

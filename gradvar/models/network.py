@@ -223,10 +223,11 @@ def layers_and_biases(
 
 def activation_name(activation: str) -> str:
     """Return the name of a known activation, or raise an error that lists them."""
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+    name = activation.lower() if isinstance(activation, str) else ""
+    if name not in ACTIVATIONS:
         names = ", ".join(repr(name) for name in ACTIVATIONS)
         raise ValueError(f"`activation` must be one of {names}, got {activation!r}")
-    return activation
+    return name
 
 
 def array_of_shape(name: str, value: npt.ArrayLike, shape: tuple[int, ...], why: str) -> Array:

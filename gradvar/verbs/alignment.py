@@ -12,13 +12,13 @@ from ..classes.members.target_class import TargetClass
 from ..core.arguments import SeedLike
 from ..core.errors import NotApplicableError
 from ..estimation.progress import Reporter
-from ..estimation.settings import MAX_SAMPLES, Settings
+from ..estimation.settings import Settings
 from ..losses import Loss
 from ..methods import Method
 from ..methods.target_signal import target_signal_of
 from ..models.base import Model
 from ..models.infinite_mlp import InfiniteMLP
-from ..problem import Moment, Problem
+from ..problem import Moment, Problem, hypothesis_class
 from ..results.estimate import Estimate
 from ..results.target_signal import TargetSignal
 from .auto import as_method
@@ -33,7 +33,7 @@ def gradient_alignment(
     method: str | Method = "auto",
     rtol: SupportsFloat = 0.1,
     confidence: SupportsFloat = 0.95,
-    max_samples: SupportsIndex = MAX_SAMPLES,
+    max_samples: SupportsIndex | None = None,
     rng: SeedLike = None,
     executor: Executor | None = None,
     progress: Reporter = False,
@@ -81,7 +81,7 @@ def target_signal(
     model: Model,
     loss: str | Loss = "square",
     *,
-    max_samples: SupportsIndex = MAX_SAMPLES,
+    max_samples: SupportsIndex | None = None,
     rng: SeedLike = None,
     executor: Executor | None = None,
 ) -> TargetSignal:
@@ -96,8 +96,8 @@ def target_signal(
         A member of a class, or a class of one member.
     model, loss, rng, executor
         As for `gradient_variance`.
-    max_samples : int
-        How many inputs are drawn where the vector is not exact.
+    max_samples : int, optional
+        How many inputs are drawn where the vector is not exact; 2^16 by default.
 
     Returns
     -------
@@ -119,14 +119,20 @@ def target_signal(
     >>> gv.target_signal(gv.Parities(3).member([True, False, False]), gv.Linear([1.0, 2.0, 3.0])).vector
     array([-1., -0., -0.])
     """
-    hypotheses = _as_class(target)
+    hypotheses, members = one_member(target)
     problem = Problem(hypotheses, model, loss, Moment.SECOND)
     settings = Settings.checked(0.0, 0.95, max_samples, rng, executor, False)
+    return target_signal_of(problem, members, settings)
+
+
+def one_member(target: Target | HypothesisClass) -> tuple[Samples[object], object]:
+    """Return the class of one target, and its members as it lists them."""
+    hypotheses = hypothesis_class(_as_class(target))
     if hypotheses.log2_size != 0:
         raise ValueError(f"`target` must be one target, such as H.member(0), got {target!r}")
     if not isinstance(hypotheses, Samples) or not isinstance(hypotheses, ListsMembers):
         raise NotApplicableError(f"{hypotheses!r} does not list its member and evaluate it")
-    return target_signal_of(problem, hypotheses.members(), settings)
+    return hypotheses, hypotheses.members()
 
 
 def _as_class(target: Target | HypothesisClass) -> HypothesisClass:

@@ -196,3 +196,15 @@ def test_the_examples_in_the_documentation_run():
     results = doctest.testmod(gradvar.models.adapters.torch, optionflags=flags)
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_a_module_is_taken_as_it_is():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    H = gv.Parities(6)
+    taken, made = (gv.bound_check(H, model) for model in (net, gv.from_torch(net)))
+    assert taken.variance.value == made.variance.value
+    one = H.member(3)
+    assert gv.gradient_alignment(one, net).value == gv.gradient_alignment(one, gv.from_torch(net)).value
+    with pytest.raises(TypeError, match="`H`"):
+        gv.bound_check(net, H)

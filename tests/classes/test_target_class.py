@@ -68,7 +68,7 @@ def test_any_parity_is_found_by_its_bits():
 
 
 def test_a_target_is_a_function_of_the_inputs():
-    h = gv.Parities(4).member([1, 0, 0, 1])
+    h = gv.Parities(4).member(subset=[0, 3])
     x = reference.cube(4)
     assert_array_equal(h(x), x[:, 0] * x[:, 3])
     assert_array_equal(h(x.tolist()), x[:, 0] * x[:, 3])
@@ -99,10 +99,10 @@ def test_a_target_says_which_one_it_is(target, expected: str):
 
 def test_targets_are_equal_where_class_and_description_are():
     first = gv.Parities(4).member(9)
-    assert first == gv.Parities(4).member([1, 0, 0, 1])
+    assert first == gv.Parities(4).member(subset=[0, 3])
     assert hash(first) == hash(gv.Parities(4).member([True, False, False, True]))
     assert first != gv.Parities(4).member(8)
-    assert first != gv.SparseParities(4, 2).member([1, 0, 0, 1])
+    assert first != gv.SparseParities(4, 2).member(subset=[0, 3])
     assert first != 9
     assert len({gv.Parities(4).member(i) for i in (1, 2, 1)}) == 2
     sampled = gv.SampledClass(lambda rng: np.ravel, gv.Gaussian(1))
@@ -148,7 +148,7 @@ def test_a_class_is_true_whatever_its_size():
         (lambda: gv.Parities(4).member(1.0), TypeError, r"`which` must be the number of a member .* got 1.0"),
         (lambda: gv.Parities(4).member(True), TypeError, r"`which` must be the number of a member .* got True"),
         (lambda: gv.Parities(4).member("first"), TypeError, r"`which` must be .* got 'first'"),
-        (lambda: gv.Parities(4).member(None), TypeError, r"`which` must be .* got None"),
+        (lambda: gv.Parities(4).member(None), TypeError, r"`which` or `subset` must be given, .* got None"),
         (
             lambda: gv.Parities(4).member([0, 2]),
             gv.ShapeError,
@@ -162,6 +162,16 @@ def test_a_class_is_true_whatever_its_size():
             gv.ShapeError,
             r"`members` must have shape \(m, 2\) .* got \(1, 1\)",
         ),
+        (lambda: gv.Parities(2).member([0, 1]), TypeError, r"2 booleans, got \[0, 1\]; .* member\(subset=\[0, 2\]\)"),
+        (lambda: gv.Parities(2).restrict([[0, 1]]), TypeError, "2 booleans"),
+        (
+            lambda: gv.Parities(2).member(subset=[2]),
+            ValueError,
+            "an integer from 0 to 1, got 2",
+        ),
+        (lambda: gv.Parities(2).member(subset=[1, 1]), ValueError, "each coordinate once, got 1 twice"),
+        (lambda: gv.Parities(2).member(0, subset=[1]), TypeError, "`which` or `subset` must be given, one of them"),
+        (lambda: gv.SparseParities(4, 1).member(subset=[0, 1]), ValueError, "has no member of degree 2"),
         (lambda: gv.FiniteClass([[1, 2]], [[0.0], [1.0]]).member(1), ValueError, "indices from 0 to 0, got 1"),
     ],
 )

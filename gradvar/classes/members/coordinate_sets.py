@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import SupportsIndex
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from ...core.arguments import SeedLike, generator, integer, real
 from ...core.errors import ShapeError, TooLargeError
-from .target import HasMembers
+from .target import HasMembers, Target
 from .target_class import TargetClass
 
 Sets = npt.NDArray[np.bool_]
@@ -61,6 +62,36 @@ class CoordinateSets(HasMembers):
         rows = np.zeros((self.size, self.dim), dtype=np.bool_)
         np.put_along_axis(rows, columns[::-1], True, axis=1)
         return rows
+
+    def member(
+        self, which: SupportsIndex | npt.ArrayLike | None = None, *, subset: Iterable[SupportsIndex] | None = None
+    ) -> Target:
+        """Return one member as a function of the inputs.
+
+        Parameters
+        ----------
+        which : int or array_like of bool
+            Its number in the order of `members()`, or the booleans v_i = [i in S], shape (dim,).
+        subset : iterable of int
+            In place of it the coordinates in S, counted from 0, as its `repr` prints them.
+
+        Examples
+        --------
+        >>> import gradvar as gv
+        >>> gv.Parities(4).member(subset=[0, 2])
+        <target on coordinates [0, 2] of Parities(dim=4)>
+        """
+        if subset is None and which is not None:
+            return super().member(which)
+        if subset is None or which is not None:
+            raise TypeError(f"`which` or `subset` must be given, one of them, got {which!r} and {subset!r}")
+        row = np.zeros(self.dim, dtype=np.bool_)
+        for i in subset:
+            place = integer("subset[...]", i, 0, self.dim - 1)
+            if row[place]:
+                raise ValueError(f"`subset` must name each coordinate once, got {place} twice")
+            row[place] = True
+        return super().member(row)
 
     def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Sets:
         """Return m members drawn independently, as rows v of shape (m, dim)."""
@@ -117,7 +148,13 @@ class CoordinateSets(HasMembers):
         return sets
 
     def _checked(self, rows: npt.NDArray[np.generic]) -> Sets:
-        return self._of_size(self._sets(rows))
+        found = self._of_size(self._sets(rows))
+        if rows.dtype != np.bool_:  # [0, 1] may be a mask, or the numbers of coordinates
+            raise TypeError(
+                f"a member of {self!r} must be described by {self.dim} booleans, got {rows[0].tolist()}; the parity of "
+                "coordinates 0 and 2 is member(subset=[0, 2])"
+            )
+        return found
 
 
 class SetTargets(CoordinateSets, TargetClass):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, SupportsIndex
 
@@ -87,6 +88,12 @@ def from_torch(
     rows = None if chunk is None else integer("chunk", chunk, 1)
     _check_device(device)
     return copied(module, transform, rows, device, dtype)
+
+
+def adopted(model: object) -> object:
+    """Return the model that a PyTorch module is, with its defaults; anything else as it is."""
+    torch = sys.modules.get("torch")  # whoever has a module has imported it
+    return from_torch(model) if torch and isinstance(model, torch.nn.Module) else model
 
 
 def _check_device(device: torch.device | str | None) -> None:
