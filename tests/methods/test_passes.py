@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -46,6 +47,19 @@ def test_the_variance_and_the_norms_do_not_depend_on_how_many_columns_are_kept(H
     assert cube.evaluations_needed(gv.Problem(H, model, loss)) > 1
     assert_allclose(parts.value, whole.value, rtol=1e-13)
     assert [norm.value for norm in parts.norms] == [norm.value for norm in whole.norms]
+
+
+def test_columns_of_one_pass_are_gone_before_those_of_the_next_are_made(monkeypatch):
+    H, model = gv.SparseParities(14, 3), gv.MLP.random([14, 64, 64, 1], rng=0)
+    peaks = []
+    for columns in (54, 300):
+        monkeypatch.setattr(cube, "_KEPT", columns * 2**14)
+        tracemalloc.start()
+        gv.gradient_variance(H, model, method="enumeration")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # 257 columns are kept at once where there is room
+    assert peaks[1] - peaks[0] > 0.9 * (257 - 54) * 2**14 * 8
 
 
 class Counting:
