@@ -419,3 +419,11 @@ def test_what_a_pair_of_inputs_takes_counts_the_members_harmonics_and_widths_tha
     # So a default call takes fewer pairs of what takes more: 2^33 in all.
     found = gv.gradient_variance(many, model, method="monte-carlo", rng=0)
     assert found.n_samples**2 / 2 * of["many"] <= 2**33
+
+
+def test_samples_that_tell_nothing_from_zero_say_that_they_are_too_few():
+    H, model = gv.SparseParities(40, 4), gv.MLP.random([40, 4, 4, 1], rng=0)
+    found = [gv.gradient_variance(H, model, max_samples=512, rng=seed) for seed in range(8)]
+    below = [one for one in found if one.resolved and one.value <= 0]
+    assert below
+    assert all(one.guarantee.endswith("; too few to say what rtol=0.1 would take (max_samples=...)") for one in below)

@@ -107,8 +107,10 @@ class InputPairs(Sampler):
 def _what_it_takes(statistic: PairStatistic, settings: Settings) -> str:
     """Say how many inputs `rtol` takes, where these were too few."""
     low, high = statistic.interval(0.5 + settings.confidence / 2)
-    if settings.rtol == 0 or statistic.value <= 0 or high - low <= 2 * settings.rtol * statistic.value:
+    if settings.rtol == 0 or high - low <= 2 * settings.rtol * statistic.value:
         return ""
+    if statistic.value <= 0:
+        return f"; too few to say what rtol={settings.rtol:g} would take (max_samples=...)"
     n = size_for(statistic, settings.rtol, settings, least=statistic.moments.n)
     takes = f"about {n:.2g} inputs (max_samples=...)" if n < 2**53 else "more than any number of inputs"
     return f"; rtol={settings.rtol:g} would take {takes}"
