@@ -54,11 +54,35 @@ def test_report_names_the_parts_the_guarantee_and_the_verdict(exact):
         "square, 1/2 (p - y)^2",
         "exact up to series and float64 rounding, both within the interval: a sum over 5 hidden units, by Parseval",
         "Verdict: HOLDS",
-        "proved    orthonormal class",
+        "proved: orthonormal class, Lipschitz loss, labels",
         "Signal to noise",
+        "an equality (Parseval)",
     ):
-        assert words in " ".join(text.split()) or words in text
-    assert max(map(len, text.splitlines())) <= 100
+        assert words in " ".join(text.split())
+    assert len(text.splitlines()) <= 25
+    assert max(map(len, text.splitlines())) <= 88
+
+
+def test_the_long_report_says_how_each_thing_is_known(exact):
+    text = exact.explain()
+    for words in (
+        "proved    orthonormal class",
+        "lambda_max(J Gram J)/|H| E||s||^2",
+        "Shamir's form",
+        "Verdict: HOLDS",
+    ):
+        assert words in text
+    for estimate in (exact.variance, exact.gradient_norm_sq):
+        assert estimate.guarantee in " ".join(text.split())
+
+
+def test_equal_bounds_stand_in_one_line_and_the_value_comes_first(exact):
+    lines = str(exact).splitlines()
+    assert "0.0615775, exact" in lines[1]
+    assert "Verdict" in lines[2]
+    shown = [line for line in lines if line.startswith(("* ", "   ")) and "Theorem 1;" in line]
+    assert len(shown) == 1
+    assert "operator norm, centred" in shown[0]
 
 
 def test_report_of_a_sampled_estimate_shows_its_interval_and_never_says_exact(sampled):
@@ -72,7 +96,8 @@ def test_report_of_a_sampled_estimate_shows_its_interval_and_never_says_exact(sa
 def test_class_that_is_not_orthonormal_is_told_so(dependent):
     assert dependent.bound_name == "operator-norm"
     assert not dependent.bounds["theorem-1"].applicable
-    assert "NOT APPLICABLE" in str(dependent)
+    assert "NOT APPLICABLE" in dependent.explain()
+    assert "Theorem 1 does not apply; G^2/|H| = 0.25, Var is 4 of it" in str(dependent)
     assert "Theorem 1 does not apply" in dependent.reason
     # Var = 1 > G^2/|H| = 2/8: the number really breaks what Theorem 1 would say.
     assert dependent.variance.value == pytest.approx(1.0, rel=1e-12)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..core.numbers import format_log2, format_number
 from .findings import Findings
 from .plots import plot_bound_check
-from .report import as_html, as_text, ratio_text
+from .report import as_html, as_text, explained, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,6 +75,10 @@ class BoundCheck(Findings):
 
     def _repr_html_(self) -> str:
         return as_html(self)
+
+    def explain(self) -> str:
+        """Return the long report: every bound with its formula, and how each number and assumption is known."""
+        return explained(self)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the variance, its interval and every bound on one logarithmic axis; return the Axes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import SupportsFloat, TypeGuard
 
 from ..core.numbers import JSON, Scaled, format_number, log2_of, percent, power_of_two
 from .plain import Plain
@@ -13,7 +14,8 @@ from .plain import Plain
 class Estimate(Plain):
     """A number, what it is worth, and where it comes from.
 
-    The number is `mantissa * 2**exponent`, so that 2**-10000 is as good as any other.
+    The number is `mantissa * 2**exponent`, so that 2**-10000 is as good as any other. It compares with numbers, divides
+    them and formats as one (`float(e)`, `e < 1e-3`, `e / bound`, f"{e:.3g}"); `==` is that of results.
 
     Attributes
     ----------
@@ -144,6 +146,49 @@ class Estimate(Plain):
         """The smallest variance that could have been told from zero."""
         return power_of_two(self.mantissa_resolution, self.exponent)
 
+    def __float__(self) -> float:
+        """The number; nan where the samples resolve nothing."""
+        return self.value if self.resolved else math.nan
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else str(self)
+
+    def __truediv__(self, other: SupportsFloat) -> float:
+        """The quotient of two numbers, also where both leave the range of float64."""
+        return self._over(other) if _is_number(other) else NotImplemented
+
+    def __rtruediv__(self, other: SupportsFloat) -> float:
+        return _plain(float(other))._over(self) if _is_number(other) else NotImplemented
+
+    def _over(self, other: SupportsFloat) -> float:
+        below = other if isinstance(other, Estimate) else _plain(float(other))
+        if not (self.resolved and below.resolved):
+            return math.nan
+        if below.mantissa == 0:
+            raise ZeroDivisionError(f"division of {self!r} by zero")
+        return power_of_two(self.mantissa / below.mantissa, self.exponent - below.exponent)
+
+    def _order(self, other: SupportsFloat) -> float:
+        """A number of the sign of their difference; nan where one of them is not known."""
+        below = other if isinstance(other, Estimate) else _plain(float(other))
+        if not (self.resolved and below.resolved):
+            return math.nan
+        if self.mantissa == 0:
+            return -below.mantissa
+        return self.mantissa - power_of_two(below.mantissa, below.exponent - self.exponent)
+
+    def __lt__(self, other: SupportsFloat) -> bool:
+        return self._order(other) < 0 if _is_number(other) else NotImplemented
+
+    def __le__(self, other: SupportsFloat) -> bool:
+        return self._order(other) <= 0 if _is_number(other) else NotImplemented
+
+    def __gt__(self, other: SupportsFloat) -> bool:
+        return self._order(other) > 0 if _is_number(other) else NotImplemented
+
+    def __ge__(self, other: SupportsFloat) -> bool:
+        return self._order(other) >= 0 if _is_number(other) else NotImplemented
+
     def __repr__(self) -> str:
         value = f"{format_number(self.mantissa, self.exponent)}, " if self.resolved else ""
         return f"Estimate({value}{self.spread}, method={self.method!r})"
@@ -177,3 +222,12 @@ class Estimate(Plain):
         """Return the attributes as JSON-ready values; what is infinite, nan or unresolved becomes None."""
         unresolved: dict[str, JSON] = {} if self.resolved else {"value": None, "log2": None}
         return {**super().to_dict(), **unresolved}
+
+
+def _is_number(value: object) -> TypeGuard[SupportsFloat]:
+    return isinstance(value, SupportsFloat) and not isinstance(value, (str, bytes))
+
+
+def _plain(value: float) -> Estimate:
+    """A plain number beside an estimate."""
+    return Estimate(mantissa=value, mantissa_interval=(value, value), exact=True, method="", guarantee="")

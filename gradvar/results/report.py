@@ -11,7 +11,8 @@ from ..core.numbers import format_log2, format_number
 from .estimate import Estimate
 from .findings import Bound, Findings
 
-_WIDTH = 100
+_WIDTH, _NARROW = 100, 88
+_VARIANCE = "E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2"
 _TASKS = "  over tasks h with inputs of their own: F_h(w) = E_{(x,y) ~ D_h} loss(p_w(x), y)"
 TITLES = {
     "theorem-1": "Theorem 1",
@@ -26,7 +27,84 @@ TITLES = {
 
 
 def as_text(check: Findings) -> str:
-    """Return the report as text."""
+    """Return the report as text: the value, the verdict and what it means, then what they rest on."""
+    parts = [f"  {key:<7}  {check.problem[key]}" for key in ("inputs", "model", "loss")]
+    shown = [c for c in check.consequences if c.name != "oracle-steps-cube-root"]
+    return "\n".join(
+        [
+            f"Gradient variance over {check.problem['class']}",
+            *_wrapped(f"Var = {_VARIANCE} {_known(check.variance)}", "  ", " " * 8, _NARROW),
+            *([] if check.example_norm_sq is None else [_TASKS]),
+            *_wrapped(check.reason, f"  Verdict: {check.verdict.upper()}. ", " " * 4, _NARROW),
+            *(line for c in shown for line in _wrapped(c.statement, "  - ", "    ", _NARROW)),
+            "",
+            *parts,
+            *_wrapped(check.variance.guarantee, "  method   ", " " * 11, _NARROW),
+            *([f"  seed     {check.seed}: rng={check.seed} gives the same bits"] if _is_sampled(check) else []),
+            "",
+            *_grouped_bounds(check),
+            *_norms(check),
+            *_statuses(check),
+        ]
+    )
+
+
+def _known(estimate: Estimate) -> str:
+    if not estimate.resolved:
+        return f"is not resolved: {estimate.spread}" if estimate.spread != "unresolved" else "is not resolved"
+    return f"= {format_number(estimate.mantissa, estimate.exponent)}, {estimate.spread}"
+
+
+def _grouped_bounds(check: Findings) -> Iterator[str]:
+    """Yield a line for the bounds that have one value, the one that the verdict is about first."""
+    yield f"  {'bound':>12}  {'Var/bound':>11}  upper bounds on Var"
+    groups: dict[tuple[str, str], list[Bound]] = {}
+    for bound, value, ratio in _bounds(check):
+        if bound.applicable and not math.isnan(bound.log2):
+            groups.setdefault((value, ratio), []).append(bound)
+    for (value, ratio), group in groups.items():
+        mark = "*" if check.bound_name in [bound.name for bound in group] else " "
+        names = "; ".join(TITLES[bound.name] for bound in group) + (
+            f"; in {group[0].spread}" if group[0].spread else ""
+        )
+        yield from _wrapped(names, f"{mark} {value:>12}  {ratio:>11}  ", " " * 29, _NARROW)
+    theorem = check.bounds["theorem-1"]
+    if not theorem.applicable and not math.isnan(theorem.log2):
+        value = f"{format_log2(theorem.log2)}, Var is {ratio_text(check.variance, theorem.log2)} of it"
+        yield f"  Theorem 1 does not apply; {theorem.formula} = {value}"
+    unknown = [TITLES[b.name] for b in check.bounds.values() if math.isnan(b.log2) and b.name != "theorem-1"]
+    if unknown:
+        yield from _wrapped(", ".join(unknown), "  not known: ", " " * 4, _NARROW)
+
+
+def _norms(check: Findings) -> Iterator[str]:
+    """Yield the two squared norms behind the bounds, on one line where they are equal, with their symbols."""
+    (_, *norms) = _quantities(check)
+    values = [value for _, value, _ in norms]
+    spreads = [e.spread for e in (check.gradient_norm_sq, check.signal_norm_sq)]
+    if values[0] == values[1] and spreads[0] == spreads[1]:
+        text = f"G^2 = E||dp/dw||^2 = E||s||^2 = {values[0]}, {spreads[0]}; s = b dp/dw, dloss/dp = a + h b"
+    else:
+        second = spreads[1] if check.example_norm_sq is None else check.example_norm_sq.spread
+        text = (
+            f"G^2 = E||dp/dw||^2 = {values[0]}, {spreads[0]}; {norms[1][0].partition(',')[0]} = {values[1]}, {second}"
+        )
+        text += f", {norms[1][0].partition(', ')[2]}"
+    yield from _wrapped(text, "  ", " " * 4, _NARROW)
+
+
+def _statuses(check: Findings) -> Iterator[str]:
+    """Yield the assumptions of Theorem 1 by how they are known."""
+    by_status: dict[str, list[str]] = {}
+    for assumption in check.assumptions:
+        by_status.setdefault(assumption.status, []).append(assumption.name)
+    text = "; ".join(f"{status}: {', '.join(names)}" for status, names in by_status.items())
+    if text:
+        yield from _wrapped(f"{text} (how: check.explain())", "  assumptions of Theorem 1  ", " " * 4, _NARROW)
+
+
+def explained(check: Findings) -> str:
+    """Return the long report as text: how each number and each assumption is known, every bound with its formula."""
     problem = check.problem
     lines = [
         f"Gradient variance over {problem['class']}",
@@ -80,11 +158,12 @@ def as_html(check: Findings) -> str:
     rows.append(row("assumption of Theorem 1", "status", "evidence", tag="th"))
     rows += [row(a.name, a.status, a.evidence) for a in check.assumptions]
     consequences = "".join(f"<li>{html.escape(c.statement)}</li>" for c in check.consequences)
+    variance = html.escape(f"Var = {_VARIANCE} {_known(check.variance)}")
     return (
         f"<div><strong>Gradient variance over {html.escape(check.problem['class'])}</strong>"
-        f"<table>{''.join(rows)}</table>"
-        f"<p><strong>Verdict: {html.escape(check.verdict)}.</strong> {html.escape(check.reason)}</p>"
-        f"<ul>{consequences}</ul>{f'<p>{_same_bits(check)}</p>' if _is_sampled(check) else ''}</div>"
+        f"<p>{variance}<br><strong>Verdict: {html.escape(check.verdict)}.</strong> {html.escape(check.reason)}</p>"
+        f"<ul>{consequences}</ul>{f'<p>{_same_bits(check)}</p>' if _is_sampled(check) else ''}"
+        f"<details><summary>bounds, norms, assumptions</summary><table>{''.join(rows)}</table></details></div>"
     )
 
 
@@ -132,7 +211,7 @@ def ratio_text(variance: Estimate, log2_bound: float, digits: int = 4) -> str:
     return format_log2(variance.log2 - log2_bound, digits)
 
 
-def _wrapped(text: str, first: str, rest: str) -> list[str]:
+def _wrapped(text: str, first: str, rest: str, width: int = _WIDTH) -> list[str]:
     return textwrap.wrap(
-        text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )

@@ -11,6 +11,7 @@ from ..bounds.bounds import bounds
 from ..bounds.consequences import consequences
 from ..bounds.operator_norm import check_norm_signature
 from ..bounds.verdict import ratio, verdict_on
+from ..classes import Parities
 from ..classes.base import HypothesisClass
 from ..core.arguments import SeedLike
 from ..estimation.progress import Reporter
@@ -90,6 +91,10 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
         known = assumptions(problem, gradient, settings)
         found = bounds(problem, gradient, signal, known, settings)
     name, verdict, reason = verdict_on(variance, found)
+    if type(H) is Parities:
+        reason += (
+            " All parities span every function on the cube: but for one point, Theorem 1 is an equality (Parseval)."
+        )
     if H.log2_size == 0:
         reason += " One target has nothing to vary: gv.gradient_alignment(H, model) says what the gradient knows of it."
     return BoundCheck(

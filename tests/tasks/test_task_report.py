@@ -111,14 +111,16 @@ def test_g_squared_is_over_the_inputs_of_a_random_task(network):
 
 def test_report_reads_as_one_about_tasks(planted, network, infinite):
     for check in (planted, network, infinite):
-        text = str(check)
+        text = check.explain()
+        assert "over tasks h with inputs of their own" in str(check)
+        assert "u = dloss/dw" in str(check)
         assert "over tasks h with inputs of their own" in text
         assert "E||u||^2, u = dloss/dw" in text
         assert "E||s||^2" not in text
         assert "NOT APPLICABLE" in text
         assert "Verdict: NO BOUND" in text
         assert max(map(len, text.splitlines())) <= 100
-    assert "would need the density of each" in " ".join(str(planted).split())
+    assert "would need the density of each" in " ".join(planted.explain().split())
     page = planted._repr_html_()
     assert "second moment" in page
     assert "E||u||^2" in page
