@@ -1,0 +1,119 @@
+"""Default calls, as a user makes them first: at most 5 s and 600 MiB each (the peer is this budget).
+
+First calls in a fresh process with a warm cache of compiled kernels; 64 units a layer and tanh, unless said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import gradvar as gv
+
+from .timing import Row, Run, Side, contest
+
+SECONDS, MEMORY = 5.0, 600.0
+
+
+def mlp(*widths: int, activation: str = "tanh") -> gv.MLP:
+    return gv.MLP.random(list(widths), activation=activation, rng=0)
+
+
+def transformer() -> gv.BoundCheck:
+    import torch
+
+    class Reader(torch.nn.Module):
+        """Each coordinate a token; the mean over tokens is read."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = torch.nn.Parameter(torch.randn(16, 16) / 4)
+            self.layer = torch.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+            self.out = torch.nn.Linear(16, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(self.layer(x[:, :, None] * self.place).mean(dim=1))[:, 0]
+
+    torch.manual_seed(0)
+    return gv.bound_check(gv.SparseParities(16, 3), gv.from_torch(Reader().double()), rng=0)
+
+
+def restricted() -> gv.BoundCheck:
+    H = gv.Parities(16)
+    return gv.bound_check(H.restrict(H.sample(256, rng=0)), mlp(16, 64, 1), rng=0)
+
+
+def swept() -> gv.SweepResults:
+    problems = gv.grid(
+        H=[gv.Parities(d) for d in (8, 10, 12, 14)],
+        model=lambda H, seed: gv.MLP.random([H.inputs.dim, 64, 1], rng=seed),
+        seed=range(4),
+    )
+    with ThreadPoolExecutor(2) as pool:
+        return gv.sweep(problems, executor=pool, progress=False)
+
+
+CALLS = {
+    "Parities(20), one layer": lambda: gv.bound_check(gv.Parities(20), mlp(20, 64, 1)),
+    "Parities(22), one layer": lambda: gv.bound_check(gv.Parities(22), mlp(22, 64, 1)),
+    "SparseParities(22, 3), 22-128-128-1 relu": lambda: gv.bound_check(
+        gv.SparseParities(22, 3), mlp(22, 128, 128, 1, activation="relu"), rng=0
+    ),
+    "SparseParities(30, 3), one layer, relu": lambda: gv.bound_check(
+        gv.SparseParities(30, 3), mlp(30, 64, 1, activation="relu"), rng=0
+    ),
+    "SparseParities(20, 5), two layers, relu": lambda: gv.bound_check(
+        gv.SparseParities(20, 5), mlp(20, 64, 64, 1, activation="relu"), rng=0
+    ),
+    "SparseParities(100, 4), two layers": lambda: gv.bound_check(gv.SparseParities(100, 4), mlp(100, 64, 64, 1), rng=0),
+    "SparseParities(100, 4), two layers, relu": lambda: gv.bound_check(
+        gv.SparseParities(100, 4), mlp(100, 64, 64, 1, activation="relu"), rng=0
+    ),
+    "SparseParities(1000, 8), two layers": lambda: gv.bound_check(
+        gv.SparseParities(1000, 8), mlp(1000, 64, 64, 1), rng=0
+    ),
+    "SparseParities(5, 2), one layer, weights x 1000": lambda: gv.bound_check(
+        gv.SparseParities(5, 2), gv.MLP([1000 * mlp(5, 64, 1).weights[0], mlp(5, 64, 1).weights[1]], activation="tanh")
+    ),
+    "LinearPeriodic(10, 3), two layers": lambda: gv.bound_check(gv.LinearPeriodic(10, 3.0), mlp(10, 64, 64, 1), rng=0),
+    "BiasedParities(18), one layer": lambda: gv.bound_check(gv.BiasedParities(18, 0.3), mlp(18, 64, 1), rng=0),
+    "256 of 2^16 parities, one layer": restricted,
+    "DiscreteLog(16001), 14 bits, one layer": lambda: gv.bound_check(gv.DiscreteLog(16_001), mlp(14, 64, 1), rng=0),
+    "DiscreteLog(32003), 15 bits, one layer": lambda: gv.bound_check(gv.DiscreteLog(32_003), mlp(15, 64, 1), rng=0),
+    "SparseParities(16, 3), a torch transformer": transformer,
+    "sweep of 16 problems, ThreadPoolExecutor(2)": swept,
+}
+
+
+def by_gradvar(name: str) -> Run:
+    if "torch" in name:
+        import torch  # noqa: F401 - its import is not the call's
+    call = CALLS[name]
+    # Kernels and imports, as in the second process of a user.
+    gv.bound_check(
+        gv.SparseParities(6, 2), gv.MLP.random([6, 4, 4, 1], rng=0), method="monte-carlo", max_samples=64, rng=0
+    )
+
+    def run(turn: int) -> tuple[float, float]:
+        found = call()
+        if isinstance(found, gv.BoundCheck) and not found.variance.exact:
+            low, high = found.variance.interval
+            return found.variance.value, (high - low) / 2 / abs(found.variance.value)
+        return math.nan, math.nan
+
+    return run
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    for name in CALLS:
+        for row in contest("default_calls", name, [Side("gradvar", by_gradvar, (name,))], 0 if quick else 3):
+            if row.gradvar is None or row.memory is None:
+                yield row
+                continue
+            missed = [word for word, over in (("seconds", row.gradvar > SECONDS), ("MiB", row.memory > MEMORY)) if over]
+            note = f"over the budget of {' and '.join(missed)}" if missed else ""
+            yield replace(
+                row, peer="budget", peer_seconds=SECONDS, peer_memory=MEMORY, ratio=SECONDS / row.gradvar, note=note
+            )

@@ -1,0 +1,68 @@
+"""The first call of a fresh process, cold (nothing compiled) and warm, against that of torch.func and of JAX."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .timing import Row, Run, Side, contest
+
+GRADVAR = {
+    "python -m gradvar": "from gradvar.__main__ import main; main([])",
+    "closed form": "gv.bound_check(gv.SparseParities(100, 3), gv.MLP.random([100, 16, 1], rng=0))",
+    "enumeration": "gv.bound_check(gv.SparseParities(12, 3), gv.MLP.random([12, 8, 8, 1], rng=0))",
+    "pairs": "gv.bound_check(gv.SparseParities(40, 2), gv.MLP.random([40, 8, 8, 1], rng=0), max_samples=1024, rng=0)",
+    "members": "gv.bound_check(gv.RandomNetworks(8, (8,)), gv.MLP.random([8, 8, 1], rng=0), max_samples=1024, rng=0)",
+    "spectrum": "gv.degree_spectrum(gv.MLP.random([12, 16, 1], rng=0))",
+}
+PEERS = {
+    "torch.func": """
+import torch
+from torch.func import functional_call, grad, vmap
+net = torch.nn.Sequential(torch.nn.Linear(40, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+weights = {name: value.detach() for name, value in net.named_parameters()}
+vmap(grad(lambda p, x: functional_call(net, p, (x[None],)).squeeze()), in_dims=(None, 0))(weights, torch.ones(1024, 40))
+""",
+    "JAX": """
+import jax, jax.numpy as jnp
+weights = jnp.ones((8, 40)), jnp.ones(8)
+predict = lambda p, x: jnp.tanh(p[0] @ x) @ p[1]
+jax.block_until_ready(jax.jit(jax.vmap(jax.grad(predict), in_axes=(None, 0)))(weights, jnp.ones((1024, 40))))
+""",
+}
+
+
+def python(code: str, cold: bool) -> Run:
+    """A process that runs this code and ends; cold: with an empty cache of compiled kernels."""
+
+    def run(turn: int) -> tuple[float, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {**os.environ, "NUMBA_CACHE_DIR": folder} if cold else dict(os.environ)
+            subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
+        return math.nan, math.nan
+
+    return run
+
+
+def peer(name: str) -> Run:
+    import importlib
+
+    importlib.import_module({"torch.func": "torch", "JAX": "jax"}[name])  # missing: said in the table
+    return python(PEERS[name], False)
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    for name, call in GRADVAR.items():
+        code = f"import gradvar as gv\n{call}"
+        others = [Side(library, peer, (library,)) for library in PEERS] if name == "pairs" else []
+        runs = [("warm", [Side("gradvar", python, (code, False)), *others], 2 if quick else 5)]
+        if not quick or name == "pairs":
+            runs.append(("cold", [Side("gradvar", python, (code, True))], 0))
+        for state, sides, repeats in runs:
+            for row in contest("startup", f"{name}, {state}", sides, repeats):
+                yield replace(row, memory=None, peer_memory=None)  # that of the process that starts them

@@ -1,0 +1,90 @@
+"""`python -m benchmarks` lists its questions, and writes what it measured; what the docs show are rows of it."""
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.alone
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # beside the package, not installed with it
+
+from benchmarks.__main__ import QUESTIONS  # noqa: E402
+from benchmarks.timing import Row, Side, contest  # noqa: E402
+
+
+def benchmarks(*arguments: str) -> str:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_list_has_a_line_for_each_question():
+    assert [line.split()[0] for line in benchmarks("--list").splitlines()] == list(QUESTIONS)
+
+
+def test_every_question_is_a_function_of_quick():
+    files = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert set(QUESTIONS) <= files
+    assert all(callable(importlib.import_module(f"benchmarks.{name}").rows) for name in QUESTIONS)
+
+
+def test_cheapest_question_writes_its_rows(tmp_path):
+    printed = benchmarks("training", "--quick", "--out", str(tmp_path))
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert set(document) == {"machine", "rows"}
+    assert {"date", "cores", "instructions", "load", "versions"} <= set(document["machine"])
+    assert document["rows"]
+    for row in document["rows"]:
+        assert set(row) == {field.name for field in fields(Row)}
+        assert row["gradvar"] > 0
+        # A peer has a time, or the table says why it has none.
+        assert row["ratio"] > 0 or row["note"]
+        assert f"| {row['name']} |" in printed
+    assert (tmp_path / "ratios.png").exists() == any(row["ratio"] for row in document["rows"]) or "no figure" in printed
+    assert (tmp_path / "results.md").read_text().strip() in printed.strip()
+
+
+def here(value: float, stated: float):
+    return lambda turn: (value, stated)
+
+
+def no_such_library():
+    raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
+
+
+def broken():
+    def run(turn: int) -> tuple[float, float]:
+        raise ValueError("of no use")
+
+    return run
+
+
+def test_a_peer_that_is_missing_or_fails_is_said(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    sides = [Side("own", here, (2.0, 0.5)), Side("near", here, (3.0, 0.1))]
+    sides += [Side("absent", no_such_library), Side("broken", broken)]
+    near, absent, failed = contest("question", "row", sides, 2, truth=4.0)
+    assert (near.error, near.peer_error) == (0.5, 0.25)
+    assert near.turns["peer values"] == [3.0, 3.0]
+    assert (absent.note, absent.ratio) == ("nowhere is not installed", None)
+    assert failed.note == "failed: ValueError: of no use"
+    assert failed.gradvar is not None
+
+
+def test_without_a_truth_the_error_is_the_stated_one(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    (row,) = contest("question", "row", [Side("own", here, (2.0, 0.5)), Side("other", here, (3.0, 0.1))], 1, exact=True)
+    assert (row.error, row.peer_error) == (0.5, 0.5)
+
+
+def test_pages_show_no_speed_that_is_not_in_the_table():
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        if path.name not in ("benchmarks.md", "changelog.md"):  # one has the table, the other compares versions
+            claims = re.findall(r"(?:[\d.]+ )?times (?:as fast|faster|slower)|outperform\w*", path.read_text())
+            assert claims == [], path.name
