@@ -41,7 +41,7 @@ def sweep(workers: int) -> Run:
         model=lambda H, seed: gv.MLP.random([H.inputs.dim, 64, 64, 1], "relu", rng=seed),
         seed=range(8),
     )
-    return lambda turn: (sum(one.variance.value for one in gv.sweep(problems, executor=pool, progress=False)), math.nan)
+    return lambda turn: (sum(row["value"] for row in gv.sweep(problems, executor=pool, progress=False)), math.nan)
 
 
 def rows(quick: bool) -> Iterator[Row]:
