@@ -18,6 +18,7 @@ from .classes.linear_periodic import LinearPeriodic as LinearPeriodic
 from .classes.members.target_class import Restriction as Restriction
 from .classes.modular import DiscreteLog as DiscreteLog
 from .classes.modular import ModularMultiples as ModularMultiples
+from .classes.modular_addition import ModularAddition as ModularAddition
 from .classes.orthogonal_networks import OrthogonalNetworks as OrthogonalNetworks
 from .classes.parities import Parities as Parities
 from .classes.parities import SparseParities as SparseParities

@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, logsumexp, softmax
 
 from .core.arguments import Array, number, real, with_members
 from .core.errors import NonFiniteError, ShapeError
@@ -90,6 +90,25 @@ class AffineLoss:
     def value(self, p: Array, y: Array) -> Array:
         """Return 1/2 (p - y)^2 or -y p, shape (n,)."""
         return np.asarray(self.slope * 0.5 * (p - y) ** 2 - (1 - self.slope) * y * p)
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """The cross-entropy -sum_k y_k log softmax(p)_k of K outputs with class labels, or with odds that sum to one."""
+
+    name: str = "cross-entropy, -log softmax(p)_y"
+    labels: str = "classes"
+    lipschitz: float = 1.0
+    constant: float | None = -1.0
+    evidence: tuple[str, str] = ("proved", "dloss/dp = softmax(p) - h: b = -1 at every p")
+
+    def split(self, p: Array) -> tuple[Array, Array]:
+        """Return a(p) = softmax(p) and b(p) = -1, each of shape (n, K)."""
+        return softmax(p, axis=1), np.full_like(p, -1.0)
+
+    def value(self, p: Array, y: Array) -> Array:
+        """Return -sum_k y_k log softmax(p)_k, shape (n,), for labels y as unit vectors or odds, shape (n, K)."""
+        return np.asarray(np.maximum(logsumexp(p, axis=1) - np.einsum("nk,nk->n", p, y), 0.0))
 
 
 @dataclass(frozen=True)
@@ -208,6 +227,7 @@ LOSSES: dict[str, Loss] = {
     "hinge": _Proved(partial(_ramp_slope, 1.0), 1.0, "hinge, max(0, 1 - y p)", risk=partial(_ramp, 1.0)),
     "logistic": _Proved(_logistic_slope, 1.0, "logistic, log(1 + exp(-y p))", -0.5, risk=_logistic),
     "perceptron": _Proved(partial(_ramp_slope, 0.0), 1.0, "perceptron, max(0, -y p)", -0.5, risk=partial(_ramp, 0.0)),
+    "cross-entropy": CrossEntropy(),
 }
 
 
@@ -228,3 +248,23 @@ def as_loss(loss: str | Loss) -> Loss:
     }
     with_members("loss", loss, "a name, a MarginLoss or an object with split, labels, lipschitz", members)
     return loss
+
+
+def by_output(loss: Loss, n_outputs: int) -> Loss:
+    """Return the loss that a real function of an input and one of its outputs has: b = -1 for all that K outputs take.
+
+    Raises
+    ------
+    ValueError
+        A loss of one output for K, or of K for one.
+    """
+    if n_outputs == 1:
+        if isinstance(loss, CrossEntropy):
+            raise ValueError("`loss` is 'cross-entropy', which takes K >= 2 outputs; of one output it is 'logistic'")
+        return loss
+    if not isinstance(loss, (AffineLoss, CrossEntropy)):
+        raise ValueError(
+            f"`loss` must be 'square', 'correlation' or 'cross-entropy' for {n_outputs} outputs, got {loss.name!r}"
+        )
+    name = loss.name.replace("(p - y)^2", "||p - y||^2").replace("-y p", "-<y, p>")
+    return AffineLoss(name, 0.0, evidence=loss.evidence)

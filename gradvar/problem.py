@@ -12,11 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from .classes.base import HypothesisClass
+from .classes.gram.outputs import SUM_TO_ONE
 from .classes.inputs import Inputs
 from .classes.inputs.base import reach_of
+from .classes.inputs.outputs import OutputPairs
+from .classes.outputs import by_output
 from .core.arguments import Array, integer, with_members
 from .core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
 from .losses import Loss, as_loss
+from .losses import by_output as loss_by_output
 from .models.adapters.torch import adopted
 from .models.base import (
     KnowsTangent,
@@ -27,6 +31,7 @@ from .models.base import (
     tangent,
     tangent_factors,
 )
+from .models.contraction import contraction
 from .models.infinite_mlp import InfiniteMLP
 from .models.precision import rounding
 
@@ -79,6 +84,23 @@ def as_model(model: object) -> AnyModel:
     raise TypeError(f"`model` must be {accepted}, got {model!r}")
 
 
+def _outputs(hypotheses: HypothesisClass, model: AnyModel) -> int:
+    """The number of outputs of a class, or an error where the model has another."""
+    count: int = getattr(hypotheses, "n_outputs", 1)
+    # None: a function of another library, which has not been called yet
+    of_model: int | None = getattr(model, "n_outputs", 1)
+    if of_model in (count, None):
+        return count
+    remedy = (
+        "; targets with several outputs are FiniteClass(values of shape (m, n, K), points), or class labels, "
+        "FiniteClass(labels, points, n_classes=K)"
+    )
+    raise ShapeError(
+        f"`model` and `H` must have the same number of outputs, got {of_model} of {model!r} and {count} of "
+        f"{hypotheses!r}{remedy if count == 1 else ''}"
+    )
+
+
 def check_order(**pair: object) -> None:
     """Raise a `TypeError` where the first of two arguments is a model, or models, and the second has the targets."""
     (first, given), (second, other) = pair.items()
@@ -102,7 +124,8 @@ class Problem:
     model : Model or InfiniteMLP
         The predictor p_w at its weights w; or a network in the mean over its weights.
     loss : str or Loss
-        "square" (1/2 (p - y)^2), "correlation", "hinge", "logistic", "perceptron" or a `MarginLoss`.
+        "square" (1/2 (p - y)^2), "correlation", "hinge", "logistic", "perceptron" or a `MarginLoss`; of K outputs
+        "square", "correlation" or "cross-entropy".
     moment : Moment
         Which moment over the class is asked for: the variance, or one of the two parts whose difference it is.
 
@@ -137,28 +160,35 @@ class Problem:
             raise TypeError(f"`H.inputs` must be an input distribution (see gradvar.inputs), got {hypotheses.inputs!r}")
         if not isinstance(hypotheses.log2_size, (int, float, np.number)) or not hypotheses.log2_size >= 0:
             raise ValueError(f"`H.log2_size` must be a number >= 0, got {hypotheses.log2_size!r}")
-        object.__setattr__(self, "hypotheses", hypotheses)
         if isinstance(model, Model):
             integer("model.n_parameters", model.n_parameters, 1)
-        outputs = getattr(model, "n_outputs", 1)
-        if outputs != 1:
-            raise ShapeError(f"`model` must have one output, got n_outputs = {outputs!r} of {model!r}")
-        object.__setattr__(self, "model", model)
-        object.__setattr__(self, "loss", as_loss(loss))
-        if not isinstance(moment, Moment):
-            raise TypeError(f"`moment` must be a Moment, got {moment!r}")
-        object.__setattr__(self, "moment", moment)
         dim = getattr(model, "dim", None)
-        if dim is not None and dim != self.inputs.dim:
+        if dim is not None and dim != hypotheses.inputs.dim:
             raise ShapeError(
                 f"`model` takes inputs of dimension {dim} ({model!r}), but those of {hypotheses!r} "
-                f"have dimension {self.inputs.dim}"
+                f"have dimension {hypotheses.inputs.dim}"
             )
-        if self.loss.labels == "signs" and getattr(hypotheses, "labels", "real") != "signs":
+        given = as_loss(loss)
+        count = _outputs(hypotheses, model)
+        if given.labels == "signs" and count == 1 and getattr(hypotheses, "labels", "real") != "signs":
             raise LabelError(
-                f"the loss {self.loss.name!r} accepts labels -1 and +1 only, but {hypotheses!r} has other values "
+                f"the loss {given.name!r} accepts labels -1 and +1 only, but {hypotheses!r} has other values "
                 "(or does not say `labels = 'signs'`); use loss='square' or 'correlation'"
             )
+        if not isinstance(moment, Moment):
+            raise TypeError(f"`moment` must be a Moment, got {moment!r}")
+        # Of K outputs, real functions of an input and one of its outputs.
+        object.__setattr__(self, "loss", loss_by_output(given, count))
+        if given.labels == "classes" and getattr(hypotheses, "labels", "real") not in SUM_TO_ONE:
+            raise LabelError(
+                f"the loss {given.name!r} accepts class labels, or odds that sum to one, but {hypotheses!r} has other "
+                "values; use loss='square' or 'correlation'"
+            )
+        if count > 1 and isinstance(model, Model):
+            model = contraction(model, count)
+        object.__setattr__(self, "model", model)
+        object.__setattr__(self, "hypotheses", by_output(hypotheses))
+        object.__setattr__(self, "moment", moment)
 
     @property
     def inputs(self) -> Inputs:
@@ -277,29 +307,38 @@ class Problem:
 
     def signal_factors(self, x: Array) -> Factors:
         """Return pairs with <s(x), s(x')> = sum_l (A_l A_l'^T) * (B_l B_l'^T)."""
-        gradient, scale = self._tangent(x)
+        gradient, scale = self._tangent(self._for_signal(x))
         return [(left, right * scale[:, None]) for left, right in gradient]
 
     def signal(self, x: Array) -> tuple[Factors, Array]:
         """Return the factors of the signal, and ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
-        gradient, scale = self._tangent(x)
-        return [(left, right * scale[:, None]) for left, right in gradient], _norms(gradient, scale)
+        gradient, scale = self._tangent(self._for_signal(x))
+        return [(left, right * scale[:, None]) for left, right in gradient], self._norms(x, gradient, scale)
 
     def norms(self, x: Array) -> Array:
         """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
         rows = max(_FEWEST_ROWS, _CACHED // self.row_size)
         blocks = (x[start : start + rows] for start in range(0, max(x.shape[0], 1), rows))
-        return np.concatenate([_norms(*self._tangent(block)) for block in blocks])
+        return np.concatenate([self._norms(block, *self._tangent(self._for_signal(block))) for block in blocks])
+
+    def _norms(self, x: Array, signal: Factors, scale: Array) -> Array:
+        """||g(x)||^2 and ||s(x)||^2, from the factors of the signal without its scale."""
+        norm_sq = norms_sq(signal)
+        whole = norms_sq(self.tangent_factors(x)) if self._is_centred else norm_sq
+        return np.stack([whole, scale**2 * norm_sq], axis=1)
+
+    @property
+    def _is_centred(self) -> bool:
+        return isinstance(self.inputs, OutputPairs) and self.inputs.centred
+
+    def _for_signal(self, x: Array) -> Array:
+        """Where the gradient times b is the signal: of class labels the mean over the outputs is taken from it."""
+        return self.inputs.for_signal(x) if isinstance(self.inputs, OutputPairs) else x
 
     def _tangent(self, x: Array) -> tuple[Factors, Array]:
         """The factors of the gradient, and b(p_w(x))."""
         p, factors = tangent(self.predictor, x)
         return self._checked(factors, x), self.loss.split(_predictions(p, x))[1]
-
-
-def _norms(gradient: Factors, scale: Array) -> Array:
-    norm_sq = norms_sq(gradient)
-    return np.stack([norm_sq, scale**2 * norm_sq], axis=1)
 
 
 def norms_sq(factors: Factors) -> Array:

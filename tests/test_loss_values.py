@@ -17,7 +17,18 @@ FORMULAS = {
 
 
 def test_every_loss_has_a_formula_here():
-    assert FORMULAS.keys() == LOSSES.keys()
+    assert {*FORMULAS, "cross-entropy"} == LOSSES.keys()
+
+
+def test_the_value_and_the_slope_of_the_cross_entropy():
+    loss, p = LOSSES["cross-entropy"], np.stack([P, -P, P**2], axis=1)
+    y = np.random.default_rng(0).dirichlet(np.ones(3), P.size)
+    odds = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(loss.value(p, y), -(y * np.log(odds)).sum(axis=1), rtol=1e-13)
+    a, b = loss.split(p)
+    for k, step in enumerate(1e-5 * np.eye(3)):
+        slope = (loss.value(p + step, y) - loss.value(p - step, y)) / 2e-5
+        np.testing.assert_allclose(slope, (a + y * b)[:, k], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -138,7 +138,7 @@ def test_a_slope_that_is_not_finite_is_named_with_its_margin():
 
 
 def test_what_is_no_loss_is_refused():
-    with pytest.raises(ValueError, match=r"'square' \(1/2 .*'perceptron' .*; or a MarginLoss, got 'squared'"):
+    with pytest.raises(ValueError, match=r"'square' \(1/2 .*'cross-entropy' .*; or a MarginLoss, got 'squared'"):
         as_loss("squared")
     with pytest.raises(TypeError, match="`loss` must be a name, a MarginLoss or an object"):
         as_loss(3)

@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable
 
 from ..classes.base import HypothesisClass, KnowsGram
-from ..classes.gram.derived import gram_norms
+from ..classes.gram.derived import gram_norms, second_moment
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import log2_end
 from ..estimation.settings import Settings
@@ -67,7 +67,8 @@ def bounds(
     theorem = theorem_1(problem, gradient, known)
     if isinstance(hypotheses, KnowsGram) and not math.isnan(constants["operator-norm"].log2):
         # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
-        excess = max(constants["operator-norm"].log2 + hypotheses.log2_size, 0.0)
+        size = hypotheses.log2_size - math.log2(second_moment(hypotheses))
+        excess = max(constants["operator-norm"].log2 + size, 0.0)
         theorem = dataclasses.replace(
             theorem, log2_interval=(theorem.log2_interval[0], theorem.log2_interval[1] + excess)
         )
@@ -83,11 +84,14 @@ def bounds(
 
 
 def theorem_1(problem: Problem, gradient: Estimate, known: tuple[Assumption, ...]) -> Bound:
-    """Return L^2 G^2/|H|, applicable where none of its assumptions failed or is unknown."""
+    """Return L^2 G^2/|H|, times E h^2 where that is known, applicable where no assumption failed or is unknown."""
     log2_size, lipschitz = problem.hypotheses.log2_size, problem.loss.lipschitz
     failed = [a for a in known if a.status in _NOT_KNOWN]
     square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
     formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
+    moment = second_moment(problem.hypotheses)
+    if moment != 1:
+        square, formula = square + math.log2(moment), f"{moment:g} {formula}"
     share = math.nan if log2_size == math.inf else square - log2_size
     reason = "; ".join(f"{_NOT_KNOWN[a.status]} {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
     return norm_bound("theorem-1", formula, Constant(share, reason), gradient, applicable=not failed)

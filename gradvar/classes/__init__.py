@@ -7,6 +7,7 @@ from .linear_periodic import LinearPeriodic as LinearPeriodic
 from .members.target_class import Restriction as Restriction
 from .modular import DiscreteLog as DiscreteLog
 from .modular import ModularMultiples as ModularMultiples
+from .modular_addition import ModularAddition as ModularAddition
 from .orthogonal_networks import OrthogonalNetworks as OrthogonalNetworks
 from .parities import Parities as Parities
 from .parities import SparseParities as SparseParities

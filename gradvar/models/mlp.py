@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import SupportsIndex
@@ -18,7 +19,7 @@ from .network import Backward, Network, activation_name, gaussian, layer, layers
 
 
 class MLP(Network):
-    """A fully connected network with a scalar linear output layer.
+    """A fully connected network with a linear output layer, of one output or several.
 
     a_0 = x,  z_l = W_l a_{l-1} + b_l,  a_l = sigma(z_l),  p(x) = W_L a_{L-1} + b_L.  All weights and biases are
     parameters, in the order W_1 (row-major), b_1, W_2, b_2, ...
@@ -26,7 +27,7 @@ class MLP(Network):
     Parameters
     ----------
     weights : sequence of array_like, shapes (out, in)
-        W_1, ..., W_L; the last one has one row.
+        W_1, ..., W_L; the last one has a row for each of the K outputs.
     biases : sequence of array_like or None, shapes (out,), optional
         b_1, ..., b_L; None (in all, or for one layer) is a layer without biases.
     activation : str
@@ -56,9 +57,7 @@ class MLP(Network):
         self.activation = activation_name(activation)
         self.weights, self.biases = layers_and_biases("weights", weights, biases)
         self.dim: int = self.weights[0].shape[1]
-        last, rows = len(self.weights) - 1, self.weights[-1].shape[0]
-        if rows != 1:
-            raise ShapeError(f"`weights[{last}]` must have shape (1, in): a scalar output, got {rows} rows")
+        self.n_outputs: int = self.weights[-1].shape[0]
         self._freeze()
 
     @classmethod
@@ -75,7 +74,7 @@ class MLP(Network):
         Parameters
         ----------
         sizes : sequence of int
-            Input dimension, hidden widths, 1.
+            Input dimension, hidden widths, outputs: 1, or K for targets with values in R^K and class labels.
         activation, rng, scale
             As above; `rng` is an int, SeedSequence, Generator or None.
         bias : bool
@@ -87,10 +86,11 @@ class MLP(Network):
         MLP(20-64-1, tanh)
         """
         widths = [
-            integer(f"sizes[{i}]", size, 1) for i, size in enumerate(sequence("sizes", sizes, "[dim, widths..., 1]"))
+            integer(f"sizes[{i}]", size, 1)
+            for i, size in enumerate(sequence("sizes", sizes, "[dim, widths..., outputs]"))
         ]
-        if len(widths) < 2 or widths[-1] != 1:
-            raise ShapeError(f"`sizes` must be [dim, widths..., 1] with a scalar output, got {widths}")
+        if len(widths) < 2:
+            raise ShapeError(f"`sizes` must be [dim, widths..., outputs], such as [20, 64, 1], got {widths}")
         draw = gaussian(rng, scale, bias)
         weights = [draw(out, fan_in, fan_in=fan_in) for fan_in, out in pairwise(widths)]
         return cls(weights, [np.zeros(w.shape[0]) for w in weights] if bias else None, activation)
@@ -114,6 +114,8 @@ class MLP(Network):
             inputs.append(layers[-1].output)
         # ||g||^2 = sum_l ||[a_{l-1}, 1]||^2 ||delta_l||^2, the 1 where there is a bias
         squares = [a.norm**2 + (b is not None) for a, b in zip(inputs, self.biases, strict=True)]
+        if self.n_outputs > 1:
+            return math.inf
         if not layers:
             return squares[0] * ALLOWANCE
         # The last hidden layer: sum_j (||[a, 1]||^2 v_j^2 sigma'(z_j)^2 + sigma(z_j)^2), then those below
@@ -135,7 +137,7 @@ class MLP(Network):
 
         def back(c: Array) -> list[Block]:
             blocks: list[Block] = []
-            delta = c[:, None]
+            delta = c if c.ndim == 2 else c[:, None]
             for i in reversed(range(len(slopes))):
                 # dp/dz_l = (W_{l+1}^T dp/dz_{l+1}) sigma'(z_l); an outer product is no matrix product
                 above = self.weights[i + 1]
@@ -145,6 +147,9 @@ class MLP(Network):
             return blocks[::-1]
 
         last = self.biases[-1]
+        if self.n_outputs > 1:
+            p = inputs[-1] @ self.weights[-1].T + (0.0 if last is None else last)
+            return p, lambda c: [*back(c), LayerGradient(inputs[-1][:, None], c[:, None], last is not None)]
         return linear_output(inputs[-1], self.weights[-1][0], None if last is None else float(last[0]), back)
 
     def _row_size(self) -> int:

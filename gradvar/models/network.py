@@ -22,7 +22,9 @@ _NUMBERS = 2**18
 """Numbers that are kept at a time, 2 MiB, about what the cache holds. Inputs are taken in blocks of that size."""
 
 Backward = Callable[[Array], list[Block]]
-"""The function c -> the gradients c_n g(x_n), from (n,), in blocks that follow the order of the parameters."""
+"""The function c -> the gradients c_n g(x_n), from (n,), in blocks that follow the order of the parameters.
+
+Of K outputs: from (n, K), the gradients sum_k c_nk dp_k(x_n)/dw."""
 
 
 class Network(ABC):
@@ -69,12 +71,12 @@ class Network(ABC):
         return other
 
     def predict(self, x: npt.ArrayLike) -> Array:
-        """Return p(x), shape (n,)."""
+        """Return p(x), shape (n,), or (n, K) for K outputs."""
         return _stacked([self._forward(rows)[0] for rows in self._in_blocks(x)])
 
     def gradient(self, x: npt.ArrayLike) -> Array:
-        """Return dp(x)/dw, shape (n, P), in the order of `parameters`."""
-        return _stacked([written_out(self._gradients(rows)) for rows in self._in_blocks(x)])
+        """Return dp(x)/dw, shape (n, P), or (n, K, P) for K outputs, in the order of `parameters`."""
+        return _stacked([self._gradient(rows) for rows in self._in_blocks(x)])
 
     def tangent_factors(self, x: npt.ArrayLike) -> list[tuple[Array, Array]]:
         """Return a pair for each matrix that is used once, and one of the form (g, 1) for all other parameters."""
@@ -85,6 +87,8 @@ class Network(ABC):
         predictions, parts = [], []
         for rows in self._in_blocks(x):
             p, back = self._forward(rows)
+            if p.ndim > 1:
+                raise ShapeError(f"{self!r} has {p.shape[1]} outputs, and factors are those of one; see `gradient`")
             predictions.append(p)
             parts.append(factors(back(np.ones(rows.shape[0])), rows.shape[0]))
         return _stacked(predictions), stacked(parts)
@@ -92,19 +96,20 @@ class Network(ABC):
     def pullback(self, x: npt.ArrayLike) -> Pullback:
         """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw, by one backward pass: no gradient is kept.
 
-        Agrees with `predict` and `gradient` up to rounding.
+        For K outputs p and c have shape (n, K), and the sum is over both. Agrees with `predict` and `gradient` up to
+        rounding.
         """
         runs = [self._forward(rows) for rows in self._in_blocks(x)]
         predictions = _stacked([p for p, _ in runs])
 
         def pull(c: Array) -> Array:
-            c = real("c", c, f"({predictions.size},)")
+            c = real("c", c, str(predictions.shape))
             if c.shape != predictions.shape:
                 raise ShapeError(f"`c` must have shape {predictions.shape}, a number for each input, got {c.shape}")
             result, start = np.zeros(0), 0
             for p, back in runs:
-                part = total(back(c[start : start + p.size]))
-                result, start = part if start == 0 else result + part, start + p.size
+                part = total(back(c[start : start + len(p)]))
+                result, start = part if start == 0 else result + part, start + len(p)
             return result
 
         return predictions, pull
@@ -117,8 +122,12 @@ class Network(ABC):
     def _row_size(self) -> int:
         """Numbers that the computation keeps for one input."""
 
-    def _gradients(self, x: Array) -> list[Block]:
-        return self._forward(x)[1](np.ones(x.shape[0]))
+    def _gradient(self, x: Array) -> Array:
+        p, back = self._forward(x)
+        if p.ndim == 1:
+            return written_out(back(np.ones(x.shape[0])))
+        one_hot = np.eye(p.shape[1])[:, None] * np.ones((x.shape[0], 1))
+        return np.stack([written_out(back(c)) for c in one_hot], axis=1)
 
     def _in_blocks(self, x: npt.ArrayLike) -> Iterator[Array]:
         array = inputs_of(x, self.dim, repr(self))

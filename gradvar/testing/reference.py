@@ -248,6 +248,23 @@ def gradients(table: Array, weights: Array, predictions: Array, jacobian: Array,
     return np.array(rows)
 
 
+def vector_gradients(table: Array, weights: Array, predictions: Array, jacobian: Array, loss: str) -> Array:
+    """grad F_h of every member with K outputs, (m, P), from values (m, n, K), predictions (n, K), dp/dw (n, K, P).
+
+    ``"square"`` is ||p - y||^2/2, ``"correlation"`` -<y, p>, ``"cross-entropy"`` -sum_k y_k log softmax(p)_k.
+    """
+    rows = []
+    for h in table:
+        total = np.zeros(jacobian.shape[2])
+        for x, (p, y) in enumerate(zip(predictions, h, strict=True)):
+            softmax = np.exp(p) / sum(math.exp(q) for q in p)
+            a = {"square": p, "correlation": 0 * p, "cross-entropy": softmax * sum(y)}[loss]
+            for k in range(len(p)):
+                total += weights[x] * (a[k] - y[k]) * jacobian[x][k]
+        rows.append(total)
+    return np.array(rows)
+
+
 def gradient_variance(gradients: Array) -> float:
     """Var = (1/m) sum_h ||grad F_h - mean||^2 from the gradients (m, P) of all members, in two passes."""
     m = len(gradients)

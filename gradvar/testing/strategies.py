@@ -161,7 +161,9 @@ def losses(labels: str | None = None) -> st.SearchStrategy[str | Loss]:
     """Losses that accept `labels`, "real" or "signs" (the default: any loss); shrinking to "square"."""
     if labels is not None and _accepted(labels) == "real":
         return st.sampled_from([name for name, loss in LOSSES.items() if loss.labels == "real"])
-    return st.one_of(st.sampled_from(list(LOSSES)), margin_losses())
+    return st.one_of(
+        st.sampled_from([name for name, loss in LOSSES.items() if loss.labels != "classes"]), margin_losses()
+    )
 
 
 @st.composite

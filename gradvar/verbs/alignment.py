@@ -5,8 +5,9 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from typing import SupportsFloat, SupportsIndex
 
-from ..classes.base import HypothesisClass, Samples
+from ..classes.base import HypothesisClass
 from ..classes.gram.derived import ListsMembers
+from ..classes.gram.table import Rows
 from ..classes.members.target import Target
 from ..classes.members.target_class import TargetClass
 from ..core.arguments import SeedLike
@@ -125,12 +126,12 @@ def target_signal(
     return target_signal_of(problem, members, settings)
 
 
-def one_member(target: Target | HypothesisClass) -> tuple[Samples[object], object]:
+def one_member(target: Target | HypothesisClass) -> tuple[ListsMembers, Rows]:
     """Return the class of one target, and its members as it lists them."""
     hypotheses = hypothesis_class(_as_class(target))
     if hypotheses.log2_size != 0:
         raise ValueError(f"`target` must be one target, such as H.member(0), got {target!r}")
-    if not isinstance(hypotheses, Samples) or not isinstance(hypotheses, ListsMembers):
+    if not isinstance(hypotheses, ListsMembers):
         raise NotApplicableError(f"{hypotheses!r} does not list its member and evaluate it")
     return hypotheses, hypotheses.members()
 

@@ -9,14 +9,15 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 
 from ..classes.base import HypothesisClass
+from ..classes.gram.outputs import output_vectors
 from ..classes.members.target import Target
 from ..core.arguments import Array, SeedLike
 from ..core.errors import NotApplicableError
 from ..estimation.expectation import expectation
 from ..estimation.settings import Settings
-from ..losses import LOSSES, KnowsValue, Loss
+from ..losses import LOSSES, KnowsValue, Loss, as_loss
 from ..models.base import Model, check_one_output
-from ..problem import Problem
+from ..problem import Problem, as_model
 from ..results.estimate import Estimate
 from .alignment import one_member
 
@@ -62,16 +63,21 @@ def population_loss(
     hypotheses, members = one_member(target)
     problem = Problem(hypotheses, model, loss)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
-    known = problem.loss
+    known, count = as_loss(loss), getattr(hypotheses, "n_outputs", 1)
+    # of K outputs all at once, where the problem has one at a time
+    predictor = problem.predictor if count == 1 else as_model(model)
+    assert isinstance(predictor, Model)
     if not isinstance(known, KnowsValue):
         raise NotApplicableError(f"`loss` must say `value(p, y)` for a risk, not its derivative alone; got {known!r}")
 
     signed = known == LOSSES["correlation"]
 
     def values(x: Array) -> Array:
-        p = problem.predictor.predict(x)
-        check_one_output("`model.predict`", p.shape, len(x))
-        found = known.value(p, np.asarray(hypotheses.evaluate(members, x))[0])
+        p = predictor.predict(x)
+        if count == 1:
+            check_one_output("`model.predict`", p.shape, len(x))
+        found = known.value(p, output_vectors(hypotheses.evaluate, members, x, count)[0])
+        found = np.asarray(found if found.ndim == 1 else found.sum(axis=1))
         if not signed and (found < 0).any():
             raise ValueError(f"`loss` must not be negative, so that its mean has an interval, got {found.min():.6g}")
         # max(l, 0) and max(-l, 0)
@@ -79,7 +85,7 @@ def population_loss(
 
     first, *second = expectation(
         values,
-        problem.inputs,
+        hypotheses.inputs,
         replace(settings, confidence=0.5 + settings.confidence / 2) if signed else settings,
         name="mean of the loss",
         method="expectation",

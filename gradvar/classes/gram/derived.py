@@ -95,6 +95,11 @@ def known_gram(hypotheses: HypothesisClass) -> Gram | None:
     return Gram(matrix.shape[0], matrix.view)
 
 
+def second_moment(hypotheses: HypothesisClass) -> float:
+    """Return E_x h(x)^2 where a class says that it is the same for all members; else 1, which Theorem 1 assumes."""
+    return float(getattr(hypotheses, "second_moment", 1.0))
+
+
 def gram_norms(hypotheses: HypothesisClass, orthonormal: bool) -> GramNorms:
     """Return the norms of the Gram matrix of a class: as it says that matrix, or those of I if it is orthonormal.
 
@@ -108,7 +113,7 @@ def gram_norms(hypotheses: HypothesisClass, orthonormal: bool) -> GramNorms:
         norm = hypotheses.operator_norm if isinstance(hypotheses, KnowsOperatorNorm) else gram.norm
         return gram.norms(norm(centred=True), norm(centred=False))
     if orthonormal:
-        return GramNorms.of_identity(hypotheses.log2_size)
+        return GramNorms.of_identity(hypotheses.log2_size, second_moment(hypotheses))
     infinite = hypotheses.log2_size == math.inf
     raise NotApplicableError("the class is infinite" if infinite else "the class does not say its Gram matrix")
 

@@ -53,11 +53,12 @@ class GramNorms:
     evidence: str
 
     @classmethod
-    def of_identity(cls, log2_size: float) -> GramNorms:
-        """Return those of an orthonormal class; what is centred of one member is 0."""
-        centred = -log2_size if log2_size > 0 else -math.inf
-        why = "orthonormal class: Gram = I"
-        return cls(centred, -log2_size, -log2_size, -log2_size, -log2_size / 2, why)
+    def of_identity(cls, log2_size: float, square: float = 1.0) -> GramNorms:
+        """Return those of E h^2 I, of a class with E h h' = 0; what is centred of one member is 0."""
+        norm, frobenius = (math.log2(square) - share for share in (log2_size, log2_size / 2))
+        centred = norm if log2_size > 0 else -math.inf
+        why = f"orthonormal class: Gram = {'' if square == 1 else f'{square:g} '}I"
+        return cls(centred, norm, norm, norm, frobenius, why)
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ class TableGram(Gram):
 
 
 class OrthonormalGram(Gram):
-    """The Gram matrix of members of an orthonormal class, which may be repeated: [h_i = h_j].
+    """The Gram matrix of members of an orthonormal class, which may be repeated: E h^2 [h_i = h_j].
 
     Parameters
     ----------
@@ -216,16 +217,18 @@ class OrthonormalGram(Gram):
         Equal where the members are.
     proof : str
         Why different members are orthonormal.
+    square : float
+        E h^2.
     """
 
-    def __init__(self, labels: npt.NDArray[np.intp], proof: str) -> None:
-        super().__init__(labels.size, partial(np.equal, labels[:, None], labels))
-        self._proof = proof
+    def __init__(self, labels: npt.NDArray[np.intp], proof: str, square: float = 1.0) -> None:
+        super().__init__(labels.size, partial(_equal, labels, square))
+        self._proof, self._square = proof, square
         self._counts = np.unique_counts(labels).counts
 
     def rows(self) -> Array:
         """Return the diagonal entry of the first member."""
-        return np.ones((1, 1))
+        return np.full((1, 1), self._square)
 
     def norm(self, centred: bool) -> float:
         """Return the norm, from how often members are repeated alone.
@@ -236,32 +239,42 @@ class OrthonormalGram(Gram):
         """
         counts, times = np.unique_counts(self._counts)
         if not centred:
-            return float(counts[-1]) / self.size
+            return self._square * float(counts[-1]) / self.size
         twice = float(counts[times > 1].max(initial=0))
         # (I - q q') D (I - q q')
         q = np.sqrt(counts * times / self.size)
         off = np.eye(counts.size) - np.outer(q, q)
         largest = top_eigenvalue(off * counts @ off) if counts.size > 1 else 0.0
-        return max(twice, largest) / self.size
+        return self._square * max(twice, largest) / self.size
 
     def norms(self, centred: float, uncentred: float) -> GramNorms:
         """Return the norms; those of the identity where no member is repeated."""
-        return GramNorms.of_identity(math.log2(self.size)) if self.is_identity else super().norms(centred, uncentred)
+        if self._are_different:
+            return GramNorms.of_identity(math.log2(self.size), self._square)
+        return super().norms(centred, uncentred)
+
+    @property
+    def _are_different(self) -> bool:
+        return self._counts.size == self.size
 
     @cached_property
     def _sums(self) -> _Sums:
         # c members that are equal fill a block of c^2 ones.
         ones = float(np.sum(np.square(self._counts.astype(np.float64))))
         most = float(self._counts.max())
-        return _Sums(1.0, 1.0, float(most > 1), most, math.sqrt(ones), math.sqrt(ones - self.size))
+        sums = 1.0, 1.0, float(most > 1), most, math.sqrt(ones), math.sqrt(ones - self.size)
+        return _Sums(*(self._square * each for each in sums))
 
     @property
     def orthonormality(self) -> tuple[str, str]:
         """ "proved" where no member is repeated."""
-        if self.is_identity:
+        if self._are_different:
             return "proved", f"{self._proof}; these members are different"
         repeated = int(self._counts[self._counts > 1].sum())
-        return "failed", f"{repeated:,} of {self.size:,} members are equal to another, so E h h' = 1 for some pairs"
+        return (
+            "failed",
+            f"{repeated:,} of {self.size:,} members are equal to another, so E h h' = {self._square:g} for some pairs",
+        )
 
 
 class KnownByGram(ABC):
@@ -310,3 +323,7 @@ def check_size(rows: int) -> None:
             f"a Gram matrix of {rows:,} rows needs {8 * rows**2 / 2**30:.3g} GiB, more than 2 GiB; take at most "
             f"{_LARGEST:,} members (or points, for the operator norm alone)"
         )
+
+
+def _equal(labels: npt.NDArray[np.intp], square: float) -> Array:
+    return np.asarray(square * (labels[:, None] == labels))

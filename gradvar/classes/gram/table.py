@@ -33,6 +33,8 @@ class Table(ABC):
     """The values of m functions at the n points of `inputs`."""
 
     inputs: Inputs
+    in_memory = False
+    """Whether its values are kept, in fewer bytes than as float64."""
 
     @property
     @abstractmethod
@@ -113,7 +115,7 @@ def kept(table: Table, inputs: Inputs) -> Table:
     In a byte a value where that is exact, else in eight.
     """
     m, n = table.shape
-    if m * n > KEPT_BYTES:
+    if table.in_memory or m * n > KEPT_BYTES:
         return table
     values = np.empty((m, n), dtype=np.int8 if 8 * m * n > KEPT_BYTES else np.float64)
     for rows, columns in _blocks(m, n):

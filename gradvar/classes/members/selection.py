@@ -37,6 +37,8 @@ class Selection(HasMembers, Generic[Home]):
         evidence: tuple[str, str] | None = getattr(parent, "label_evidence", None)
         if evidence is not None:
             self.label_evidence = evidence
+        self.n_outputs: int = getattr(parent, "n_outputs", 1)
+        self.second_moment: float = getattr(parent, "second_moment", 1.0)
         self.size = rows.shape[0]
         self._members = rows
         self._members.setflags(write=False)

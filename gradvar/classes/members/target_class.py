@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, SeedLike, inputs_of
 from ...core.errors import NotApplicableError
-from ..gram.derived import ProjectsByTable
+from ..gram.derived import ProjectsByTable, second_moment
 from ..gram.matrix import Gram, KnownByGram, OrthonormalGram, TableGram
+from ..gram.outputs import output_table, pairs_of
 from ..gram.table import EvaluatedTable, Table, kept
 from .selection import Selection, key
 from .target import HasMembers, Members, Target
@@ -75,8 +76,11 @@ class TargetClass(HasMembers):
         return rows
 
     def _table(self, members: Members) -> Table:
-        """The values of these members at all points of finite inputs."""
-        return EvaluatedTable(self.evaluate, members, self.inputs)
+        """The values of these members at all points of finite inputs, and at all outputs where there are several."""
+        pairs = pairs_of(self)
+        if pairs is None:
+            return EvaluatedTable(self.evaluate, members, self.inputs)
+        return output_table(self.evaluate, members, pairs)
 
 
 class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetClass):
@@ -169,7 +173,8 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
         claimed = not by_table and bool(getattr(parent, "is_orthonormal", False))
         status, why = getattr(parent, "orthonormality", ("claimed", "")) if claimed else ("failed", "")
         if status == "proved":
-            return OrthonormalGram(np.array([self._numbers[key(row)] for row in self._members]), why)
+            numbers = np.array([self._numbers[key(row)] for row in self._members])
+            return OrthonormalGram(numbers, why, second_moment(parent))
         inner_products = getattr(parent, "inner_products", None)
         if inner_products is not None:
             try:

@@ -65,13 +65,13 @@ def _of_input_layer(home: SetsOnCube, numbers: Numbers, deltas: Array, has_bias:
     found = home.coefficients(deltas)
     variance, mean = shifted_moments(found, numbers, home.dim, *home.shift)
     if has_bias:
-        own_variance, _, own_mean = _moments(found[numbers])
+        own_variance, _, own_mean = moments(found[numbers])
         variance, mean = variance + own_variance, mean + own_mean
     return variance, variance + mean, mean
 
 
 def _of_products(home: SetsOnCube, numbers: Numbers, column: Array, columns: Array) -> Part:
-    return _moments(home.coefficients(column[:, None] * columns)[numbers])
+    return moments(home.coefficients(column[:, None] * columns)[numbers])
 
 
 def transforms_needed(problem: Problem) -> int:
@@ -79,7 +79,8 @@ def transforms_needed(problem: Problem) -> int:
     return sum(max(left, 1) * right for left, right in input_layer_widths(problem))
 
 
-def _moments(coefficients: Array) -> Part:
+def moments(coefficients: Array) -> Part:
+    """The moments over members of their projections, shape (m, q)."""
     mean = coefficients.mean(axis=0)
     centred = coefficients - mean
     variance = float(np.einsum("ij,ij->", centred, centred)) / len(coefficients)

@@ -29,7 +29,7 @@ from ...estimation.tiles import ordered_map
 from ...problem import Factors, Moment, Problem, component_blocks, norms_sq
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
-from . import coefficients, cube
+from . import coefficients, cube, labels
 from .points import MeanNorms, n_points, over_points
 
 _BLOCK = 2**22
@@ -141,6 +141,8 @@ class Enumeration:
         if coefficients.covers(problem):
             return _projection_memory(problem), points * coefficients.transforms_needed(problem)
         work = points * problem.predictor.n_parameters
+        if labels.covers(problem):
+            return _projection_memory(problem), labels.products_needed(problem) // _DENSE
         if isinstance(projection(problem.hypotheses), ProjectsByTable):
             work *= max(1, _n_members(problem) // _DENSE)
         return _projection_memory(problem), work
@@ -194,6 +196,8 @@ def _by_projection(problem: Problem, settings: Settings) -> _Moments:
     norm_sq = float(problem.inputs.weights(0, points) @ norms_sq(factors))
     if coefficients.covers(problem):
         tasks = coefficients.tasks(factors, problem)
+    elif labels.covers(problem):
+        tasks = labels.tasks(factors, problem)
     else:
         blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
         tasks = (partial(_moments, hypotheses, block) for block in blocks)
