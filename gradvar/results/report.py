@@ -148,8 +148,7 @@ def as_html(check: Findings) -> str:
         row = (f"<{tag} style='text-align:left'>{html.escape(cell)}</{tag}>" for cell in cells)
         return f"<tr>{''.join(row)}</tr>"
 
-    rows = [row(key, text, "") for key, text in check.problem.items()]
-    rows.append(row("quantity", "value", "how it is known", tag="th"))
+    rows = [row("quantity", "value", "how it is known", tag="th")]
     rows += [row(*cells) for cells in _quantities(check)]
     rows.append(row("upper bound on Var", "value", "Var/bound", tag="th"))
     for bound, value, ratio in _bounds(check):
@@ -158,11 +157,12 @@ def as_html(check: Findings) -> str:
     rows.append(row("assumption of Theorem 1", "status", "evidence", tag="th"))
     rows += [row(a.name, a.status, a.evidence) for a in check.assumptions]
     consequences = "".join(f"<li>{html.escape(c.statement)}</li>" for c in check.consequences)
+    parts = "<br>".join(html.escape(f"{key}: {check.problem[key]}") for key in ("inputs", "model", "loss"))
     variance = html.escape(f"Var = {_VARIANCE} {_known(check.variance)}")
     return (
         f"<div><strong>Gradient variance over {html.escape(check.problem['class'])}</strong>"
         f"<p>{variance}<br><strong>Verdict: {html.escape(check.verdict)}.</strong> {html.escape(check.reason)}</p>"
-        f"<ul>{consequences}</ul>{f'<p>{_same_bits(check)}</p>' if _is_sampled(check) else ''}"
+        f"<ul>{consequences}</ul><p>{parts}</p>{f'<p>{_same_bits(check)}</p>' if _is_sampled(check) else ''}"
         f"<details><summary>bounds, norms, assumptions</summary><table>{''.join(rows)}</table></details></div>"
     )
 
