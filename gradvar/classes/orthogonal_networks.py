@@ -203,7 +203,7 @@ class OrthogonalNetworks(SetTargets):
     def _listed(self) -> Restriction | None:
         """The class by the list of its members, where the covariance is the mean over them."""
         if self.size <= _LISTED:
-            return self.restrict(self.members())
+            return Restriction(self, self.members())
         if self._separated is not None:
             return None
         raise NotApplicableError(

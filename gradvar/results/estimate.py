@@ -114,6 +114,25 @@ class Estimate(Plain):
         """Return the estimate times 2**exponent."""
         return replace(self, exponent=self.exponent + exponent)
 
+    def times(self, factor: float) -> Estimate:
+        """Return the estimate times a factor >= 0, on the same norms; 0 is exact."""
+        low, high = self.mantissa_interval
+        share = self.log2_signal_share
+        ends = (0.0, 0.0) if factor == 0 else (factor * low, factor * high)
+        upper = self.mantissa_upper
+        found = replace(
+            self,
+            mantissa=factor * self.mantissa,
+            mantissa_interval=ends,
+            mantissa_upper=None if upper is None or factor == 0 else factor * upper,
+            mantissa_error=0.0 if factor == 0 else factor * self.mantissa_error,
+            mantissa_resolution=0.0 if factor == 0 else factor * self.mantissa_resolution,
+            zeta=None if self.zeta is None else (factor**2 * self.zeta[0], factor**2 * self.zeta[1]),
+            log2_signal_share=None if share is None else share + log2_of(factor, 0),
+            resolved=self.resolved or factor == 0,
+        )
+        return found if factor else replace(found, exact=True, confidence=None, n_samples=0, guarantee="exactly zero")
+
     @property
     def value(self) -> float:
         """The number; 0.0 where it underflows."""

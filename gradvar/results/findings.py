@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..core.numbers import exp2, format_log2
 from .estimate import Estimate
@@ -47,6 +47,21 @@ class Bound(Plain):
     applicable: bool
     reason: str
     n_samples: int = 0
+
+    def times(self, log2_factor: float, said: str) -> Bound:
+        """Return the bound times 2**log2_factor, said in the formula; zero times what is not known is zero."""
+
+        def moved(log2: float) -> float:
+            return log2 if log2 == math.inf > log2_factor > -math.inf else log2_factor + min(log2, 1e300)
+
+        low, high = self.log2_interval
+        return replace(
+            self,
+            formula=f"{said} {self.formula}",
+            log2_constant=moved(self.log2_constant),
+            log2=moved(self.log2),
+            log2_interval=(moved(low), moved(high)),
+        )
 
     @property
     def value(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..classes.members.target_class import Noisy
 from ..core.arguments import Array
 from .checks import CheckFailed, answered_by, offered, skip
 from .class_probe import MEMBERS, ClassProbe, rows_of, scale_of
@@ -158,7 +159,7 @@ def labels(probe: ClassProbe) -> str:
     else:
         x = np.concatenate([probe.x, probe.draw_inputs(256, 22)])
         values = probe.values(probe.members, MEMBERS, x)
-    wrong = np.abs(values) != 1
+    wrong = np.abs(values) != (probe.H.kept if isinstance(probe.H, Noisy) else 1)  # E[y | x] of flipped labels
     if wrong.any():
         at = first(wrong)
         raise CheckFailed(

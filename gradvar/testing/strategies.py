@@ -122,7 +122,7 @@ def biased_parities(draw: st.DrawFn) -> BiasedParities:
 def restrictions(draw: st.DrawFn) -> Restriction:
     """A few members of a class of parities, some of them perhaps more than once."""
     H = draw(st.one_of(cube_parities(), biased_parities()))
-    return H.restrict(draw(st.lists(st.integers(0, H.size - 1), min_size=1, max_size=_MOST_MEMBERS)))
+    return Restriction(H, draw(st.lists(st.integers(0, H.size - 1), min_size=1, max_size=_MOST_MEMBERS)))
 
 
 def hypothesis_classes() -> st.SearchStrategy[HypothesisClass]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import SupportsFloat, SupportsIndex
 
 from ..classes.base import HypothesisClass
@@ -23,6 +24,7 @@ from ..problem import Moment, Problem, hypothesis_class
 from ..results.estimate import Estimate
 from ..results.target_signal import TargetSignal
 from .auto import as_method
+from .noise import without_noise
 from .variance import estimate
 
 
@@ -121,9 +123,10 @@ def target_signal(
     array([-1., -0., -0.])
     """
     hypotheses, members = one_member(target)
-    problem = Problem(hypotheses, model, loss, Moment.SECOND)
+    problem, kept = without_noise(Problem(hypotheses, model, loss, Moment.SECOND))
     settings = Settings.checked(0.0, 0.95, max_samples, rng, executor, False)
-    return target_signal_of(problem, members, settings)
+    found = target_signal_of(problem, members, settings)
+    return found if kept == 1 else replace(found, vector=kept * found.vector, errors=kept * found.errors)
 
 
 def one_member(target: Target | HypothesisClass) -> tuple[ListsMembers, Rows]:

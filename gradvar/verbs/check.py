@@ -14,6 +14,7 @@ from ..bounds.verdict import ratio, verdict_on
 from ..classes import Parities
 from ..classes.base import HypothesisClass
 from ..core.arguments import SeedLike
+from ..core.numbers import log2_of
 from ..estimation.progress import Reporter
 from ..estimation.settings import Settings
 from ..losses import Loss
@@ -27,6 +28,7 @@ from ..results.interruption import attach_estimate
 from ..tasks.base import DrawsExamples
 from ..tasks.check import check_tasks
 from .auto import as_method
+from .noise import without_noise
 from .precision import norm_within_precision
 from .variance import estimate
 
@@ -86,10 +88,13 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
     variance = estimate(problem, method, settings)
     if isinstance(H, DrawsExamples):
         return check_tasks(problem, variance, settings)
+    clean, kept = without_noise(problem)
     with attach_estimate(lambda: variance):
-        gradient, signal = (norm_within_precision(norm, problem) for norm in norms(problem, settings, variance))
-        known = assumptions(problem, gradient, settings)
-        found = bounds(problem, gradient, signal, known, settings)
+        gradient, signal = (norm_within_precision(norm, clean) for norm in norms(clean, settings, variance))
+        known = assumptions(clean, gradient, settings)
+        found = bounds(clean, gradient, signal, known, settings)
+    if kept < 1:
+        found = {name: bound.times(2 * log2_of(kept, 0), f"{kept:.4g}^2") for name, bound in found.items()}
     name, verdict, reason = verdict_on(variance, found)
     if type(H) is Parities:
         reason += (

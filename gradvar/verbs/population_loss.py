@@ -11,6 +11,7 @@ import numpy as np
 from ..classes.base import HypothesisClass
 from ..classes.gram.outputs import output_vectors
 from ..classes.members.target import Target
+from ..classes.members.target_class import Noisy
 from ..core.arguments import Array, SeedLike
 from ..core.errors import NotApplicableError
 from ..estimation.expectation import expectation
@@ -62,6 +63,7 @@ def population_loss(
     """
     hypotheses, members = one_member(target)
     problem = Problem(hypotheses, model, loss)
+    unflipped, kept = (hypotheses.origin, hypotheses.kept) if isinstance(hypotheses, Noisy) else (hypotheses, 1.0)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
     known, count = as_loss(loss), getattr(hypotheses, "n_outputs", 1)
     # of K outputs all at once, where the problem has one at a time
@@ -76,7 +78,10 @@ def population_loss(
         p = predictor.predict(x)
         if count == 1:
             check_one_output("`model.predict`", p.shape, len(x))
-        found = known.value(p, output_vectors(hypotheses.evaluate, members, x, count)[0])
+        labels = output_vectors(unflipped.evaluate, members, x, count)[0]
+        found = known.value(p, labels)
+        if kept < 1:  # flipped with probability (1 - kept)/2
+            found = (1 + kept) / 2 * found + (1 - kept) / 2 * known.value(p, -labels)
         found = np.asarray(found if found.ndim == 1 else found.sum(axis=1))
         if not signed and (found < 0).any():
             raise ValueError(f"`loss` must not be negative, so that its mean has an interval, got {found.min():.6g}")

@@ -24,9 +24,11 @@ from ..models.base import Model
 from ..models.infinite_mlp import InfiniteMLP
 from ..problem import Problem
 from ..results.estimate import Estimate
+from ..results.interruption import Interrupted, WorkersLostError
 from ..tasks.base import DrawsExamples
 from ..tasks.methods import choose_for_tasks
 from .auto import as_method
+from .noise import without_noise
 from .precision import warn_of_rounding, within_precision
 
 
@@ -102,6 +104,25 @@ def gradient_variance(
 
 def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
     """Return the method's estimate, or raise the reason why it declines, or what a look at the class refutes."""
+    clean, kept = without_noise(problem)
+    if clean is problem:
+        return _estimate(problem, method, settings)
+
+    def scaled(found: Estimate | None) -> Estimate | None:
+        return None if found is None else found.times(kept**2)
+
+    report = settings.progress
+    if callable(report):
+        settings = replace(settings, progress=lambda found: report(found.times(kept**2)))
+    try:
+        return _estimate(clean, method, settings).times(kept**2)
+    except Interrupted as stopped:
+        raise Interrupted(scaled(stopped.estimate)) from None
+    except WorkersLostError as lost:
+        raise WorkersLostError(lost.message, scaled(lost.estimate)) from lost
+
+
+def _estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
     look_at_class(problem.hypotheses)
     try:
         if isinstance(problem.hypotheses, DrawsExamples):

@@ -1,17 +1,18 @@
-"""A class of targets, with its single targets, iteration and len(); and the class of some of its members."""
+"""A class of targets, with its single targets, iteration and len(); the class of some members; that of noisy labels."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
-from typing import SupportsIndex
+from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, SeedLike, inputs_of
-from ...core.errors import NotApplicableError
+from ...core.arguments import Array, SeedLike, inputs_of, number
+from ...core.errors import LabelError, NotApplicableError
+from ..base import KnowsCovariance, KnowsMean, KnowsOperatorNorm
 from ..gram.derived import ProjectsByTable, second_moment
 from ..gram.matrix import Gram, KnownByGram, OrthonormalGram, TableGram
 from ..gram.outputs import output_table, pairs_of
@@ -38,7 +39,7 @@ class TargetClass(HasMembers):
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return the values h(x), shape (m, n)."""
 
-    def restrict(self, members: npt.ArrayLike | Iterable[Target]) -> Restriction:
+    def restrict(self, members: npt.ArrayLike | Iterable[Target]) -> Restriction | Noisy:
         """Return the class of these members only, on the same inputs.
 
         Parameters
@@ -66,6 +67,27 @@ class TargetClass(HasMembers):
         0.015625
         """
         return Restriction(self, members)
+
+    def noisy(self, rate: SupportsFloat) -> Noisy:
+        """Return this class with labels that are flipped, each for itself, with probability `rate` in [0, 1/2].
+
+        E[y | x] = (1 - 2 rate) h(x): Var and the constants of all bounds get (1 - 2 rate)^2, G^2 and E||s||^2 stay.
+
+        Raises
+        ------
+        LabelError
+            A class whose labels are not -1 and +1.
+        ValueError, TypeError
+            A rate outside of [0, 1/2].
+
+        Examples
+        --------
+        >>> import gradvar as gv
+        >>> H, model = gv.Parities(10), gv.Linear([1.0] * 10)
+        >>> gv.gradient_variance(H.noisy(0.25), model).value / gv.gradient_variance(H, model).value
+        0.25
+        """
+        return Noisy(self, rate)
 
     def _labels(self, members: Members, x: npt.ArrayLike) -> Array:
         return self.evaluate(members, x)
@@ -194,6 +216,134 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
         """The members in blocks whose values at n inputs take 16 MiB."""
         step = max(1, _BLOCK // max(n, 1))
         return (self._members[start : start + step] for start in range(0, self.size, step))
+
+
+class Noisy(TargetClass):
+    """The targets of a class with labels -1 and +1 that are flipped, each for itself, with one probability.
+
+    What `H.noisy(rate)` returns. Every loss of the library is affine in the label y, so that its gradient, in the mean
+    over flips, is that of E[y | x] = (1 - 2 rate) h(x): `evaluate`, `mean`, `covariance` and `operator_norm` are of
+    that. A member, called on inputs, gives the labels before the flip; `descend` draws flipped ones.
+
+    Parameters
+    ----------
+    parent : hypothesis class
+        The class H, with labels -1 and +1.
+    rate : float
+        The probability of a flip, in [0, 1/2].
+
+    Attributes
+    ----------
+    origin : hypothesis class
+        The class without flips.
+    rate : float
+        The rate; of a noisy class that is made noisy, that of both flips together.
+    kept : float
+        1 - 2 rate.
+
+    Raises
+    ------
+    LabelError, ValueError, TypeError
+        Other labels than -1 and +1; a rate outside of [0, 1/2].
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> H = gv.Parities(3).noisy(0.1)
+    >>> H, H.labels, H.noisy(0.5).mean([[1, 1, 1]]).item()
+    (Noisy(Parities(dim=3), rate=0.1), 'signs', 0.0)
+    """
+
+    labels = "signs"
+
+    def __init__(self, parent: TargetClass, rate: SupportsFloat) -> None:
+        if getattr(parent, "labels", "real") != "signs":
+            raise LabelError(
+                f"labels can be flipped where they are -1 and +1, but those of {parent!r} have other values"
+            )
+        flips = number("rate", rate, "a number in [0, 1/2]", lambda found: 0 <= found <= 0.5)
+        self.origin: TargetClass = parent
+        self.rate: float = flips
+        if isinstance(parent, Noisy):
+            # flipped where one of the two flips, and not the other
+            self.origin, self.rate = parent.origin, parent.rate + flips - 2 * parent.rate * flips
+        self.kept = 1.0 - 2.0 * self.rate
+        self.inputs = parent.inputs
+        self._described_by_numbers = parent._described_by_numbers
+        self._described_by_objects = parent._described_by_objects
+        evidence: tuple[str, str] | None = getattr(parent, "label_evidence", None)
+        if evidence is not None:
+            self.label_evidence = evidence
+
+    def __repr__(self) -> str:
+        return f"Noisy({self.origin!r}, rate={self.rate:g})"
+
+    @property
+    def description(self) -> str:
+        """The class in words."""
+        said = getattr(self.origin, "description", repr(self.origin))
+        return f"{said}, with labels flipped at rate {self.rate:g}"
+
+    @property
+    def _key(self) -> object:
+        return self.origin, self.rate
+
+    @property
+    def size(self) -> int | None:
+        """The number of members, as of the parent."""
+        return self.origin.size
+
+    @property
+    def log2_size(self) -> float:
+        """log2 |H|, as of the parent."""
+        return self.origin.log2_size
+
+    def members(self) -> Members:
+        """Return the descriptions of all members, as the parent does."""
+        return self.origin.members()
+
+    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Members:
+        """Return the descriptions of m members drawn independently, as the parent does."""
+        return self.origin.sample(m, rng)
+
+    def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
+        """Return the mean labels E[y | x] = (1 - 2 rate) h(x), shape (m, n)."""
+        return self.kept * self.origin.evaluate(members, x)
+
+    def mean(self, x: npt.ArrayLike) -> Array:
+        """Return (1 - 2 rate) E_h h(x), shape (n,)."""
+        if not isinstance(self.origin, KnowsMean):
+            raise NotApplicableError(f"{self.origin!r} does not say its mean")
+        return self.kept * self.origin.mean(np.asarray(x))
+
+    def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
+        """Return (1 - 2 rate)^2 C_H(x, x'), of labels with flips of their own, shape (n, n2)."""
+        if not isinstance(self.origin, KnowsCovariance):
+            raise NotApplicableError(f"{self.origin!r} does not say its covariance")
+        return self.kept**2 * self.origin.covariance(np.asarray(x), np.asarray(x2))
+
+    def operator_norm(self, centred: bool = True) -> float:
+        """Return (1 - 2 rate)^2 times that of the parent."""
+        if not isinstance(self.origin, KnowsOperatorNorm):
+            raise NotApplicableError(f"{self.origin!r} does not say its operator norm")
+        return self.kept**2 * self.origin.operator_norm(centred)
+
+    def restrict(self, members: npt.ArrayLike | Iterable[Target]) -> Noisy:
+        """Return the class of these members only, with the same flips."""
+        return self.origin.restrict(self._descriptions(members)).noisy(self.rate)
+
+    def _labels(self, members: Members, x: npt.ArrayLike) -> Array:
+        return self.origin._labels(members, x)
+
+    def _checked(self, rows: Members) -> Members:
+        return self.origin._checked(rows)
+
+    def _numbered_rows(self, name: str, numbers: list[int]) -> Members:
+        return self.origin._numbered_rows(name, numbers)
+
+    def __iter__(self) -> Iterator[Target]:
+        """Yield every member, in the order of `members()`."""
+        return (Target(self, target.which) for target in self.origin)
 
 
 def _unknown(reason: str) -> Array:

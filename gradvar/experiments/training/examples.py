@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...classes.inputs import Inputs
+from ...classes.members.target_class import Noisy
 from ...core.arguments import Array, finite, real_array
 from ...core.errors import LabelError, ShapeError
 from ...losses import Loss
@@ -51,6 +52,7 @@ class Examples:
         self.target, self.loss = target, loss
         self.dim = distribution.dim
         self._inputs = distribution
+        self._flips = hypotheses.rate if isinstance(hypotheses, Noisy) else 0.0
         self._task = hypotheses if inputs is None and isinstance(hypotheses, DrawsExamples) else None
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -58,6 +60,8 @@ class Examples:
         if self._task is None:
             x = self._inputs.sample(n, rng)
             y = self.target(x)
+            if self._flips:
+                y = np.asarray(y) * np.where(rng.random(n) < self._flips, -1.0, 1.0)
         else:  # a task draws its own inputs, with their labels
             which = np.asarray(getattr(self.target, "which", None))
             (x,), (y,) = self._task.draw(which[None], n, rng)
