@@ -31,6 +31,7 @@ from .core.errors import NotApplicableError as NotApplicableError
 from .core.errors import ShapeError as ShapeError
 from .core.errors import TooLargeError as TooLargeError
 from .experiments.sweep.grid import grid as grid
+from .experiments.sweep.means import SweepMeans as SweepMeans
 from .experiments.sweep.problems import NamedProblem as NamedProblem
 from .experiments.sweep.results import SweepResults as SweepResults
 from .experiments.sweep.run import sweep as sweep

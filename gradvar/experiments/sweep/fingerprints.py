@@ -38,6 +38,8 @@ def fingerprint(item: NamedProblem) -> dict[str, JSON]:
     }
     if item.max_samples == MAX_SAMPLES:  # unlike by default, it is so many whatever they cost
         settings["max_samples_asked"] = True
+    if item.alignment:
+        settings["alignment"] = True
     return {
         "class": [_words(item.H), labels],
         "loss": [_words(item.loss.name), _numbers(item.loss.split(np.array([-1.5, -0.5, 0.5, 1.5]))[1])],

@@ -12,7 +12,7 @@ from typing import SupportsFloat, SupportsIndex, TypeAlias, cast
 import numpy as np
 
 from ...classes.base import HypothesisClass
-from ...core.arguments import integer
+from ...core.arguments import flag, integer
 from ...estimation.settings import Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
@@ -45,6 +45,8 @@ class NamedProblem:
         Seed of a model that is made, and of the samples.
     method, rtol, confidence, max_samples
         As for `bound_check`.
+    alignment : bool
+        Whether to compute the gradient alignment as well, for the columns "alignment", ...
 
     Raises
     ------
@@ -68,6 +70,7 @@ class NamedProblem:
     rtol: float
     confidence: float
     max_samples: int | None
+    alignment: bool
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class NamedProblem:
         rtol: SupportsFloat = 0.1,
         confidence: SupportsFloat = 0.95,
         max_samples: SupportsIndex | None = None,
+        alignment: bool = False,
     ) -> None:
         number = integer("seed", seed, 0)
         settings = Settings.checked(rtol, confidence, max_samples, number, None, False)
@@ -94,6 +98,7 @@ class NamedProblem:
             rtol=settings.rtol,
             confidence=settings.confidence,
             max_samples=None if max_samples is None else settings.max_samples,
+            alignment=flag("alignment", alignment),
         )
 
     @cached_property

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import SupportsFloat
 
 from ...core.numbers import format_log2
-from ...results.plots import plot_sweep
-from ...results.table import Scalar, Table, aligned, columns, distinguishing_columns
+from ...results.table import Scalar, columns, distinguishing_columns
 from .journal import parse, path_of
+from .means import DrawnTable, SweepMeans, means_over
 from .records import NUMBERS, Record
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-class RecordTable(Table):
+class RecordTable(DrawnTable):
     """A table with a row for each of its `records`: the parameters, then the fields of `Record`."""
 
     records: Sequence[Record]
@@ -27,43 +23,15 @@ class RecordTable(Table):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __str__(self) -> str:
-        return aligned(self._cells())
-
-    def _repr_html_(self) -> str:
-        head, *rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._cells())
-        return f"<table><thead><tr>{head}</tr></thead>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
-
     def to_dicts(self) -> list[dict[str, Scalar]]:
         """Return the rows, parameters first; numbers that are infinite, or that there are none of, are None."""
         return [record.row() for record in self.records]
 
-    def plot(self, x: str, y: str = "ratio", ax: Axes | None = None) -> Axes:
-        """Draw a column over a parameter: a line for each combination of the others that vary; return the Axes.
-
-        Intervals are drawn for "value", "ratio" and "log2" (of the value, for numbers that underflow), and the bound
-        as a dashed line. Seeds share the colour of their combination. Axes are logarithmic where positive numbers
-        range widely. Needs matplotlib (the extra `plot`).
-
-        Parameters
-        ----------
-        x : str
-            A parameter or a column; names are put side by side.
-        y : str
-            A column of numbers.
-        ax : matplotlib Axes or None
-            Where to draw; None makes a figure.
-
-        Raises
-        ------
-        ValueError
-            No such parameter or column, nothing to draw, numbers that underflow.
-        """
-        return plot_sweep(self.to_dicts(), columns(record.parameters for record in self.records), x, y, ax)
+    def _parameters(self) -> list[dict[str, Scalar]]:
+        return [record.parameters for record in self.records]
 
     def _cells(self) -> list[list[str]]:
-        """Return the printed table, its heads first."""
-        parameters = [record.parameters for record in self.records]
+        parameters = self._parameters()
         names = distinguishing_columns(parameters, columns(parameters)) or columns(parameters)[:1]
         rows = [[*names, "variance", "bound", "ratio", "verdict", "method", "seconds"]]
         for record in self.records:
@@ -118,6 +86,30 @@ class SweepResults(RecordTable):
         statuses = [record.status for record in self.records]
         counts = [f"{statuses.count(s)} {s}" for s in ("done", "failed", "interrupted") if s in statuses]
         return f"SweepResults({', '.join(counts) or 'no problems'}{f'; {self.path}' if self.path else ''})"
+
+    def mean_over(self, name: str = "seed", confidence: SupportsFloat = 0.95) -> SweepMeans:
+        """Return the means over a parameter, such as the seeds of models: a row for each setting of the others.
+
+        The interval is Student's, mean +- t_{n-1} (s^2/n)^1/2: where each number is an estimate, its error is in the
+        spread s already. It is never narrower than the intervals of the single numbers make that of their mean. One
+        number has no interval, and neither has a mean without the rows that failed or are unresolved, which `missing`
+        counts: what is left is a selection.
+
+        Raises
+        ------
+        ValueError
+            No such parameter.
+
+        Examples
+        --------
+        >>> import gradvar as gv
+        >>> network = lambda H, seed, width: gv.MLP.random([4, width, 1], rng=seed)
+        >>> problems = gv.grid(H=gv.Parities(4), model=network, width=[4, 8], seed=range(5))
+        >>> means = gv.sweep(problems, progress=False).mean_over("seed")
+        >>> [(row["width"], row["n"], row["low"] < row["value"] < row["high"]) for row in means]
+        [(4, 5, True), (8, 5, True)]
+        """
+        return means_over(self.records, name, confidence)
 
     @property
     def failures(self) -> list[dict[str, Scalar]]:

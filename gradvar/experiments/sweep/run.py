@@ -13,9 +13,10 @@ from dataclasses import replace
 from ...core.arguments import flag
 from ...estimation.progress import Reporter
 from ...estimation.settings import check_executor
-from ...problem import Problem
+from ...problem import Moment, Problem
 from ...results.interruption import Interrupted
 from ...verbs.check import check_bounds
+from ...verbs.variance import estimate
 from .bar import Bar
 from .fingerprints import check_fingerprints, fingerprint, model_fingerprint
 from .journal import Journal, UnwrittenError
@@ -200,7 +201,10 @@ def _computed(item: NamedProblem, executor: Executor | None = None, progress: Re
         problem = item.build()
         settings = replace(item.settings, executor=executor, progress=progress)
         check = check_bounds(problem, item.method, settings)
-        record = Record.of_check(item.parameters, item.seed, problem.model, check, time.perf_counter() - begin)
+        second = replace(problem, moment=Moment.SECOND)
+        alignment = estimate(second, item.method, settings) if item.alignment else None
+        seconds = time.perf_counter() - begin
+        record = Record.of_check(item.parameters, item.seed, problem.model, check, seconds, alignment)
         return replace(record, fingerprint={**fingerprint(item), "model": model_fingerprint(problem)})
     except Exception as error:
         return _failed(item, error, time.perf_counter() - begin)
