@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from scipy import special
 
-from .arguments import Array
+from .arguments import Array, real
+from .errors import ShapeError
 
 ValueAndDerivative = Callable[[Array], tuple[Array, Array]]
 
@@ -57,6 +60,35 @@ ACTIVATIONS: dict[str, ValueAndDerivative] = {
     "identity": lambda z: (z, np.ones_like(z)),
 }
 """Name -> function that returns the value and the derivative at z."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FunctionPair:
+    """An activation given as two functions of an array, sigma and sigma': nothing else is known of it."""
+
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+
+    def __repr__(self) -> str:
+        value, slope = (getattr(f, "__name__", type(f).__name__) for f in (self.value, self.slope))
+        return f"({value}, {slope})"
+
+    def __call__(self, z: Array) -> tuple[Array, Array]:
+        """Return the value and the slope at z, or raise a `ShapeError` unless they have its shape."""
+        found = real(f"activation[0] of {self}", self.value(z)), real(f"activation[1] of {self}", self.slope(z))
+        for i, array in enumerate(found):
+            if array.shape != z.shape:
+                raise ShapeError(f"`activation[{i}]` of {self} must return shape {z.shape}, as z, got {array.shape}")
+        return found
+
+
+Activation: TypeAlias = str | FunctionPair
+
+
+def value_and_slope(activation: Activation) -> ValueAndDerivative:
+    """Return the function from z to the value and the derivative there."""
+    return ACTIVATIONS[activation] if isinstance(activation, str) else activation
+
 
 _TURNS = {"tanh": (0.0,), "erf": (0.0,), "sigmoid": (0.0,), "gelu": (-math.sqrt(2), -0.7517915246935645, math.sqrt(2))}
 """Where the value or the slope has an extremum; sin and cos have theirs at the multiples of pi/2."""

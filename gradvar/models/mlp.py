@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import SupportsIndex
+from typing import SupportsIndex, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from ..core.errors import ShapeError
 from ..core.reach import Reach
 from .gradients import Block, LayerGradient
 from .layer_reach import ALLOWANCE, activated, affine, around_zero, product
-from .network import Backward, Network, activation_name, gaussian, layer, layers_and_biases, linear_output
+from .network import Backward, Network, activation_of, gaussian, layer, layers_and_biases, linear_output
 
 
 class MLP(Network):
@@ -30,9 +30,11 @@ class MLP(Network):
         W_1, ..., W_L; the last one has a row for each of the K outputs.
     biases : sequence of array_like or None, shapes (out,), optional
         b_1, ..., b_L; None (in all, or for one layer) is a layer without biases.
-    activation : str
+    activation : str or pair of functions
         "tanh", "relu" (derivative 0 at 0, and within rounding of it), "erf", "sigmoid", "sin", "cos",
-        "gelu" (z Phi(z)), "softplus" or "identity".
+        "gelu" (z Phi(z)), "softplus" or "identity"; or sigma and sigma', two functions of an array, entry by entry.
+        Theorems and bounds that know the activation do not cover a pair, and `gradvar.testing.check_model` finds a
+        slope that is not that of the value. It travels to other processes if its functions do (no lambda does).
 
     Raises
     ------
@@ -52,9 +54,9 @@ class MLP(Network):
         self,
         weights: Sequence[npt.ArrayLike],
         biases: Sequence[npt.ArrayLike | None] | None = None,
-        activation: str = "tanh",
+        activation: str | Sequence[Callable[[Array], Array]] = "tanh",
     ) -> None:
-        self.activation = activation_name(activation)
+        self.activation = activation_of(activation)
         self.weights, self.biases = layers_and_biases("weights", weights, biases)
         self.dim: int = self.weights[0].shape[1]
         self.n_outputs: int = self.weights[-1].shape[0]
@@ -64,7 +66,7 @@ class MLP(Network):
     def random(
         cls,
         sizes: Sequence[SupportsIndex],
-        activation: str = "tanh",
+        activation: str | Sequence[Callable[[Array], Array]] = "tanh",
         rng: SeedLike = None,
         scale: float = 1.0,
         bias: bool = True,
@@ -108,6 +110,8 @@ class MLP(Network):
 
     def largest_gradient(self, reach: Reach) -> float:
         """Return a bound on ||dp/dw||^2 over all inputs of this reach: infinity where it has none, never too small."""
+        if not isinstance(self.activation, str):
+            return math.inf
         layers, inputs = [], [reach]
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             layers.append(activated(affine(inputs[-1], weights, bias), self.activation))
@@ -154,3 +158,8 @@ class MLP(Network):
 
     def _row_size(self) -> int:
         return 3 * sum(self.sizes)
+
+
+def has_one_hidden_layer(model: object) -> TypeGuard[MLP]:
+    """Whether this is a network with one hidden layer and a named activation: what the closed forms know."""
+    return type(model) is MLP and len(model.weights) == 2 and isinstance(model.activation, str)

@@ -7,12 +7,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.activations import ACTIVATIONS, KINKED, settle
+from ..core.activations import ACTIVATIONS, KINKED, Activation, FunctionPair, settle, value_and_slope
 from ..core.arguments import Array, SeedLike, flag, generator, inputs_of, number, real, real_array, sequence
 from ..core.errors import ShapeError
 from .base import Pullback, parameter_vector, split_as
@@ -171,7 +171,7 @@ def linear_output(values: Array, v: Array, bias: float | None, inner: Backward) 
     return np.asarray(values @ v + (bias or 0.0)), back
 
 
-def layer(inputs: Array, weights: Array, bias: Array | None, activation: str) -> tuple[Array, Array]:
+def layer(inputs: Array, weights: Array, bias: Array | None, activation: Activation) -> tuple[Array, Array]:
     """sigma(W a + b) and its slope; inputs (..., r), weights (q, r), bias (q,)."""
     z = inputs @ weights.T
     if bias is not None:
@@ -182,7 +182,7 @@ def layer(inputs: Array, weights: Array, bias: Array | None, activation: str) ->
         norms, of_rows = (_norms(a).max(initial=0.0) for a in (inputs, weights))
         if (np.abs(z) <= _bound(norms, of_rows, bias, count).max(initial=0.0)).any():
             settle(z, rounding(inputs, weights, bias, count))
-    return ACTIVATIONS[activation](z)
+    return value_and_slope(activation)(z)
 
 
 def rounding(inputs: Array, weights: Array, bias: Array | None, count: int) -> Array:
@@ -235,8 +235,18 @@ def activation_name(activation: str) -> str:
     name = activation.lower() if isinstance(activation, str) else ""
     if name not in ACTIVATIONS:
         names = ", ".join(repr(name) for name in ACTIVATIONS)
-        raise ValueError(f"`activation` must be one of {names}, got {activation!r}")
+        also = "an MLP also takes a pair of functions (value, slope)"
+        raise ValueError(f"`activation` must be one of {names} ({also}), got {activation!r}")
     return name
+
+
+def activation_of(activation: str | FunctionPair | Sequence[Callable[[Array], Array]]) -> Activation:
+    """Return the name of a known activation, or two functions as a pair, or raise an error."""
+    if isinstance(activation, FunctionPair):
+        return activation
+    if isinstance(activation, (tuple, list)) and len(activation) == 2 and all(map(callable, activation)):
+        return FunctionPair(*activation)
+    return activation_name(cast(str, activation))
 
 
 def array_of_shape(name: str, value: npt.ArrayLike, shape: tuple[int, ...], why: str) -> Array:

@@ -151,6 +151,8 @@ class WeightTied(IteratedNetwork):
         """
         if not isinstance(mlp, MLP) or len(mlp.weights) < 2:
             raise ValueError(f"`mlp` must be an MLP with at least one hidden layer, got {mlp!r}")
+        if not isinstance(mlp.activation, str):
+            raise ValueError(f"`mlp` must have an activation that is known by name, got {mlp!r}")
         hidden, widths = mlp.weights[:-1], mlp.sizes[1:-1]
         m = sum(widths)
         state_weights, input_weights, output_weights = np.zeros((m, m)), np.zeros((m, mlp.dim)), np.zeros(m)

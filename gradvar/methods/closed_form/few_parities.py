@@ -26,6 +26,7 @@ from ...core.numbers import Scaled
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...models import MLP, Linear
+from ...models.mlp import has_one_hidden_layer
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
@@ -53,8 +54,8 @@ class FewParities(Theorem):
         if not by_name or not isinstance(getattr(hypotheses, "parent", hypotheses), CubeParities):
             return "the class is not one of parities by name"
         linear = type(model) is Linear
-        if not linear and (type(model) is not MLP or len(model.weights) != 2):
-            return "the model is neither linear nor an MLP with one hidden layer"
+        if not linear and not has_one_hidden_layer(model):
+            return "the model is neither linear nor an MLP with one hidden layer of a named activation"
         if signal_scale(problem) is None:
             return f"b(p) is not known to be constant for {problem.loss.name} and this network"
         if hypotheses.log2_size > math.log2(_MOST_NUMBERS / problem.predictor.n_parameters):

@@ -77,6 +77,8 @@ class LinearPeriodicTargets(Theorem):
             return "the model is neither a cosine nor a fully connected network"
         if isinstance(model, MLP) and len(model.weights) > 2:
             return f"the network has {len(model.weights) - 1} hidden layers"
+        if isinstance(model, MLP) and not isinstance(model.activation, str):
+            return f"of the activation {model.activation} nothing is known but its values"
         if problem.loss.constant is None:
             return f"b(p) is not constant for the loss {problem.loss.name!r}"
         if problem.moment is not Moment.VARIANCE:
@@ -146,6 +148,7 @@ def ridges(model: Cosine | Linear | MLP) -> list[Ridge]:
         return [Ridge(wave, 1.0, moments=True, constant=False)]
     if isinstance(model, Linear) or len(model.weights) == 1:
         return [Ridge(GaussianUnit("identity", True, 0.0, 0.0), 1.0, moments=True, constant=False)]
+    assert isinstance(model.activation, str)
     first, last = model.weights
     bias = model.biases[0]
     found = []

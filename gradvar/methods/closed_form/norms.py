@@ -33,6 +33,7 @@ from ...estimation.settings import MAX_SAMPLES, MAX_WORK, Settings
 from ...estimation.tiles import ordered_map
 from ...models import MLP, Cosine, Linear
 from ...models.infinite_mlp import InfiniteMLP
+from ...models.mlp import has_one_hidden_layer
 from ...problem import Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
@@ -130,7 +131,7 @@ def _sum_over_units(problem: Problem) -> _Sum | None:
         return _Sum(inputs.dim + (model.biases[0] is not None))
     if type(model) is Cosine:
         hidden, constant, outer = [HiddenUnit(model.weights, 0.0, 1.0, False, "cos")], 0, False
-    elif type(model) is MLP and len(model.weights) == 2:
+    elif has_one_hidden_layer(model):
         hidden, constant, outer = units(model), int(model.biases[1] is not None), True
     else:
         return None

@@ -44,6 +44,7 @@ from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...losses import LOSSES
 from ...models import MLP, Linear
+from ...models.mlp import has_one_hidden_layer
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
@@ -84,8 +85,8 @@ class TwoLayerParities(Theorem):
         hypotheses, model = problem.hypotheses, problem.model
         if not isinstance(hypotheses, SparseParities):
             return "the class is not that of the parities of one degree"
-        if type(model) is not MLP or len(model.weights) != 2:
-            return "the model is not an MLP with one hidden layer"
+        if not has_one_hidden_layer(model):
+            return "the model is not an MLP with one hidden layer of a named activation"
         if signal_scale(problem) is None:
             return f"b(p) is not known to be constant for {problem.loss.name} and this network"
         if not 1 <= hypotheses.degree < hypotheses.dim:
@@ -160,7 +161,7 @@ def signal_scale(problem: Problem) -> float | None:
         return float(loss.constant)
     if loss != LOSSES["hinge"] or not isinstance(problem.inputs, Hypercube):
         return None
-    if type(model) is MLP and len(model.weights) == 2 and largest_prediction(model) < 1:
+    if has_one_hidden_layer(model) and largest_prediction(model) < 1:
         return -1.0
     if type(model) is Linear and np.abs(model.weights).sum() < 1 - 1e-12:
         return -1.0
@@ -169,6 +170,7 @@ def signal_scale(problem: Problem) -> float | None:
 
 def largest_prediction(model: MLP) -> float:
     """A bound on |p| over the cube for one hidden layer: sum_j |a_j| sup |sigma_j| + |b_out|."""
+    assert isinstance(model.activation, str)
     weights, output = model.weights[0], model.weights[1][0]
     bias = np.zeros(output.size) if model.biases[0] is None else model.biases[0]
     reach = np.abs(weights).sum(axis=1)
@@ -186,6 +188,7 @@ def largest_prediction(model: MLP) -> float:
 
 def units(model: MLP) -> list[HiddenUnit]:
     """The hidden units of a network with one hidden layer."""
+    assert isinstance(model.activation, str)
     weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
     biases = np.zeros(output.size) if bias is None else bias
     return [

@@ -24,7 +24,7 @@ from operator import call
 
 import numpy as np
 
-from ...core.activations import ACTIVATIONS, KINKED, settle
+from ...core.activations import KINKED, Activation, settle, value_and_slope
 from ...core.arguments import Array
 from ...core.errors import NonFiniteError
 from ...estimation.settings import Settings
@@ -192,7 +192,13 @@ class _Rows(threading.local):
 
 
 def _part_of_units(
-    rows: _Rows, weights: Array, bias: Array | None, output: Array, activation: str, scale: Array, mean: Array | None
+    rows: _Rows,
+    weights: Array,
+    bias: Array | None,
+    output: Array,
+    activation: Activation,
+    scale: Array,
+    mean: Array | None,
 ) -> Part:
     """Some hidden units, from b(p(x)) = `scale`, one number or one for each point, and m(x) = `mean` at every point."""
     units, dim = weights.shape
@@ -207,7 +213,7 @@ def _part_of_units(
         z = low + high[:, i : i + 1]
         if activation in KINKED:
             settle(z, slack[:, None])
-        value, slope = ACTIVATIONS[activation](z)
+        value, slope = value_and_slope(activation)(z)
         here = scale[block] if scale.size > 1 else scale
         np.multiply(value, here, out=values[:, block])
         np.multiply(slope, output[:, None] * here, out=deltas[:, block])
