@@ -56,6 +56,7 @@ from .models.linear import Linear as Linear
 from .models.mlp import MLP as MLP
 from .models.recurrent import Recurrent as Recurrent
 from .models.residual_mlp import ResidualMLP as ResidualMLP
+from .models.trainable import trainable as trainable
 from .models.weight_tied import WeightTied as WeightTied
 from .problem import Problem as Problem
 from .results.bound_check import BoundCheck as BoundCheck

@@ -14,6 +14,7 @@ from ..core.errors import NonFiniteError
 from ..estimation.expectation import MAX_POINTS, rows_per_tile
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map
+from ..models.base import layers_of
 from ..problem import Problem
 from ..results.target_signal import TargetSignal
 from .closed_form.few_parities import FewParities, signal_coefficients
@@ -28,7 +29,7 @@ _MOST_ENUMERATED = 2**30
 def target_signal_of(problem: Problem, members: object, settings: Settings) -> TargetSignal:
     """Return E_x[h s] of the one member of a problem's class."""
     parameters = problem.predictor.n_parameters
-    shapes = dict(getattr(problem.model, "layers", {"all": (parameters,)}))
+    shapes = layers_of(problem.predictor)
     if _THEOREM.declines(problem) is None and _THEOREM.work(problem) <= _MOST_WORK:
         (row,) = signal_coefficients(problem, settings)
         vector, errors = (np.ldexp(part, max(row.exponent, -2200)) for part in (row.values, row.errors))

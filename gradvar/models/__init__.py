@@ -11,6 +11,7 @@ from .linear import Cosine, Linear
 from .mlp import MLP
 from .recurrent import Recurrent
 from .residual_mlp import ResidualMLP
+from .trainable import Trainable, trainable
 from .weight_tied import WeightTied
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "Model",
     "Recurrent",
     "ResidualMLP",
+    "Trainable",
     "WeightTied",
     "from_function",
     "from_jax",
     "from_torch",
+    "trainable",
 ]

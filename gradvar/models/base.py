@@ -20,7 +20,7 @@ offers `tangent_factors` may offer `tangent(x)` too: p_w(x) with these factors, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
@@ -96,16 +96,24 @@ class BoundsGradient(Model, Protocol):
 def largest_gradient(model: object, reach: Reach) -> float:
     """The model's bound on its squared gradient norm at all inputs of this reach; infinity where it says none."""
     about = {"predict", "gradient", "tangent_factors", "_forward"}
-    if not isinstance(model, BoundsGradient) or not _is_up_to_date(model, "largest_gradient", about):
+    if not isinstance(model, BoundsGradient) or not is_up_to_date(model, "largest_gradient", about):
         return math.inf
     with np.errstate(over="ignore", invalid="ignore"):
         return model.largest_gradient(reach)
 
 
-def _is_up_to_date(model: object, name: str, about: set[str]) -> bool:
+def is_up_to_date(model: object, name: str, about: set[str]) -> bool:
     """Whether a method comes from the class that last says what it is about: an inherited one knows of the parent's."""
     said = {name, *about}
     return name in next((vars(cls).keys() for cls in type(model).__mro__ if vars(cls).keys() & said), said)
+
+
+def layers_of(model: Model) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of a model's arrays, in the order of its gradient; of one that names none, the one "all"."""
+    said = getattr(model, "layers", None)
+    if isinstance(said, Mapping) and sum(math.prod(shape) for shape in said.values()) == model.n_parameters:
+        return dict(said)
+    return {"all": (model.n_parameters,)}
 
 
 def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
@@ -117,7 +125,7 @@ def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
 
 def tangent(model: Model, x: Array) -> tuple[Array, list[tuple[Array, Array]]]:
     """The model's predictions and tangent factors, of one evaluation where it offers that."""
-    if isinstance(model, KnowsTangent) and _is_up_to_date(model, "tangent", {"predict", "gradient", "tangent_factors"}):
+    if isinstance(model, KnowsTangent) and is_up_to_date(model, "tangent", {"predict", "gradient", "tangent_factors"}):
         return model.tangent(x)
     return model.predict(x), tangent_factors(model, x)
 

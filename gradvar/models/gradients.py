@@ -13,9 +13,10 @@ would take T^2 (r + q) products: more, unless there are fewer than (rq/(r + q))^
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ..core.arguments import Array
 
@@ -55,8 +56,30 @@ class LayerGradient(NamedTuple):
         return [(delta.T @ a).ravel(), *([delta.sum(axis=0)] if self.bias else [])]
 
 
+Mask: TypeAlias = npt.NDArray[np.bool_]
 Block = LayerGradient | Array
 """The gradients of a layer, or of an array of weights written out, (n, size)."""
+
+
+def selected(blocks: Sequence[Block], kept: Mask) -> list[Block]:
+    """The blocks' columns that are kept, a matrix or a bias as a whole."""
+    found: list[Block] = []
+    start = 0
+    for block in blocks:
+        if isinstance(block, LayerGradient):
+            size, units = block.inputs.shape[2] * block.deltas.shape[2], block.deltas.shape[2]
+            bias = block.bias and bool(kept[start + size])
+            if kept[start]:
+                found.append(block._replace(bias=bias))
+            elif bias:
+                found.append(block.deltas.sum(axis=1))
+            start += size + units * block.bias
+        else:
+            columns = kept[start : start + block.shape[1]]
+            if columns.any():
+                found.append(block[:, columns])
+            start += block.shape[1]
+    return found
 
 
 def written_out(blocks: Sequence[Block]) -> Array:

@@ -84,14 +84,16 @@ class Network(ABC):
 
     def tangent(self, x: npt.ArrayLike) -> tuple[Array, list[tuple[Array, Array]]]:
         """Return p(x), shape (n,), and the factors, of one forward pass."""
-        predictions, parts = [], []
+        found = [(p, factors(blocks, p.size)) for p, blocks in self.blocks(x)]
+        return _stacked([p for p, _ in found]), stacked([pairs for _, pairs in found])
+
+    def blocks(self, x: npt.ArrayLike) -> Iterator[tuple[Array, list[Block]]]:
+        """Yield p and the gradient by layers, of some rows of x after the other."""
         for rows in self._in_blocks(x):
             p, back = self._forward(rows)
             if p.ndim > 1:
                 raise ShapeError(f"{self!r} has {p.shape[1]} outputs, and factors are those of one; see `gradient`")
-            predictions.append(p)
-            parts.append(factors(back(np.ones(rows.shape[0])), rows.shape[0]))
-        return _stacked(predictions), stacked(parts)
+            yield p, back(np.ones(rows.shape[0]))
 
     def pullback(self, x: npt.ArrayLike) -> Pullback:
         """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw, by one backward pass: no gradient is kept.

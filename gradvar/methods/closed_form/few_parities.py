@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,9 @@ from ...core.numbers import Scaled
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...models import MLP, Linear
+from ...models.base import layers_of
 from ...models.mlp import has_one_hidden_layer
+from ...models.trainable import kept_columns, whole
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
@@ -49,7 +51,7 @@ class FewParities(Theorem):
 
     def uncovered(self, problem: Problem) -> str | None:
         """Return None for a list of parities, one hidden layer or a linear model, and a constant b."""
-        hypotheses, model = problem.hypotheses, problem.model
+        hypotheses, model = problem.hypotheses, whole(problem.model)
         by_name = isinstance(hypotheses, Restriction) or hypotheses.log2_size == 0
         if not by_name or not isinstance(getattr(hypotheses, "parent", hypotheses), CubeParities):
             return "the class is not one of parities by name"
@@ -91,7 +93,7 @@ class FewParities(Theorem):
         }[problem.moment]()
         if number.relative_error > _LOST and number.mantissa:
             raise NotApplicableError(
-                f"the series of the {getattr(problem.model, 'activation', '')} cancels to a value of which only "
+                f"the series of the {getattr(whole(problem.model), 'activation', '')} cancels to a value of which only "
                 f"{number.relative_error:.0e} of itself is known: weights are large"
             )
         return Estimate.exactly(
@@ -118,12 +120,14 @@ def signal_coefficients(problem: Problem, settings: Settings) -> list[Coefficien
     tasks = [(unit, chosen) for chosen in sets for unit in hidden]
     with closing(ordered_map(_of_unit, tasks, settings.executor)) as found:
         parts = list(found)
-    model = problem.model
+    model = whole(problem.model)
     assert type(model) is MLP
-    return [
+    rows = [
         _assembled(parts[i * len(hidden) : (i + 1) * len(hidden)], model, not chosen.any(), scale)
         for i, chosen in enumerate(sets)
     ]
+    kept = kept_columns(model, layers_of(problem.predictor))
+    return [replace(row, values=row.values[kept], errors=row.errors[kept]) for row in rows]
 
 
 def _of_unit(task: tuple[HiddenUnit, Set]) -> Coefficients:
@@ -160,4 +164,4 @@ def _sets(problem: Problem) -> Set:
 
 def _units(problem: Problem) -> list[HiddenUnit]:
     """The hidden units; none of a linear model."""
-    return units(problem.model) if type(problem.model) is MLP else []
+    return units(problem.model) if type(whole(problem.model)) is MLP else []

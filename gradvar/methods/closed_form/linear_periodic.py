@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -42,6 +42,7 @@ from ...core.numbers import Scaled
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...models import MLP, Cosine, Linear
+from ...models.trainable import trains, whole
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from .gaussian_units.gaussian_transforms import MAX_NODES, GaussianUnit
@@ -70,7 +71,7 @@ class LinearPeriodicTargets(Theorem):
 
     def uncovered(self, problem: Problem) -> str | None:
         """Return None for linear-periodic targets, such a model and a loss with constant b."""
-        hypotheses, model = problem.hypotheses, problem.model
+        hypotheses, model = problem.hypotheses, whole(problem.model)
         if not isinstance(hypotheses, LinearPeriodic):
             return "the class is not linear-periodic"
         if not isinstance(model, (Cosine, Linear, MLP)):
@@ -90,7 +91,7 @@ class LinearPeriodicTargets(Theorem):
                     f"the harmonics past {_MOST_HARMONICS} of the {hypotheses.wave.name} wave in dimension "
                     f"{hypotheses.dim} may carry {math.exp(min(left, 0.0)):.1g} of the operator norm"
                 )
-        return _declined_units(hypotheses, ridges(model))
+        return _declined_units(hypotheses, ridges(problem.model))
 
     def work(self, problem: Problem) -> float:
         """Return harmonics x angles x nodes, over the units."""
@@ -113,7 +114,9 @@ class LinearPeriodicTargets(Theorem):
         hypotheses, sphere, units = _parts(problem)
         scale = problem.loss.constant
         assert scale is not None
-        method = f"closed-form (linear-periodic, {'cosine' if isinstance(problem.model, Cosine) else 'two-layer'})"
+        method = (
+            f"closed-form (linear-periodic, {'cosine' if isinstance(whole(problem.model), Cosine) else 'two-layer'})"
+        )
         with closing(ordered_map(partial(ridge_variance, sphere=sphere), units, settings.executor)) as results:
             found = Scaled.total(results).times(scale**2)
         # Var^(1/2) is off by Var_r^(1/2) at most, r the harmonics that were left out
@@ -137,25 +140,28 @@ class LinearPeriodicTargets(Theorem):
 def _parts(problem: Problem) -> tuple[LinearPeriodic, Sphere, list[Ridge]]:
     """The class, its sphere of v and the blocks of the gradient, for a problem that is covered."""
     assert isinstance(problem.hypotheses, LinearPeriodic)
-    assert isinstance(problem.model, (Cosine, Linear, MLP))
     return problem.hypotheses, _sphere_of(problem.hypotheses), ridges(problem.model)
 
 
-def ridges(model: Cosine | Linear | MLP) -> list[Ridge]:
+def ridges(trained: object) -> list[Ridge]:
     """Return the blocks of the model's gradient. (The output bias has gradient 1: nothing varies.)"""
+    model, has = whole(trained), partial(trains, trained)
+    assert isinstance(model, (Cosine, Linear, MLP))
     if isinstance(model, Cosine):
         wave = GaussianUnit("cos", True, math.hypot(*model.weights.tolist()), 0.0)
         return [Ridge(wave, 1.0, moments=True, constant=False)]
     if isinstance(model, Linear) or len(model.weights) == 1:
-        return [Ridge(GaussianUnit("identity", True, 0.0, 0.0), 1.0, moments=True, constant=False)]
+        moments = isinstance(model, Linear) or has("weights[0]")
+        return [Ridge(GaussianUnit("identity", True, 0.0, 0.0), 1.0, moments, constant=False)]
     assert isinstance(model.activation, str)
     first, last = model.weights
     bias = model.biases[0]
     found = []
     for j, (w, a) in enumerate(zip(first, last[0], strict=True)):
         slope, shift = math.hypot(*w.tolist()), 0.0 if bias is None else float(bias[j])
-        found.append(Ridge(GaussianUnit(model.activation, True, slope, shift), float(a), True, bias is not None))
-        found.append(Ridge(GaussianUnit(model.activation, False, slope, shift), 1.0, False, True))
+        unit = GaussianUnit(model.activation, True, slope, shift)
+        found.append(Ridge(unit, float(a), has("weights[0]"), bias is not None and has("biases[0]")))
+        found.append(Ridge(replace(unit, derivative=False), 1.0, False, has("weights[1]")))
     return found
 
 

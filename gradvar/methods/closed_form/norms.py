@@ -34,6 +34,7 @@ from ...estimation.tiles import ordered_map
 from ...models import MLP, Cosine, Linear
 from ...models.infinite_mlp import InfiniteMLP
 from ...models.mlp import has_one_hidden_layer
+from ...models.trainable import trains, whole
 from ...problem import Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
@@ -122,17 +123,19 @@ def _is_affordable(problem: Problem, variance: Estimate | None) -> bool:
 
 def _sum_over_units(problem: Problem) -> _Sum | None:
     """G^2 as a sum over hidden units, where model and inputs are such; else None."""
-    model, inputs = problem.model, problem.inputs
+    model, inputs = whole(problem.model), problem.inputs
+    has = partial(trains, problem.model)
     if not isinstance(inputs, (Hypercube, Gaussian)):
         return None
     if type(model) is Linear:
         return _Sum(inputs.dim)
     if type(model) is MLP and len(model.weights) == 1:
-        return _Sum(inputs.dim + (model.biases[0] is not None))
+        return _Sum(inputs.dim * has("weights[0]") + (model.biases[0] is not None and has("biases[0]")))
     if type(model) is Cosine:
         hidden, constant, outer = [HiddenUnit(model.weights, 0.0, 1.0, False, "cos")], 0, False
     elif has_one_hidden_layer(model):
-        hidden, constant, outer = units(model), int(model.biases[1] is not None), True
+        hidden, constant = units(problem.model), int(model.biases[1] is not None and has("biases[1]"))
+        outer = has("weights[1]")
     else:
         return None
     if isinstance(inputs, Gaussian):
@@ -154,7 +157,7 @@ def _sum_over_units(problem: Problem) -> _Sum | None:
 def _on_cube(unit: HiddenUnit, outer: bool, way: on_cube.Way) -> tuple[Scaled, bool]:
     """a^2 (d + 1) E sigma'^2 + E sigma^2, the one for a bias, and whether it is exact."""
     found = way.norms()
-    slope = found.slope.times(unit.output**2 * (unit.weights.size + unit.has_bias))
+    slope = found.slope.times(unit.output**2 * (unit.weights.size * unit.has_weights + unit.has_bias))
     return Scaled.total([slope, found.value.times(outer)]), found.exact
 
 
@@ -162,8 +165,9 @@ def _under_gaussian(unit: HiddenUnit, outer: bool) -> tuple[Scaled, bool]:
     """a^2 ((d - 1 + 1) E sigma'^2 + E[sigma'^2 u^2]) + E sigma^2, the last one in brackets for a bias."""
     norm = math.hypot(*unit.weights.tolist())
     value, slope, moment = on_gaussian.unit_norms(unit.activation, norm, unit.bias)
-    across, square = unit.weights.size - 1 + unit.has_bias, unit.output**2
-    return Scaled.total([slope.times(square * across), moment.times(square), value.times(outer)]), True
+    square, inner = unit.output**2, unit.has_weights
+    across = (unit.weights.size - 1) * inner + unit.has_bias
+    return Scaled.total([slope.times(square * across), moment.times(square * inner), value.times(outer)]), True
 
 
 def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimate | None:

@@ -45,6 +45,7 @@ from ...estimation.tiles import ordered_map
 from ...losses import LOSSES
 from ...models import MLP, Linear
 from ...models.mlp import has_one_hidden_layer
+from ...models.trainable import trains, whole
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
@@ -82,7 +83,7 @@ class TwoLayerParities(Theorem):
 
     def uncovered(self, problem: Problem) -> str | None:
         """Return None for parities of one degree, one hidden layer and a loss with constant b, if cheap to see."""
-        hypotheses, model = problem.hypotheses, problem.model
+        hypotheses, model = problem.hypotheses, whole(problem.model)
         if not isinstance(hypotheses, SparseParities):
             return "the class is not that of the parities of one degree"
         if not has_one_hidden_layer(model):
@@ -98,7 +99,7 @@ class TwoLayerParities(Theorem):
         if sizes.max() > _LARGEST or np.abs(first[first != 0]).min(initial=1.0) < _SMALLEST:
             return f"weights or biases of the hidden layer are not between {_SMALLEST:g} and {_LARGEST:g}"
         if model.activation in KINKED:
-            return _uncovered_kinks(units(model), hypotheses.degree)
+            return _uncovered_kinks(units(problem.model), hypotheses.degree)
         return None
 
     def work(self, problem: Problem) -> float:
@@ -149,14 +150,13 @@ def _parts(problem: Problem) -> tuple[SparseParities, list[HiddenUnit], float]:
     """The class, the hidden units and b of a problem that is covered."""
     scale = signal_scale(problem)
     assert isinstance(problem.hypotheses, SparseParities)
-    assert type(problem.model) is MLP
     assert scale is not None
     return problem.hypotheses, units(problem.model), scale
 
 
 def signal_scale(problem: Problem) -> float | None:
     """b where it is the same at every input, by the loss or by a bound on the predictions; else None."""
-    loss, model = problem.loss, problem.model
+    loss, model = problem.loss, whole(problem.model)
     if loss.constant is not None:
         return float(loss.constant)
     if loss != LOSSES["hinge"] or not isinstance(problem.inputs, Hypercube):
@@ -186,13 +186,17 @@ def largest_prediction(model: MLP) -> float:
     return bound * (1 + 1e-12)
 
 
-def units(model: MLP) -> list[HiddenUnit]:
-    """The hidden units of a network with one hidden layer."""
-    assert isinstance(model.activation, str)
-    weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
+def units(model: object) -> list[HiddenUnit]:
+    """The hidden units of a network with one hidden layer, some layers of which may be held fixed."""
+    network = whole(model)
+    assert isinstance(network, MLP)
+    assert isinstance(network.activation, str)
+    weights, output, bias = network.weights[0], network.weights[1][0], network.biases[0]
     biases = np.zeros(output.size) if bias is None else bias
+    has_bias = bias is not None and trains(model, "biases[0]")
+    has_weights, has_output = trains(model, "weights[0]"), trains(model, "weights[1]")
     return [
-        HiddenUnit(w, float(b), float(a), bias is not None, model.activation)
+        HiddenUnit(w, float(b), float(a), has_bias, network.activation, has_weights, has_output)
         for w, b, a in zip(weights, biases, output, strict=True)
     ]
 
@@ -237,6 +241,8 @@ def _cut(parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, deg
 
 
 def _contribution(degree: int, moment: Moment, doubled: bool, unit: HiddenUnit) -> Contribution:
+    if not (unit.has_weights or unit.has_bias or unit.has_output):
+        return Contribution(Scaled(0.0))
     if equal_weights.declines(unit, degree):
         return unit_variance.contribution(unit, degree, moment, doubled)
     exact = equal_weights.contribution(unit, degree, moment)

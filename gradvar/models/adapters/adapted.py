@@ -80,6 +80,17 @@ class Adapted(ABC):
             g[rows] = written_out(self._blocks(array[rows]))
         return g
 
+    @property
+    def layers(self) -> dict[str, tuple[int, ...]]:
+        """The arrays of parameters in the order of the gradient: their names and shapes."""
+        return {name: np.shape(w) for name, w in zip(self._names(), self._weights(), strict=True)}
+
+    def blocks(self, x: npt.ArrayLike) -> Iterator[tuple[Array, list[Block]]]:
+        """Yield p and the gradient by layers, of some rows of x after the other."""
+        array = self._inputs(x)
+        for rows in self._chunks(array):
+            yield self._predict(array[rows]), self._alike(array[rows])
+
     def rounding(self, x: npt.ArrayLike) -> float:
         """Return what the library's arithmetic leaves in gradients, relative to their norm; 0.0 in float64."""
         some, w = self._inputs(x)[:_LOOKED_AT], self.parameters
@@ -87,6 +98,10 @@ class Adapted(ABC):
             return 0.0
         z = np.random.default_rng(0).standard_normal(w.size)
         return relative_rounding(lambda t: self.with_parameters(w * (1 + t * z)).gradient(some), self.unit)
+
+    @abstractmethod
+    def _names(self) -> Iterable[str]:
+        """The names of the arrays of parameters, in order."""
 
     @abstractmethod
     def _weights(self) -> list[Array]:
@@ -103,6 +118,10 @@ class Adapted(ABC):
     @abstractmethod
     def _blocks(self, x: Array) -> list[Block]:
         """The gradients of one chunk, made sure to agree with the library's backward pass."""
+
+    def _alike(self, x: Array) -> list[Block]:
+        """The same, made sure to have the form that those of all chunks have."""
+        return self._blocks(x)
 
     @abstractmethod
     def _look(self, x: Array) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import SupportsIndex
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..base import check_one_output
 from ..precision import looked_at
 
 Function = Callable[[Array], npt.ArrayLike]
+Layers = Mapping[str, tuple[int, ...]]
 _ROWS = 16
 _SAME = 1e-5
 """Difference of two predictions at one input that may be rounding, in single precision too; relative to the largest."""
@@ -22,8 +24,11 @@ _SAME = 1e-5
 class FunctionModel:
     """A model given by its prediction and its gradient in the parameters; see `from_function`."""
 
-    def __init__(self, predict: Function, gradient: Function, n_parameters: int, dim: int | None) -> None:
+    def __init__(
+        self, predict: Function, gradient: Function, n_parameters: int, dim: int | None, layers: Layers | None = None
+    ) -> None:
         self._predict, self._gradient = predict, gradient
+        self.layers = {"all": (n_parameters,)} if layers is None else dict(layers)
         self.n_parameters, self.dim = n_parameters, dim
         self._seen = False
 
@@ -78,7 +83,11 @@ class FunctionModel:
 
 
 def from_function(
-    predict: Function, gradient: Function, n_parameters: SupportsIndex, dim: SupportsIndex | None = None
+    predict: Function,
+    gradient: Function,
+    n_parameters: SupportsIndex,
+    dim: SupportsIndex | None = None,
+    layers: Layers | None = None,
 ) -> FunctionModel:
     """Make a model of any prediction and its gradient.
 
@@ -92,6 +101,8 @@ def from_function(
         The number of parameters P, >= 1.
     dim : int, optional
         The number of input coordinates; None when any will do.
+    layers : mapping of str to tuple of int, optional
+        Names and shapes of the arrays that the columns of the gradient belong to, in their order, for `trainable`.
 
     Returns
     -------
@@ -110,9 +121,7 @@ def from_function(
     for name, function in (("predict", predict), ("gradient", gradient)):
         if not callable(function):
             raise TypeError(f"`{name}` must be a function of the inputs (n, dim), got {function!r}")
-    return FunctionModel(
-        predict,
-        gradient,
-        integer("n_parameters", n_parameters, 1),
-        None if dim is None else integer("dim", dim, 1),
-    )
+    count = integer("n_parameters", n_parameters, 1)
+    if layers is not None and sum(math.prod(shape) for shape in layers.values()) != count:
+        raise ShapeError(f"`layers` must have shapes of {count} numbers together (`n_parameters`), got {layers!r}")
+    return FunctionModel(predict, gradient, count, None if dim is None else integer("dim", dim, 1), layers)

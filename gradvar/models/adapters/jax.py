@@ -53,6 +53,14 @@ class JaxModel(Adapted):
         params = jax.tree_util.tree_unflatten(self._structure, self._leaves)
         return JaxModel, (self._apply, params, self._free, self._dtype_name, self._chunk)
 
+    def _names(self) -> list[str]:
+        import jax
+
+        params = jax.tree_util.tree_unflatten(self._structure, self._leaves)
+        leaves = jax.tree_util.tree_leaves_with_path(params)
+        paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+        return [paths[i] or "params" for i in self._free]
+
     def _weights(self) -> list[Array]:
         return [self._leaves[i] for i in self._free]
 

@@ -80,19 +80,22 @@ class TorchModel(Adapted):
         array = self._inputs(x)
         if not len(array):
             return [(np.empty((0, self.n_parameters)), np.empty((0, 1)))]
-        found = []
-        for rows in self._chunks(array):
-            blocks, _ = self._gradients(array[rows])
-            changed = sorted(self._pairs ^ _pairs(blocks))
-            if changed:
-                layer = changed[0][0].removeprefix("module.").rpartition(".")[0]
-                raise ValueError(
-                    f"`module` must send all inputs the same way, but its layer {layer!r} was given something other "
-                    "than one row for each input, in their order, at some inputs and not at others, or is also used "
-                    "in another way; pass gradients of your own to from_function instead"
-                )
-            found.append(factors(list(blocks.values()), len(array[rows])))
-        return stacked(found)
+        return stacked([factors(self._alike(array[rows]), len(array[rows])) for rows in self._chunks(array)])
+
+    def _alike(self, x: Array) -> list[Block]:
+        blocks, _ = self._gradients(x)
+        changed = sorted(self._pairs ^ _pairs(blocks))
+        if changed:
+            layer = changed[0][0].removeprefix("module.").rpartition(".")[0]
+            raise ValueError(
+                f"`module` must send all inputs the same way, but its layer {layer!r} was given something other "
+                "than one row for each input, in their order, at some inputs and not at others, or is also used "
+                "in another way; pass gradients of your own to from_function instead"
+            )
+        return list(blocks.values())
+
+    def _names(self) -> list[str]:
+        return [name.removeprefix("module.") for name in trainable(self._predictor)]
 
     def _weights(self) -> list[Array]:
         return [to_numpy(parameter) for parameter in trainable(self._predictor).values()]

@@ -49,16 +49,16 @@ def contribution(unit: HiddenUnit, degree: int, moment: Moment) -> Contribution:
     if k <= m:
         mean_share = Fraction(_signed(m, negative, k) ** 2, math.comb(m, k) * math.comb(dim, k))
         share = float({Moment.VARIANCE: 1 - mean_share, Moment.SECOND: Fraction(1), Moment.MEAN: mean_share}[moment])
-        for f in [sigma, delta][: 1 + unit.has_bias]:
+        for f in [sigma] * unit.has_output + [delta] * unit.has_bias:
             a, da = _amplitude(f, k)
             terms.append((share * a * a, share * (2 * abs(a) * da + da * da + 4 * EPS * a * a)))
     # Input weights, all of one sign together.
     below, above = _amplitude(delta, k - 1), _amplitude(delta, k + 1)
     for number, sign in ((m - negative, 1), (negative, -1), (dim - m, 0)):
-        if number:
+        if number and unit.has_weights:
             part, off = _quadratic_form(_input_weight(dim, m, negative, k, sign, moment), below, above)
             terms.append((number * part, number * off))
-    value, error = (math.fsum(column) for column in zip(*terms, strict=True))
+    value, error = (math.fsum(column) for column in zip((0.0, 0.0), *terms, strict=True))
     return Contribution(Scaled(max(value, 0.0), error))
 
 

@@ -63,8 +63,8 @@ class HiddenUnit:
     bias : float
     output : float
         Its output weight.
-    has_bias : bool
-        Whether its bias is a parameter.
+    has_bias, has_weights, has_output : bool
+        Whether its bias, its input weights and its output weight are parameters.
     """
 
     weights: Array
@@ -72,6 +72,8 @@ class HiddenUnit:
     output: float
     has_bias: bool
     activation: str
+    has_weights: bool = True
+    has_output: bool = True
 
     def nodes(self, degree: int) -> Nodes | None:
         """The nodes for the degrees next to this one; None where all weights vanish there."""
@@ -126,7 +128,13 @@ def on_the_kink(weights: Array) -> float:
 def contribution(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -> Contribution:
     """Return C(d, k) times the moment of the unit, by its Fourier series."""
     found = by_series(unit, degree, moment, doubled)
-    if unit.activation not in KINKED or unit.bias != 0 or degree % 2 == 0 or not unit.weights.any():
+    if (
+        unit.activation not in KINKED
+        or not unit.has_weights
+        or unit.bias != 0
+        or degree % 2 == 0
+        or not unit.weights.any()
+    ):
         return found
     # At z = 0 the step of the series is 1/2, and that of the network 0. Half the indicator of z = 0 is even, as is
     # nothing else of the step but its mean, so that no other term of the error speaks for it: by Bessel's inequality
@@ -171,8 +179,8 @@ def _factors(unit: HiddenUnit, degree: int, chosen: Nodes, base: int) -> Array:
     for column, j in enumerate(chosen.degrees):
         shift = math.ldexp(1.0, chosen.exponent(j) - base)
         if j == degree:
-            factors[:, column] = shift, shift * unit.has_bias
-        else:
+            factors[:, column] = shift * unit.has_output, shift * unit.has_bias
+        elif unit.has_weights:
             factors[1, column] = shift * (degree + 1 if j > degree else unit.weights.size - degree + 1)
     return factors
 
@@ -195,9 +203,10 @@ def _mean_part(unit: HiddenUnit, degree: int, chosen: Nodes, base: int, doubled:
     sums: list[tuple[Array, int]] = []  # as sums of two, and how often they count
     if degree <= count:
         root = 2.0 ** ((chosen.exponent(degree) - base) // 2)
-        sums.append((chosen.sums(degree, doubled)[:, : 1 + unit.has_bias] * root, 1))
-        sums.append((chosen.shifted_sums(degree, base, doubled), 1))
-    if degree - 1 in chosen.degrees and dim > count:
+        sums.append((chosen.sums(degree, doubled)[:, [unit.has_output, unit.has_bias]] * root, 1))
+        if unit.has_weights:
+            sums.append((chosen.shifted_sums(degree, base, doubled), 1))
+    if unit.has_weights and degree - 1 in chosen.degrees and dim > count:
         root = 2.0 ** ((chosen.exponent(degree - 1) - base) // 2)
         sums.append((chosen.sums(degree - 1, doubled)[:, 1:] * root, dim - count))
     if not doubled:
