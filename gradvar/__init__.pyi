@@ -16,6 +16,7 @@ from .classes.inputs.gaussian import Gaussian as Gaussian
 from .classes.inputs.hypercube import Hypercube as Hypercube
 from .classes.linear_periodic import LinearPeriodic as LinearPeriodic
 from .classes.members.target_class import Noisy as Noisy
+from .classes.members.target_class import OnPoints as OnPoints
 from .classes.members.target_class import Restriction as Restriction
 from .classes.modular import DiscreteLog as DiscreteLog
 from .classes.modular import ModularMultiples as ModularMultiples

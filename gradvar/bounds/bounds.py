@@ -17,11 +17,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..classes.base import HypothesisClass, KnowsGram
 from ..classes.gram.derived import gram_norms, second_moment
 from ..core.errors import NotApplicableError, TooLargeError
-from ..core.numbers import log2_end
+from ..core.numbers import log2_end, log2_of
 from ..estimation.settings import Settings
 from ..problem import Problem
 from ..results.estimate import Estimate
@@ -125,6 +126,10 @@ def _constants(hypotheses: HypothesisClass, orthonormal: bool, settings: Setting
         constants = dict.fromkeys(FORMULAS, Constant(math.nan, str(error)))
         constants["operator-norm"] = norm_constant(hypotheses, True, settings)
         constants["operator-norm-uncentred"] = norm_constant(hypotheses, False, settings)
+        frobenius = getattr(hypotheses, "frobenius_norm", None)
+        if frobenius is not None:
+            with suppress(NotApplicableError, TooLargeError):
+                constants["cross-predictability"] = Constant(log2_of(frobenius(), 0), "Frobenius norm of the class")
         return constants
     log2 = {
         "operator-norm": norms.centred,

@@ -5,6 +5,7 @@ from .biased_parities import BiasedParities as BiasedParities
 from .finite import FiniteClass as FiniteClass
 from .linear_periodic import LinearPeriodic as LinearPeriodic
 from .members.target_class import Noisy as Noisy
+from .members.target_class import OnPoints as OnPoints
 from .members.target_class import Restriction as Restriction
 from .modular import DiscreteLog as DiscreteLog
 from .modular import ModularMultiples as ModularMultiples

@@ -19,6 +19,9 @@ besides, each used where it is there:
 - `log2_operator_norm(centred=True)`: its base-2 logarithm, where it may underflow;
 - `gram()` (|H|, |H|): that matrix;
 - `is_orthonormal` and `orthonormality` = (status, evidence), the status as in `Assumption`;
+- `frobenius_norm()`: ||Gram||_F/|H|, where the class does not say `gram()`;
+- `uncorrelated`: whether E_h[h(x) h(x')] = [x = x'], with a class mean that is zero but at one point at most, on
+  finitely many inputs that are all different;
 - `description`: the class in words, for reports.
 
 A method that cannot answer for this class raises `NotApplicableError`, or `TooLargeError`: it counts as absent.

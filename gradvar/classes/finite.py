@@ -185,6 +185,7 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
         return class_mean(self._stored)
 
     _described_by_numbers = True
+    _defined_everywhere = False
 
     def _table(self, members: npt.NDArray[np.generic]) -> Table:
         """The rows of these members, as they are numbered: two points may be equal."""

@@ -213,6 +213,9 @@ class Parities(CubeParities):
     array([[-1.]])
     """
 
+    uncorrelated = True
+    """E_h[h(x) h(x')] = [x = x']."""
+
     def __init__(self, dim: SupportsIndex) -> None:
         number = integer("dim", dim, 1)
         super().__init__(number, range(number + 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import SupportsIndex
+from typing import Never, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,10 @@ class HasTasks(HasMembers):
         4.0
         """
         return TaskRestriction(self, members)
+
+    def on(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None, coding: str = "pm1") -> Never:
+        """Raise a `TypeError`: tasks have inputs of their own."""
+        raise TypeError(f"the tasks of {self!r} come with inputs of their own, and are not the same on a sample")
 
     def _labels(self, members: Members, x: npt.ArrayLike) -> Array:
         if isinstance(self, TabulatesTasks):

@@ -23,7 +23,8 @@ class Auto(FirstOf):
 
     1. the theorems of `ClosedForm`: a class of one member; all parities with any model; parities of one degree with a
        linear model or a network of one hidden layer; parities with a network of infinite width; linear-periodic targets
-       with a cosine model or a network of one hidden layer; planted parities with a linear model;
+       with a cosine model or a network of one hidden layer; all parities, or labelings, of a sample; planted parities
+       with a linear model;
     2. `Enumeration`: the inputs are finitely many and fit in memory;
     3. `CovarianceSum`: the class says its covariance, on at most 2^14 inputs;
     4. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.

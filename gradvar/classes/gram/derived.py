@@ -160,6 +160,21 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | N
     return None if found is None else DerivedNorm(*found, f"{why}, the top Ritz value of a Lanczos process", True)
 
 
+def frobenius_norm(hypotheses: HypothesisClass) -> float:
+    """Return ||Gram||_F/|H|, from E_h[h(x) h(x')] at all pairs of at most 2^14 inputs.
+
+    Raises
+    ------
+    NotApplicableError
+        More inputs, or a class that does not say its covariance and mean.
+    """
+    points = hypotheses.inputs.n_points
+    matrix = None if points is None or points > _MOST_FOR_LANCZOS else _covariances(hypotheses, points, False)
+    if matrix is None:
+        raise NotApplicableError(f"the covariance of {hypotheses!r} is not known, or its inputs are too many")
+    return float(np.linalg.norm(matrix))
+
+
 def _covariances(hypotheses: HypothesisClass, points: int, centred: bool) -> Array | None:
     """C_H(x_i, x_j), or with m m' added, times (w_i w_j)^(1/2); None where it is not known."""
     if not isinstance(hypotheses, KnowsCovariance):

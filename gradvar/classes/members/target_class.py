@@ -1,43 +1,36 @@
-"""A class of targets, with its single targets, iteration and len(); the class of some members; that of noisy labels."""
+"""A class of targets, with its single targets; and what is made of it: some members, flipped labels, on a sample."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
-from typing import SupportsFloat, SupportsIndex
+from typing import Literal, SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, SeedLike, inputs_of, number
-from ...core.errors import LabelError, NotApplicableError
-from ..base import KnowsCovariance, KnowsMean, KnowsOperatorNorm
+from ...core.arguments import Array, inputs_of
+from ...core.errors import NotApplicableError
 from ..gram.derived import ProjectsByTable, second_moment
 from ..gram.matrix import Gram, KnownByGram, OrthonormalGram, TableGram
 from ..gram.outputs import output_table, pairs_of
 from ..gram.table import EvaluatedTable, Table, kept
+from ..inputs import FinitePoints
+from .same_members import FlippedLabels, OnSample
 from .selection import Selection, key
-from .target import HasMembers, Members, Target
+from .target import Members, Target
+from .targets import Targets
 
 _ENUMERATED = 2**22
 """The most points over which the Gram matrix is summed."""
 _BLOCK = 2**21
 
 
-class TargetClass(HasMembers):
+class TargetClass(Targets):
     """A mixin: `member`, `restrict`, iteration and `len` for a class with `size`, `members`, `sample`, `evaluate`.
 
     A class where not everything that can be evaluated is a member refuses the rest in `_checked`.
     """
-
-    @abstractmethod
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Members:
-        """Return the descriptions of m members drawn independently, shape (m, ...)."""
-
-    @abstractmethod
-    def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
-        """Return the values h(x), shape (m, n)."""
 
     def restrict(self, members: npt.ArrayLike | Iterable[Target]) -> Restriction | Noisy:
         """Return the class of these members only, on the same inputs.
@@ -89,13 +82,42 @@ class TargetClass(HasMembers):
         """
         return Noisy(self, rate)
 
-    def _labels(self, members: Members, x: npt.ArrayLike) -> Array:
-        return self.evaluate(members, x)
+    def on(
+        self,
+        points: npt.ArrayLike | FinitePoints,
+        weights: npt.ArrayLike | None = None,
+        coding: Literal["pm1", "01"] = "pm1",
+    ) -> TargetClass:
+        """Return the same targets on a sample of inputs: your data, in place of the distribution of this class.
 
-    def _checked(self, rows: Members) -> Members:
-        """These rows, if each describes a member, else an error."""
-        self.evaluate(rows, self.inputs.sample(1, np.random.default_rng(0)))
-        return rows
+        Var is exact where the class says its covariance, on up to 2^14 different points, or where its members can be
+        listed; for all parities Var = sum_i w_i^2 ||s(x_i)||^2 over the different points but (1, ..., 1), however many.
+
+        Parameters
+        ----------
+        points : array_like of shape (n, dim), torch tensor, DataFrame, or FinitePoints
+            The sample; rows may be equal.
+        weights : array_like of shape (n,), optional
+            Probabilities of the points; uniform by default.
+        coding : {"pm1", "01"}
+            How the points say the coordinates of a cube: by -1 and +1; or by 0 and 1, which the model then sees, and
+            the targets take (-1)^x for x.
+
+        Raises
+        ------
+        TypeError
+            A class that knows its targets at its own points alone.
+        ShapeError, ValueError
+            Points that are no inputs of the targets.
+
+        Examples
+        --------
+        >>> import gradvar as gv
+        >>> rows = gv.Hypercube(20).sample(1000, rng=0)
+        >>> gv.bound_check(gv.Parities(20).on(rows), gv.MLP.random([20, 16, 1], rng=0)).verdict
+        'holds'
+        """
+        return OnPoints(self, points, weights, coding)
 
     def _table(self, members: Members) -> Table:
         """The values of these members at all points of finite inputs, and at all outputs where there are several."""
@@ -144,6 +166,15 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
     def __init__(self, parent: TargetClass, members: npt.ArrayLike | Iterable[Target]) -> None:
         super().__init__(parent, members)
         self.inputs = parent.inputs
+
+    def on(
+        self,
+        points: npt.ArrayLike | FinitePoints,
+        weights: npt.ArrayLike | None = None,
+        coding: Literal["pm1", "01"] = "pm1",
+    ) -> TargetClass:
+        """Return these members on a sample of inputs; see `TargetClass.on`."""
+        return self.parent.on(points, weights, coding).restrict(self._members)
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return the values h(x), shape (m, n), as the parent evaluates them."""
@@ -218,7 +249,7 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
         return (self._members[start : start + step] for start in range(0, self.size, step))
 
 
-class Noisy(TargetClass):
+class Noisy(FlippedLabels, TargetClass):
     """The targets of a class with labels -1 and +1 that are flipped, each for itself, with one probability.
 
     What `H.noisy(rate)` returns. Every loss of the library is affine in the label y, so that its gradient, in the mean
@@ -254,96 +285,51 @@ class Noisy(TargetClass):
     (Noisy(Parities(dim=3), rate=0.1), 'signs', 0.0)
     """
 
-    labels = "signs"
-
-    def __init__(self, parent: TargetClass, rate: SupportsFloat) -> None:
-        if getattr(parent, "labels", "real") != "signs":
-            raise LabelError(
-                f"labels can be flipped where they are -1 and +1, but those of {parent!r} have other values"
-            )
-        flips = number("rate", rate, "a number in [0, 1/2]", lambda found: 0 <= found <= 0.5)
-        self.origin: TargetClass = parent
-        self.rate: float = flips
-        if isinstance(parent, Noisy):
-            # flipped where one of the two flips, and not the other
-            self.origin, self.rate = parent.origin, parent.rate + flips - 2 * parent.rate * flips
-        self.kept = 1.0 - 2.0 * self.rate
-        self.inputs = parent.inputs
-        self._described_by_numbers = parent._described_by_numbers
-        self._described_by_objects = parent._described_by_objects
-        evidence: tuple[str, str] | None = getattr(parent, "label_evidence", None)
-        if evidence is not None:
-            self.label_evidence = evidence
-
-    def __repr__(self) -> str:
-        return f"Noisy({self.origin!r}, rate={self.rate:g})"
-
-    @property
-    def description(self) -> str:
-        """The class in words."""
-        said = getattr(self.origin, "description", repr(self.origin))
-        return f"{said}, with labels flipped at rate {self.rate:g}"
-
-    @property
-    def _key(self) -> object:
-        return self.origin, self.rate
-
-    @property
-    def size(self) -> int | None:
-        """The number of members, as of the parent."""
-        return self.origin.size
-
-    @property
-    def log2_size(self) -> float:
-        """log2 |H|, as of the parent."""
-        return self.origin.log2_size
-
-    def members(self) -> Members:
-        """Return the descriptions of all members, as the parent does."""
-        return self.origin.members()
-
-    def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Members:
-        """Return the descriptions of m members drawn independently, as the parent does."""
-        return self.origin.sample(m, rng)
-
-    def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
-        """Return the mean labels E[y | x] = (1 - 2 rate) h(x), shape (m, n)."""
-        return self.kept * self.origin.evaluate(members, x)
-
-    def mean(self, x: npt.ArrayLike) -> Array:
-        """Return (1 - 2 rate) E_h h(x), shape (n,)."""
-        if not isinstance(self.origin, KnowsMean):
-            raise NotApplicableError(f"{self.origin!r} does not say its mean")
-        return self.kept * self.origin.mean(np.asarray(x))
-
-    def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-        """Return (1 - 2 rate)^2 C_H(x, x'), of labels with flips of their own, shape (n, n2)."""
-        if not isinstance(self.origin, KnowsCovariance):
-            raise NotApplicableError(f"{self.origin!r} does not say its covariance")
-        return self.kept**2 * self.origin.covariance(np.asarray(x), np.asarray(x2))
-
-    def operator_norm(self, centred: bool = True) -> float:
-        """Return (1 - 2 rate)^2 times that of the parent."""
-        if not isinstance(self.origin, KnowsOperatorNorm):
-            raise NotApplicableError(f"{self.origin!r} does not say its operator norm")
-        return self.kept**2 * self.origin.operator_norm(centred)
+    origin: TargetClass
 
     def restrict(self, members: npt.ArrayLike | Iterable[Target]) -> Noisy:
         """Return the class of these members only, with the same flips."""
         return self.origin.restrict(self._descriptions(members)).noisy(self.rate)
 
-    def _labels(self, members: Members, x: npt.ArrayLike) -> Array:
-        return self.origin._labels(members, x)
+    def on(
+        self,
+        points: npt.ArrayLike | FinitePoints,
+        weights: npt.ArrayLike | None = None,
+        coding: Literal["pm1", "01"] = "pm1",
+    ) -> TargetClass:
+        """Return the same targets on a sample of inputs, with the same flips."""
+        return self.origin.on(points, weights, coding).noisy(self.rate)
 
-    def _checked(self, rows: Members) -> Members:
-        return self.origin._checked(rows)
 
-    def _numbered_rows(self, name: str, numbers: list[int]) -> Members:
-        return self.origin._numbered_rows(name, numbers)
+class OnPoints(OnSample, TargetClass):
+    """The targets of a class on a user's sample: finitely many inputs, of which equal ones are merged.
 
-    def __iter__(self) -> Iterator[Target]:
-        """Yield every member, in the order of `members()`."""
-        return (Target(self, target.which) for target in self.origin)
+    What `H.on(points)` returns. It keeps the values of H, its mean and its covariance; whatever H says under its own
+    inputs, such as norms and orthonormality, is not true here.
+
+    Parameters
+    ----------
+    origin : hypothesis class
+        The class H.
+    points, weights, coding
+        As for `H.on`.
+
+    Attributes
+    ----------
+    origin, coding
+        The same.
+    inputs : FinitePoints
+        The different points, in the order in which they come first, with their weights summed.
+    uncorrelated : bool
+        Whether E_h[h(x) h(x')] = [x = x'], as for all parities.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> H = gv.Parities(20).on([[0] * 20, [1] * 20, [0] * 20, [0, 1] * 10], coding="01")
+    >>> H.inputs.n_points, H.log2_size, H.operator_norm(), H.member([True] + [False] * 19)(H.inputs.points(0, 3))
+    (3, 20.0, 0.25, array([ 1., -1.,  1.]))
+    """
 
 
 def _unknown(reason: str) -> Array:

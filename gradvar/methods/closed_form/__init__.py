@@ -12,6 +12,7 @@ from .linear_periodic import LinearPeriodicTargets
 from .linear_sparse_parities import LinearSparseParities
 from .one_member import OneMember
 from .two_layer_parities import TwoLayerParities
+from .uncorrelated_labels import UncorrelatedLabels
 
 THEOREMS: tuple[Method, ...] = (
     OneMember(),
@@ -21,6 +22,7 @@ THEOREMS: tuple[Method, ...] = (
     TwoLayerParities(),
     InfiniteWidth(),
     LinearPeriodicTargets(),
+    UncorrelatedLabels(),
 )
 
 
@@ -31,7 +33,8 @@ class ClosedForm(FirstOf):
     The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities of one degree
     or a few by name, with a linear model or one hidden layer where b is constant, at any dimension; parities with
     networks of infinite width, in the mean over their weights; linear-periodic targets with a cosine model or a network
-    of one hidden layer. Exact up to rounding and quadrature, or up to one plain expectation whose interval is reported.
+    of one hidden layer; all parities, or all labelings, of a sample with any model. Exact up to rounding and
+    quadrature, or up to one plain expectation whose interval is reported.
     """
 
     name: str = field(default="closed-form", init=False)

@@ -1,0 +1,75 @@
+"""A user's sample of inputs for a class: its coding, and equal rows as one point with their weight."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.arguments import Array, real_array
+from ...core.errors import ShapeError
+from ..inputs import FinitePoints, Hypercube, Inputs
+
+_CUBE = {"pm1": (-1.0, 1.0), "01": (0.0, 1.0)}
+
+
+class _Class(Protocol):
+    """What is asked of the class."""
+
+    inputs: Inputs
+    _defined_everywhere: bool
+
+
+def sample_points(
+    owner: _Class, points: npt.ArrayLike | FinitePoints, weights: npt.ArrayLike | None, coding: str
+) -> FinitePoints:
+    """Return the different points of a sample, in the order in which they come first, with their weights summed.
+
+    Raises
+    ------
+    TypeError, ShapeError, ValueError
+        A class without values elsewhere, points of another dimension, not of the cube or not as `coding` says.
+    """
+    if not owner._defined_everywhere:
+        raise TypeError(f"the targets of {owner!r} are known at its own points alone: they have no values at others")
+    if coding not in _CUBE:
+        raise ValueError(f"`coding` must be 'pm1' or '01', got {coding!r}")
+    if isinstance(points, FinitePoints):
+        if weights is not None:
+            raise TypeError("`weights` must be left out when `points` is a FinitePoints: it has its own")
+        given = points
+    else:
+        given = FinitePoints(real_array("points", points, 2, "(n, dim)"), weights)
+    if given.dim != owner.inputs.dim:
+        raise ShapeError(f"`points` must have {owner.inputs.dim} columns, the dimension of {owner!r}, got {given.dim}")
+    x = given.points(0, given.n_points) + 0.0
+    if isinstance(owner.inputs, Hypercube):
+        wrong = ~np.isin(x, _CUBE[coding])
+        if wrong.any():
+            row, column = (int(i) for i in np.argwhere(wrong)[0])
+            low, high = _CUBE[coding]
+            other = "01" if coding == "pm1" else "pm1"
+            remedy = f"; pass coding={other!r}" if np.isin(x, _CUBE[other]).all() else ""
+            raise ValueError(
+                f"`points` must hold {low:g} and {high:g} only, got {x[row, column]:g} in row {row}{remedy}"
+            )
+    elif coding == "01":
+        raise ValueError(f"`coding` '01' is for targets on the cube, and the inputs of {owner!r} are {owner.inputs!r}")
+    _, first, which = np.unique(x, axis=0, return_index=True, return_inverse=True)
+    if first.size == given.n_points:
+        return given
+    summed = np.bincount(which.reshape(-1), weights=given.weights(0, given.n_points), minlength=first.size)
+    order = np.argsort(first)
+    return FinitePoints(x[first[order]], summed[order])
+
+
+def decoded(x: Array, coding: str) -> Array:
+    """Return the points of the cube that the model sees as x: (-1)^x of zeros and ones."""
+    return x if coding == "pm1" else 1.0 - 2.0 * x
+
+
+def largest_weight(inputs: FinitePoints, mean: Array | None) -> float:
+    """Return max_i w_i (1 - m_i^2), the norm of [x = x'] - m(x) m(x'), m zero but at one point at most."""
+    weights = inputs.weights(0, inputs.n_points)
+    return float((weights if mean is None else weights * (1 - mean**2)).max())
