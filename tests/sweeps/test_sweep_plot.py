@@ -1,5 +1,7 @@
 """Plots of sweeps: what is drawn is what was found."""
 
+import itertools
+
 import matplotlib
 import numpy as np
 import pytest
@@ -158,3 +160,67 @@ def test_values_that_underflow_are_refused_and_the_logarithm_is_drawn():
         tiny.plot("dim", "value")
     ((_, y, *_),) = solid(tiny.plot("dim", "log2"))
     assert list(y) == [0.0, -5000.0]
+
+
+def test_colours_are_told_apart_and_the_legend_stands_beside_the_data():
+    ax = results(*(record(d, (1 + i) / d**2, f"l{i}") for d in (5, 10) for i in range(24))).plot("dim", "value")
+    looks = [(line.get_color(), line.get_marker()) for line in (c.lines[0] for c in ax.containers)]
+    assert len({colour for colour, _ in looks}) == len(looks) == 24
+    assert all(one[1] != other[1] for one, other in itertools.pairwise(looks))
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+    assert ax.get_legend().get_window_extent().y0 >= 0
+
+
+def test_what_is_unresolved_is_a_cross_at_the_foot():
+    rows = (record(1, 1.0), record(2, 0.5), record(3, 7.0, low=None, high=None), record(4, 1.0, value=None, ratio=None))
+    for y in ("value", "ratio"):
+        ax = results(*rows).plot("dim", y)
+        crosses = [line for line in ax.lines if line.get_marker() == "x" and len(line.get_xdata())]
+        assert [list(line.get_xdata()) for line in crosses] == [[3], [4]]
+        assert all(line.get_transform() != ax.transData for line in crosses)
+        assert np.isnan(solid(ax)[0][1][2:]).all()
+        assert "unresolved" in [text.get_text() for text in ax.get_legend().get_texts()]
+    with pytest.raises(ValueError, match="no problem has 'value' to draw"):
+        results(*rows[2:]).plot("dim", "value")
+
+
+def test_categories_do_not_overlap():
+    names = [f"a rather long name of a loss {i}" for i in range(8)]
+    ax = results(*(record(d, 1 / d, name) for name in names for d in (5, 10, 15))).plot("loss", "value")
+    ax.figure.canvas.draw()
+    places = np.sort([x for line, *_ in (c.lines for c in ax.containers) for x in line.get_xdata()])
+    assert np.diff(places).min() > 0.15
+    assert all(abs(place - round(place)) < 0.5 for place in places)
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    # turned by 30 degrees, lines of text do not meet where their feet are further apart than their height / sin 30
+    assert all(label.get_rotation() == 30 for label in ax.get_xticklabels())
+    assert np.diff([box.x1 for box in boxes]).min() > 2 * 10 * ax.figure.dpi / 72
+
+
+def test_hue_and_facets(grid):
+    ax = grid.plot("dim", "value", hue="seed", facets="loss")
+    first, second = ax.figure.axes
+    assert (first.get_title(), second.get_title()) == ("loss = square", "loss = hinge")
+    assert first.get_ylim() == second.get_ylim()
+    for panel in (first, second):
+        assert [line[3] for line in solid(panel)] == ["C0", "C1"]
+    (legend,) = ax.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["seed=0", "seed=1", "bound"]
+    assert len(results(*(record(5, 1.0, f"l{i}") for i in range(4))).plot("dim", facets="loss").figure.axes) == 4
+    with pytest.raises(ValueError, match="`ax` must be None with `facets`"):
+        grid.plot("dim", ax=first, facets="loss")
+    with pytest.raises(ValueError, match="`hue or facets` must be one of"):
+        grid.plot("dim", hue="width")
+
+
+def test_means_have_a_band(grid):
+    means = grid.mean_over("seed")
+    ax = means.plot("dim", "value", hue="loss")
+    bands = ax.collections
+    assert len(bands) == 2
+    row = next(row for row in means if (row["dim"], row["loss"]) == (10, "square"))
+    heights = bands[0].get_paths()[0].vertices
+    at_10 = heights[heights[:, 0] == 10, 1]
+    assert (at_10.min(), at_10.max()) == (row["low"], row["high"])
+    assert means.plot("loss", "ratio").collections  # error bars, side by side

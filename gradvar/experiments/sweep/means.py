@@ -40,12 +40,21 @@ class DrawnTable(Table):
     def _cells(self) -> list[list[str]]:
         """Return the printed table, its heads first."""
 
-    def plot(self, x: str, y: str = "ratio", ax: Axes | None = None) -> Axes:
+    def plot(
+        self,
+        x: str,
+        y: str = "ratio",
+        ax: Axes | None = None,
+        *,
+        hue: str | None = None,
+        facets: str | None = None,
+    ) -> Axes:
         """Draw a column over a parameter: a line for each combination of the others that vary; return the Axes.
 
         Intervals are drawn for "value", "ratio" and "log2" (of the value, for numbers that underflow), and the bound
-        as a dashed line. Seeds share the colour of their combination. Axes are logarithmic where positive numbers
-        range widely. Needs matplotlib (the extra `plot`).
+        as a dashed line; means have a band. Seeds share the colour of their combination. What is unresolved is a cross
+        at the foot of the axes. Axes are logarithmic where positive numbers range widely. Needs
+        matplotlib (the extra `plot`).
 
         Parameters
         ----------
@@ -55,13 +64,17 @@ class DrawnTable(Table):
             A column of numbers.
         ax : matplotlib Axes or None
             Where to draw; None makes a figure.
+        hue : str or None
+            The column that colours tell apart, in place of the combination of all that vary.
+        facets : str or None
+            A column: axes for each of its values, all in the figure of those returned.
 
         Raises
         ------
         ValueError
             No such parameter or column, nothing to draw, numbers that underflow.
         """
-        return plot_sweep(self.to_dicts(), columns(self._parameters()), x, y, ax)
+        return plot_sweep(self.to_dicts(), columns(self._parameters()), x, y, ax, hue, facets)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

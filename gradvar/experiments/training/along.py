@@ -7,33 +7,47 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeAlias
 
 from ...classes.base import HypothesisClass
+from ...classes.members.target import Target
+from ...classes.members.target_class import TargetClass
 from ...core.arguments import SeedLike, flag, integer
+from ...core.numbers import json_number
 from ...estimation.settings import Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
 from ...models.base import KnowsParameters
-from ...problem import AnyModel, Problem, check_order, hypothesis_class, is_model
+from ...problem import AnyModel, Moment, Problem, check_order, hypothesis_class, is_model
 from ...results.bound_check import BoundCheck
+from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
+from ...results.plots import plot_signal_and_noise
+from ...results.table import Scalar
+from ...verbs.alignment import one_member
 from ...verbs.auto import as_method
 from ...verbs.check import check_bounds
+from ...verbs.variance import estimate
 from ..sweep.records import Record
 from ..sweep.results import RecordTable
+from .noise import example_noise
 from .results import Descent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_FEWEST, _TIMES = 512, 32
 Pair: TypeAlias = tuple[SupportsIndex, AnyModel]
 
 
 class Along(RecordTable):
     """The gradient variance at checkpoints of a training run; made by `along`.
 
-    A row has the step and the columns of `SweepResults`: value, low, high, bound, ratio, verdict, ...
+    A row has the step and the columns of `SweepResults`: value, low, high, bound, ratio, verdict, ... Where the target
+    that is trained on is known, "alignment" is its gradient alignment, A = ||E[h s]||^2; "noise" is that of one
+    example's gradient u, E||u||^2 - ||E u||^2, with "noise_low" and "noise_high"; and "batch_noise" is the noise over
+    the batch size: E||g - E u||^2 of the gradient g of a step.
 
     Attributes
     ----------
@@ -43,10 +57,23 @@ class Along(RecordTable):
         The result of `bound_check` at each.
     seed : int
         The `rng` of each.
+    alignments, noises : list of Estimate
+        Of the target that is trained on, where it is known.
     """
 
-    def __init__(self, H: HypothesisClass, loss: Loss, method: Method, settings: Settings) -> None:
+    def __init__(
+        self,
+        H: HypothesisClass,
+        loss: Loss,
+        method: Method,
+        settings: Settings,
+        target: Target | None = None,
+        batch: int | None = None,
+    ) -> None:
         self.hypotheses, self.loss, self.method, self.settings, self.seed = H, loss, method, settings, settings.seed
+        self.target, self.batch = target, batch
+        self.alignments: list[Estimate] = []
+        self.noises: list[Estimate] = []
         self.steps: list[int] = []
         self.checks: list[BoundCheck] = []
         self.records: list[Record] = []
@@ -67,27 +94,66 @@ class Along(RecordTable):
             raise ValueError(f"`step` {number} is recorded already")
         begin = time.perf_counter()
         check = check_bounds(Problem(self.hypotheses, model, self.loss), self.method, self.settings)
+        alignment, noise = (None, None) if self.target is None else self._of_target(self.target, model)
         # The row is computed now, since training goes on to change the model.
-        row = Record.of_check({"step": number}, self.seed, model, check, time.perf_counter() - begin)
+        row = Record.of_check({"step": number}, self.seed, model, check, time.perf_counter() - begin, alignment)
+        if alignment is not None and noise is not None:
+            self.alignments.append(alignment)
+            self.noises.append(noise)
         self.steps.append(number)
         self.checks.append(check)
         self.records.append(row)
         return check
 
+    def _of_target(self, target: Target, model: AnyModel) -> tuple[Estimate, Estimate]:
+        """The alignment of the target that is trained on, and the noise of one of its examples."""
+        problem = Problem(one_member(target)[0], model, self.loss, Moment.SECOND)
+        # n sampled inputs resolve about noise/n: well below noise/batch
+        enough = max(_FEWEST, _TIMES * (self.batch or 128))
+        few = replace(self.settings, max_samples=min(self.settings.max_samples, enough))
+        return estimate(problem, self.method, few), example_noise(target, problem, few)
+
+    @property
+    def crossing(self) -> int | None:
+        """The first checkpoint at which the target's alignment surely exceeds the noise of a batch; None at none.
+
+        About where learning starts: a guide and no theorem, since over many steps a weaker signal adds up as well.
+        """
+        found = zip(self.steps, self.alignments, self.noises, strict=False)
+        return next((step for step, a, noise in found if a.interval[0] * (self.batch or 0) > noise.value), None)
+
+    def to_dicts(self) -> list[dict[str, Scalar]]:
+        """Return the rows, step first; numbers that are infinite, or that there are none of, are None."""
+        rows = super().to_dicts()
+        for row, noise in zip(rows, self.noises, strict=False):
+            low, high = noise.interval
+            row.update(noise=noise.value, noise_low=json_number(low), noise_high=json_number(high))
+            row["batch_noise"] = None if self.batch is None else noise.value / self.batch
+        return rows
+
     def __repr__(self) -> str:
         return f"Along({self.hypotheses!r}, {self._verdicts()})"
 
-    def plot(self, x: str = "step", y: str = "value", ax: Axes | None = None) -> Axes:
+    def plot(
+        self,
+        x: str = "step",
+        y: str = "value",
+        ax: Axes | None = None,
+        *,
+        hue: str | None = None,
+        facets: str | None = None,
+    ) -> Axes:
         """Draw the variance with its interval, and the bound as a dashed line, over the steps; return the Axes.
 
-        Needs matplotlib (the extra `plot`).
+        Where the target is known, beside them its alignment and the noise of a batch: learning starts about where the
+        first exceeds the second (`crossing`). Needs matplotlib (the extra `plot`).
 
         Parameters
         ----------
         x, y : str
             Columns of numbers; y = "ratio" is the variance over its bound, y = "log2" shows numbers that underflow.
-        ax : matplotlib Axes or None
-            Where to draw; None makes a figure.
+        ax, hue, facets
+            As for `SweepResults.plot`.
 
         Raises
         ------
@@ -96,7 +162,7 @@ class Along(RecordTable):
         """
         if not self.checks:
             raise ValueError("there are no checkpoints to draw")
-        ax = super().plot(x, y, ax)
+        ax = super().plot(x, y, ax, hue=hue, facets=facets)
         if x == "step":
             ax.set_xscale("linear")  # the first step is 0
         ends = [
@@ -104,6 +170,8 @@ class Along(RecordTable):
         ]
         if y == "value" and min(ends) > 0 and max(ends) > 10 * min(ends):
             ax.set_yscale("log")
+        if y == "value" and x == "step" and self.noises:
+            plot_signal_and_noise(ax, self.to_dicts(), self.crossing)
         ax.set_title(f"{self.checks[0].problem['class']}: {self._verdicts()}", fontsize=10)
         return ax
 
@@ -125,6 +193,8 @@ def along(
     rng: SeedLike = None,
     executor: Executor | None = None,
     progress: bool = False,
+    target: Target | None = None,
+    batch: SupportsIndex | None = None,
 ) -> Along:
     """Check the gradient variance against its bound at checkpoints of a training run.
 
@@ -145,6 +215,12 @@ def along(
         Source of randomness, made one seed for all checkpoints: an int is the `rng` of each.
     progress : bool
         Whether to show a bar over the snapshots.
+    target : Target, optional
+        The member of a class that is trained on, for its alignment and the noise of its examples at each checkpoint, at
+        the cost of another estimate each: that of the `Descent` unless another is given. Sampled ones rest on 32 inputs
+        for each example of a batch.
+    batch : int, optional
+        Examples in a step, as that of the `Descent`.
 
     Returns
     -------
@@ -169,6 +245,8 @@ def along(
     >>> run = gv.descend(H.member(0), start, steps=300, learning_rate=0.1, record=100, rng=0)
     >>> gv.along(H, run)
     Along(SparseParities(dim=10, degree=2), holds at 4 of 4 checkpoints)
+    >>> gv.along(H, run).crossing
+    100
 
     A loop of your own:
 
@@ -181,7 +259,10 @@ def along(
     check_order(H=H, snapshots=snapshots)
     shown = flag("progress", progress)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
-    results = Along(hypothesis_class(H), as_loss(loss), as_method(method), settings)
+    if isinstance(snapshots, Descent):
+        target, batch = target or _plain_target(snapshots.target), snapshots.batch if batch is None else batch
+    size = None if batch is None else integer("batch", batch, 1)
+    results = Along(hypothesis_class(H), as_loss(loss), as_method(method), settings, target, size)
     from tqdm.auto import tqdm
 
     try:
@@ -201,6 +282,12 @@ def along(
             f"after step {results.steps[-1]}: {text}. What was finished is in `.results` of this error", results
         ) from error
     return results
+
+
+def _plain_target(target: Target | None) -> Target | None:
+    """The target of a descent, where it has no inputs, or several outputs, of its own."""
+    home = None if target is None else target.hypotheses
+    return target if isinstance(home, TargetClass) and getattr(home, "n_outputs", 1) == 1 else None
 
 
 def _pairs(snapshots: object) -> Iterator[Pair]:

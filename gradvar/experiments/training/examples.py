@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...classes.inputs import Inputs
+from ...classes.members.target import Target
 from ...classes.members.target_class import Noisy
 from ...core.arguments import Array, finite, real_array
 from ...core.errors import LabelError, ShapeError
@@ -50,6 +51,7 @@ class Examples:
                 f"a member of a class says its own; got the target {target!r}"
             )
         self.target, self.loss = target, loss
+        self.member = target if isinstance(target, Target) and inputs is None else None
         self.dim = distribution.dim
         self._inputs = distribution
         self._flips = hypotheses.rate if isinstance(hypotheses, Noisy) else 0.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ...classes.members.target import Target
 from ...core.arguments import Array
 from ...core.numbers import json_number
 from ...models.base import KnowsParameters
@@ -47,6 +48,10 @@ class Descent(Table, Generic[Trained_co]):
         What `rng` was reduced to: `rng=seed` gives the same bits, whatever `rng` was.
     parts : dict of str to str
         What was trained on what, in words: "target", "model", "loss", "optimizer".
+    target : Target or None
+        The member of a class that was trained on, under its own inputs; None for other functions.
+    batch : int or None
+        Examples in a step.
     """
 
     column_types = MappingProxyType({"step": int, "loss": float, "accuracy": float})
@@ -60,6 +65,8 @@ class Descent(Table, Generic[Trained_co]):
     seconds: float
     seed: int
     parts: dict[str, str] = field(default_factory=dict)
+    target: Target | None = None
+    batch: int | None = None
 
     def __len__(self) -> int:
         return len(self.snapshots)

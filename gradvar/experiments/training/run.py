@@ -125,7 +125,7 @@ def descend(
         "optimizer": f"{optimizer}, learning rate {rate:g}, batches of {size}",
     }
     parameters = parameter_vector(model.parameters, model.n_parameters, model)
-    run = _Run(examples, chosen, OPTIMIZERS[optimizer](rate), seed_of(rng), parts, (0, model), parameters)
+    run = _Run(examples, chosen, OPTIMIZERS[optimizer](rate), seed_of(rng), parts, size, (0, model), parameters)
     from tqdm.auto import tqdm
 
     try:
@@ -156,6 +156,7 @@ class _Run(Generic[Trained]):
     optimizer: Optimizer
     seed: int
     parts: dict[str, str]
+    batch: int
     now: tuple[int, Trained]
     """The number of steps and the model after them: one pair, so that an interrupt finds them together."""
     parameters: Array
@@ -208,6 +209,8 @@ class _Run(Generic[Trained]):
             seconds=time.perf_counter() - self.begin,
             seed=self.seed,
             parts=self.parts,
+            target=self.examples.member,
+            batch=self.batch,
         )
 
 

@@ -1,0 +1,70 @@
+"""The noise of one example's gradient, which a batch divides by its size: what a target's signal is held against."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ...classes.members.target import Target
+from ...classes.members.target_class import Noisy
+from ...core.arguments import Array, Stream, stream
+from ...estimation.expectation import expectation
+from ...estimation.settings import Settings
+from ...models.base import pullback
+from ...problem import Problem, norms_sq
+from ...results.estimate import Estimate
+
+_MOST_POINTS, _SAMPLES, _ROWS = 2**16, 2**12, 2**12
+"""Inputs that are summed over at most, else so many are drawn for the mean gradient; and rows of a block."""
+
+
+def example_noise(target: Target, problem: Problem, settings: Settings) -> Estimate:
+    """Return E||u||^2 - ||E u||^2 of u = (a(p) + y b(p)) dp/dw, the gradient on one example (x, y) of a target."""
+    hypotheses, inputs = target.hypotheses, problem.inputs
+    rate = hypotheses.rate if isinstance(hypotheses, Noisy) else 0.0
+
+    def mean_and_square(x: Array) -> tuple[Array, Array]:
+        # over the flips, E[a + y b] = a + (1 - 2 rate) h b and Var[a + y b] = (1 - (1 - 2 rate)^2) h^2 b^2
+        a, b = problem.loss_split(x)
+        signal, kept = np.asarray(target(x)) * b, 1 - 2 * rate
+        return a + kept * signal, (a + kept * signal) ** 2 + (1 - kept**2) * signal**2
+
+    def squared_norm(x: Array) -> Array:
+        return (mean_and_square(x)[1] * norms_sq(problem.tangent_factors(x)))[:, None]
+
+    (square,) = expectation(
+        squared_norm,
+        inputs,
+        settings,
+        name="mean of ||u||^2",
+        method="expectation",
+        row_size=problem.row_size,
+        most=(math.inf,),
+        max_points=_MOST_POINTS,
+    )
+    n, total = (inputs.n_points if square.exact else _SAMPLES) or 1, np.zeros(problem.predictor.n_parameters)
+    for start in range(0, n, _ROWS):
+        stop = min(start + _ROWS, n)
+        if square.exact:
+            x, weights = inputs.points(start, stop), inputs.weights(start, stop)
+        else:
+            x, weights = (
+                inputs.sample(stop - start, stream(settings.seed, Stream.MEAN, start)),
+                np.full(stop - start, 1 / n),
+            )
+        total = total + pullback(problem.predictor, x)[1](mean_and_square(x)[0] * weights)
+    mean_sq, error = float(total @ total), 0.0
+    if not square.exact:  # ||mean||^2 has E||u||^2/n too much, to first order, and an error of the same size
+        error = settings.quantile * (1.5 * square.value / n + 2 * math.sqrt(mean_sq * square.value / n))
+        mean_sq -= square.value / n
+    low, high = square.interval
+    return replace(
+        square,
+        mantissa=square.value - mean_sq,
+        exponent=0,
+        mantissa_interval=(low - mean_sq - error, high - mean_sq + error),
+        mantissa_error=square.standard_error + error / settings.quantile,
+        mantissa_upper=None,
+    )
