@@ -24,6 +24,7 @@ from .classes.modular_addition import ModularAddition as ModularAddition
 from .classes.orthogonal_networks import OrthogonalNetworks as OrthogonalNetworks
 from .classes.parities import Parities as Parities
 from .classes.parities import SparseParities as SparseParities
+from .classes.random_labels import RandomLabels as RandomLabels
 from .classes.random_networks import RandomNetworks as RandomNetworks
 from .classes.sampled import SampledClass as SampledClass
 from .core.errors import LabelError as LabelError

@@ -13,5 +13,6 @@ from .modular_addition import ModularAddition as ModularAddition
 from .orthogonal_networks import OrthogonalNetworks as OrthogonalNetworks
 from .parities import Parities as Parities
 from .parities import SparseParities as SparseParities
+from .random_labels import RandomLabels as RandomLabels
 from .random_networks import RandomNetworks as RandomNetworks
 from .sampled import SampledClass as SampledClass

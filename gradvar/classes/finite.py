@@ -75,13 +75,7 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
         weights: npt.ArrayLike | None = None,
         n_classes: SupportsIndex | None = None,
     ) -> None:
-        self.inputs: FinitePoints
-        if isinstance(points, FinitePoints):
-            if weights is not None:
-                raise TypeError("`weights` must be left out when `points` is a FinitePoints: it has its own")
-            self.inputs = points
-        else:
-            self.inputs = FinitePoints(points, weights)
+        self.inputs: FinitePoints = FinitePoints.of(points, weights)
         n = self.inputs.n_points
         values = _values(values_or_functions, self.inputs.points(0, n))
         if values.shape[1] != n:

@@ -44,6 +44,9 @@ class ByOutput(TargetClass):
         self.size: int | None = getattr(hypotheses, "size", None)
         self.second_moment = second_moment(hypotheses)
         self._described_by_numbers = bool(getattr(hypotheses, "_described_by_numbers", True))
+        for name in ("uncorrelated", "operator_norm", "frobenius_norm"):  # as the class says them, if it does
+            if hasattr(hypotheses, name):
+                setattr(self, name, getattr(hypotheses, name))
 
     def __repr__(self) -> str:
         return repr(self.hypotheses)

@@ -116,22 +116,20 @@ class Estimate(Plain):
 
     def times(self, factor: float) -> Estimate:
         """Return the estimate times a factor >= 0, on the same norms; 0 is exact."""
+        if factor == 0:
+            return replace(self.exactly(Scaled(0.0), self.method, "exactly zero"), norms=self.norms, seed=self.seed)
         low, high = self.mantissa_interval
-        share = self.log2_signal_share
-        ends = (0.0, 0.0) if factor == 0 else (factor * low, factor * high)
-        upper = self.mantissa_upper
-        found = replace(
+        upper, share, zeta = self.mantissa_upper, self.log2_signal_share, self.zeta
+        return replace(
             self,
             mantissa=factor * self.mantissa,
-            mantissa_interval=ends,
-            mantissa_upper=None if upper is None or factor == 0 else factor * upper,
-            mantissa_error=0.0 if factor == 0 else factor * self.mantissa_error,
-            mantissa_resolution=0.0 if factor == 0 else factor * self.mantissa_resolution,
-            zeta=None if self.zeta is None else (factor**2 * self.zeta[0], factor**2 * self.zeta[1]),
+            mantissa_interval=(factor * low, factor * high),
+            mantissa_upper=None if upper is None else factor * upper,
+            mantissa_error=factor * self.mantissa_error,
+            mantissa_resolution=factor * self.mantissa_resolution,
+            zeta=None if zeta is None else (factor**2 * zeta[0], factor**2 * zeta[1]),
             log2_signal_share=None if share is None else share + log2_of(factor, 0),
-            resolved=self.resolved or factor == 0,
         )
-        return found if factor else replace(found, exact=True, confidence=None, n_samples=0, guarantee="exactly zero")
 
     @property
     def value(self) -> float:

@@ -56,6 +56,15 @@ class FinitePoints:
         self._points.setflags(write=False)
         self._weights.setflags(write=False)
 
+    @classmethod
+    def of(cls, points: npt.ArrayLike | FinitePoints, weights: npt.ArrayLike | None = None) -> FinitePoints:
+        """Return the distribution on these points, which may be one already."""
+        if not isinstance(points, FinitePoints):
+            return cls(points, weights)
+        if weights is not None:
+            raise TypeError("`weights` must be left out when `points` is a FinitePoints: it has its own")
+        return points
+
     def __repr__(self) -> str:
         return f"FinitePoints({self.n_points} points in R^{self.dim})"
 

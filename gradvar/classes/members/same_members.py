@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cached_property
-from typing import Literal, SupportsFloat, SupportsIndex
+from typing import SupportsFloat, SupportsIndex, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,8 @@ from ...core.arguments import Array, SeedLike, inputs_of, number
 from ...core.errors import LabelError, NotApplicableError
 from ..base import KnowsCovariance, KnowsMean, KnowsOperatorNorm
 from ..gram.derived import frobenius_norm, operator_norm, second_moment
-from ..inputs import FinitePoints, Inputs
-from .sample_points import decoded, largest_weight, sample_points
+from ..inputs import Inputs
+from .sample_points import Coding, Points, sample_points
 from .target import Members, Target
 from .targets import Targets
 
@@ -32,6 +31,7 @@ class SameMembers(Targets):
     def __init__(self, origin: Targets, inputs: Inputs) -> None:
         self.origin, self.inputs = origin, inputs
         self.labels: str = getattr(origin, "labels", "real")
+        self._said: str = getattr(origin, "description", repr(origin))
         self.n_outputs: int = getattr(origin, "n_outputs", 1)
         if self.labels == "classes":
             self.second_moment = second_moment(origin)
@@ -40,6 +40,9 @@ class SameMembers(Targets):
         evidence: tuple[str, str] | None = getattr(origin, "label_evidence", None)
         if evidence is not None:
             self.label_evidence = evidence
+        for name, kind in (("mean", KnowsMean), ("covariance", KnowsCovariance)):
+            if not isinstance(origin, kind):
+                setattr(self, name, None)  # which counts as absent
 
     @property
     def size(self) -> int | None:
@@ -68,20 +71,6 @@ class SameMembers(Targets):
     def __iter__(self) -> Iterator[Target]:
         """Yield every member, in the order of `members()`."""
         return (Target(self, target.which) for target in self.origin)
-
-    @property
-    def _said(self) -> str:
-        return getattr(self.origin, "description", repr(self.origin))
-
-    def _origin_mean(self, x: npt.ArrayLike) -> Array:
-        if not isinstance(self.origin, KnowsMean):
-            raise NotApplicableError(f"{self.origin!r} does not say its mean")
-        return np.asarray(self.origin.mean(np.asarray(x)))
-
-    def _origin_covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-        if not isinstance(self.origin, KnowsCovariance):
-            raise NotApplicableError(f"{self.origin!r} does not say its covariance")
-        return np.asarray(self.origin.covariance(np.asarray(x), np.asarray(x2)))
 
 
 class FlippedLabels(SameMembers):
@@ -118,11 +107,11 @@ class FlippedLabels(SameMembers):
 
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return (1 - 2 rate) E_h h(x), shape (n,)."""
-        return self.kept * self._origin_mean(x)
+        return self.kept * cast(KnowsMean, self.origin).mean(np.asarray(x))
 
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return (1 - 2 rate)^2 C_H(x, x'), of labels with flips of their own, shape (n, n2)."""
-        return self.kept**2 * self._origin_covariance(x, x2)
+        return self.kept**2 * cast(KnowsCovariance, self.origin).covariance(np.asarray(x), np.asarray(x2))
 
     def operator_norm(self, centred: bool = True) -> float:
         """Return (1 - 2 rate)^2 times that of the parent."""
@@ -140,18 +129,12 @@ class OnSample(SameMembers):
     is_orthonormal = False
 
     def __init__(
-        self,
-        origin: Targets,
-        points: npt.ArrayLike | FinitePoints,
-        weights: npt.ArrayLike | None = None,
-        coding: Literal["pm1", "01"] = "pm1",
+        self, origin: Targets, points: Points, weights: npt.ArrayLike | None = None, coding: Coding = "pm1"
     ) -> None:
-        self.coding, self._sample = coding, sample_points(origin, points, weights, coding)
-        super().__init__(origin, self._sample)
+        self.coding, sample = coding, sample_points(origin, points, weights, coding)
+        super().__init__(origin, sample)
+        self._points, self._weights = sample.points(0, sample.n_points), sample.weights(0, sample.n_points)
         self.uncorrelated = bool(getattr(origin, "uncorrelated", False))
-        for name, kind in (("mean", KnowsMean), ("covariance", KnowsCovariance)):
-            if not isinstance(origin, kind):
-                setattr(self, name, None)  # which counts as absent
         self.evaluate(self.sample(1, 0), self._points)  # an error where one is no input
 
     def __repr__(self) -> str:
@@ -164,15 +147,13 @@ class OnSample(SameMembers):
 
     @property
     def _key(self) -> object:
-        weights = self._sample.weights(0, self._sample.n_points)
-        return self.origin, self.coding, self._points.tobytes(), weights.tobytes()
+        return self.origin, self.coding, self._points.tobytes(), self._weights.tobytes()
 
     @property
     def orthonormality(self) -> tuple[str, str]:
         """Not inherited: on few points members are not orthonormal."""
-        points = self._sample.n_points
-        if self.log2_size > math.log2(points):
-            return "failed", f"more members than the {points:,} different points of the sample"
+        if self.log2_size > math.log2(len(self._points)):
+            return "failed", f"more members than the {len(self._points):,} different points of the sample"
         return "unknown", "members are orthonormal on their own inputs at most, not on a sample"
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
@@ -181,11 +162,11 @@ class OnSample(SameMembers):
 
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean E_h h(x), shape (n,), as the class says it."""
-        return self._origin_mean(self._decoded(x))
+        return cast(KnowsMean, self.origin).mean(self._decoded(x))
 
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
         """Return C_H(x, x'), shape (n, n2), as the class says it."""
-        return self._origin_covariance(self._decoded(x), self._decoded(x2))
+        return cast(KnowsCovariance, self.origin).covariance(self._decoded(x), self._decoded(x2))
 
     @property
     def covariance_work(self) -> float:
@@ -204,7 +185,8 @@ class OnSample(SameMembers):
             More points, or neither a covariance nor members that can be listed.
         """
         if self.uncorrelated:
-            return largest_weight(self._sample, self._means if centred else None)
+            # the norm of [x = x'] - m(x) m(x'), m zero but at one point at most
+            return float((self._weights * (1 - centred * self.mean(self._points) ** 2)).max())
         found = operator_norm(self, centred)
         if found is None or found.residual > 0:
             raise NotApplicableError(f"the operator norm of {self!r} is not known exactly")
@@ -213,16 +195,9 @@ class OnSample(SameMembers):
     def frobenius_norm(self) -> float:
         """Return ||Gram||_F/|H|, from E_h[h(x) h(x')] at all pairs of points; raises as `operator_norm`."""
         if self.uncorrelated:
-            return float(np.linalg.norm(self._sample.weights(0, self._sample.n_points)))
+            return float(np.linalg.norm(self._weights))
         return frobenius_norm(self)
 
-    @cached_property
-    def _means(self) -> Array:
-        return self.mean(self._points)
-
-    @property
-    def _points(self) -> Array:
-        return self._sample.points(0, self._sample.n_points)
-
     def _decoded(self, x: npt.ArrayLike) -> Array:
-        return decoded(inputs_of(x, self.inputs.dim, repr(self)), self.coding)
+        array = inputs_of(x, self.inputs.dim, repr(self))
+        return array if self.coding == "pm1" else 1.0 - 2.0 * array

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, real_array
 from ...core.errors import ShapeError
 from ..inputs import FinitePoints, Hypercube, Inputs
+
+Points: TypeAlias = npt.ArrayLike | FinitePoints
+Coding: TypeAlias = Literal["pm1", "01"]
 
 _CUBE = {"pm1": (-1.0, 1.0), "01": (0.0, 1.0)}
 
@@ -21,9 +23,7 @@ class _Class(Protocol):
     _defined_everywhere: bool
 
 
-def sample_points(
-    owner: _Class, points: npt.ArrayLike | FinitePoints, weights: npt.ArrayLike | None, coding: str
-) -> FinitePoints:
+def sample_points(owner: _Class, points: Points, weights: npt.ArrayLike | None, coding: str) -> FinitePoints:
     """Return the different points of a sample, in the order in which they come first, with their weights summed.
 
     Raises
@@ -35,12 +35,7 @@ def sample_points(
         raise TypeError(f"the targets of {owner!r} are known at its own points alone: they have no values at others")
     if coding not in _CUBE:
         raise ValueError(f"`coding` must be 'pm1' or '01', got {coding!r}")
-    if isinstance(points, FinitePoints):
-        if weights is not None:
-            raise TypeError("`weights` must be left out when `points` is a FinitePoints: it has its own")
-        given = points
-    else:
-        given = FinitePoints(real_array("points", points, 2, "(n, dim)"), weights)
+    given = FinitePoints.of(points, weights)
     if given.dim != owner.inputs.dim:
         raise ShapeError(f"`points` must have {owner.inputs.dim} columns, the dimension of {owner!r}, got {given.dim}")
     x = given.points(0, given.n_points) + 0.0
@@ -62,14 +57,3 @@ def sample_points(
     summed = np.bincount(which.reshape(-1), weights=given.weights(0, given.n_points), minlength=first.size)
     order = np.argsort(first)
     return FinitePoints(x[first[order]], summed[order])
-
-
-def decoded(x: Array, coding: str) -> Array:
-    """Return the points of the cube that the model sees as x: (-1)^x of zeros and ones."""
-    return x if coding == "pm1" else 1.0 - 2.0 * x
-
-
-def largest_weight(inputs: FinitePoints, mean: Array | None) -> float:
-    """Return max_i w_i (1 - m_i^2), the norm of [x = x'] - m(x) m(x'), m zero but at one point at most."""
-    weights = inputs.weights(0, inputs.n_points)
-    return float((weights if mean is None else weights * (1 - mean**2)).max())

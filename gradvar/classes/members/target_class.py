@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
-from typing import Literal, SupportsFloat
+from typing import SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,8 @@ from ..gram.derived import ProjectsByTable, second_moment
 from ..gram.matrix import Gram, KnownByGram, OrthonormalGram, TableGram
 from ..gram.outputs import output_table, pairs_of
 from ..gram.table import EvaluatedTable, Table, kept
-from ..inputs import FinitePoints
 from .same_members import FlippedLabels, OnSample
+from .sample_points import Coding, Points
 from .selection import Selection, key
 from .target import Members, Target
 from .targets import Targets
@@ -82,12 +82,7 @@ class TargetClass(Targets):
         """
         return Noisy(self, rate)
 
-    def on(
-        self,
-        points: npt.ArrayLike | FinitePoints,
-        weights: npt.ArrayLike | None = None,
-        coding: Literal["pm1", "01"] = "pm1",
-    ) -> TargetClass:
+    def on(self, points: Points, weights: npt.ArrayLike | None = None, coding: Coding = "pm1") -> TargetClass:
         """Return the same targets on a sample of inputs: your data, in place of the distribution of this class.
 
         Var is exact where the class says its covariance, on up to 2^14 different points, or where its members can be
@@ -167,12 +162,7 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
         super().__init__(parent, members)
         self.inputs = parent.inputs
 
-    def on(
-        self,
-        points: npt.ArrayLike | FinitePoints,
-        weights: npt.ArrayLike | None = None,
-        coding: Literal["pm1", "01"] = "pm1",
-    ) -> TargetClass:
+    def on(self, points: Points, weights: npt.ArrayLike | None = None, coding: Coding = "pm1") -> TargetClass:
         """Return these members on a sample of inputs; see `TargetClass.on`."""
         return self.parent.on(points, weights, coding).restrict(self._members)
 
@@ -291,12 +281,7 @@ class Noisy(FlippedLabels, TargetClass):
         """Return the class of these members only, with the same flips."""
         return self.origin.restrict(self._descriptions(members)).noisy(self.rate)
 
-    def on(
-        self,
-        points: npt.ArrayLike | FinitePoints,
-        weights: npt.ArrayLike | None = None,
-        coding: Literal["pm1", "01"] = "pm1",
-    ) -> TargetClass:
+    def on(self, points: Points, weights: npt.ArrayLike | None = None, coding: Coding = "pm1") -> TargetClass:
         """Return the same targets on a sample of inputs, with the same flips."""
         return self.origin.on(points, weights, coding).noisy(self.rate)
 

@@ -57,7 +57,7 @@ class UncorrelatedLabels(Theorem):
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
         norms = MeanNorms(problem)
         norms.take(sizes)
-        guarantee = f"exact up to float64 rounding: labels of {points:,} different inputs are uncorrelated"
+        guarantee = "exact up to float64 rounding: labels of different inputs are uncorrelated"
         method = "closed-form (uncorrelated labels)"
         found = Estimate.exactly(Scaled(value, ROUNDING * value), method, guarantee, n_evaluated=points)
         return replace(found, norms=norms.estimates())
