@@ -66,6 +66,7 @@ from .results.estimate import Estimate as Estimate
 from .results.findings import Bound as Bound
 from .results.interruption import Interrupted as Interrupted
 from .results.interruption import WorkersLostError as WorkersLostError
+from .results.layers import LayerEstimates as LayerEstimates
 from .results.target_signal import TargetSignal as TargetSignal
 from .tasks.planted_parities import PlantedParities as PlantedParities
 from .tasks.restriction import TaskRestriction as TaskRestriction

@@ -34,6 +34,7 @@ from .models.base import (
 from .models.contraction import contraction
 from .models.infinite_mlp import InfiniteMLP
 from .models.precision import rounding
+from .models.trainable import whole
 
 AnyModel: TypeAlias = Model | InfiniteMLP
 Factors = list[tuple[Array, Array]]
@@ -229,7 +230,10 @@ class Problem:
     def row_size(self) -> int:
         """Numbers that one input takes: its coordinates and its tangent factors."""
         x = self.inputs.sample(1, np.random.default_rng(0))
-        numbers: int = self.inputs.dim + sum(left.shape[1] + right.shape[1] for left, right in self.tangent_factors(x))
+        self.tangent_factors(x)  # made sure of
+        # of a part of a model those of the whole, which is evaluated: then all parts are sampled in the same blocks
+        pairs = tangent_factors(whole(self.predictor), x)
+        numbers: int = self.inputs.dim + sum(left.shape[1] + right.shape[1] for left, right in pairs)
         return numbers
 
     @property

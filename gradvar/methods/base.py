@@ -67,6 +67,14 @@ class Sampler:
         return math.inf
 
 
+@runtime_checkable
+class Settles(Method, Protocol):
+    """A method that chooses its size by a pilot, and can be told that size."""
+
+    def settled(self, problem: Problem, settings: Settings) -> tuple[Method, Settings]:
+        """Return the method and the settings that draw what `estimate` would draw after its pilot, and no pilot."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """The methods that cover a problem, the one to take first, and why.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import SupportsFloat, SupportsIndex
+from typing import Literal, SupportsFloat, SupportsIndex, Unpack, overload
 
 from ..classes.base import HypothesisClass
 from ..classes.gram.derived import ListsMembers
@@ -22,12 +22,32 @@ from ..models.base import Model
 from ..models.infinite_mlp import InfiniteMLP
 from ..problem import Moment, Problem, hypothesis_class
 from ..results.estimate import Estimate
+from ..results.layers import LayerEstimates
 from ..results.target_signal import TargetSignal
 from .auto import as_method
+from .layers import Options
 from .noise import without_noise
-from .variance import estimate
+from .variance import estimated
 
 
+@overload
+def gradient_alignment(
+    target: Target | HypothesisClass,
+    model: Model | InfiniteMLP,
+    loss: str | Loss = ...,
+    *,
+    by: None = ...,
+    **options: Unpack[Options],
+) -> Estimate: ...
+@overload
+def gradient_alignment(
+    target: Target | HypothesisClass,
+    model: Model,
+    loss: str | Loss = ...,
+    *,
+    by: Literal["layer"],
+    **options: Unpack[Options],
+) -> LayerEstimates: ...
 def gradient_alignment(
     target: Target | HypothesisClass,
     model: Model | InfiniteMLP,
@@ -40,7 +60,8 @@ def gradient_alignment(
     rng: SeedLike = None,
     executor: Executor | None = None,
     progress: Reporter = False,
-) -> Estimate:
+    by: str | None = None,
+) -> Estimate | LayerEstimates:
     r"""Return the gradient alignment of a model with one target, or in the mean over a class.
 
     A = E_h ||E_x[h(x) s(x)]||^2, s = b(p) dp/dw the signal, dloss/dp = a(p) + h b(p): the gradient variance without
@@ -52,12 +73,12 @@ def gradient_alignment(
     ----------
     target : Target or HypothesisClass
         A member of a class, as `H.member(...)` returns it; or a class.
-    model, loss, method, rtol, confidence, max_samples, rng, executor, progress
+    model, loss, method, rtol, confidence, max_samples, rng, executor, progress, by
         As for `gradient_variance`.
 
     Returns
     -------
-    Estimate
+    Estimate, or LayerEstimates
         Exact by enumeration, or for parities by name with one hidden layer: smooth activations at any dimension, relu
         up to 44 weights a unit. Else unbiased with an interval. At fixed weights: a sweep over seeds has the
         mean over initialisations.
@@ -74,9 +95,9 @@ def gradient_alignment(
     >>> round(gv.gradient_alignment(H.member([True] * 1000), model).log2)  # of the parity of all coordinates
     -2139
     """
-    problem = Problem(_as_class(target), model, loss, Moment.SECOND)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
-    return estimate(problem, as_method(method), settings)
+    hypotheses = _as_class(target)
+    return estimated(lambda of: Problem(hypotheses, of, loss, Moment.SECOND), model, as_method(method), settings, by)
 
 
 def target_signal(

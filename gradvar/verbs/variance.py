@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import SupportsFloat, SupportsIndex
+from typing import Literal, SupportsFloat, SupportsIndex, Unpack, overload
 
 import numpy as np
 
@@ -18,20 +19,35 @@ from ..estimation.progress import Reporter
 from ..estimation.settings import Settings
 from ..losses import Loss
 from ..methods import Enumeration, Method
-from ..methods.base import FirstOf, choose
+from ..methods.base import Choice, FirstOf, choose
 from ..methods.enumeration.cube import level_spectrum
 from ..models.base import Model
 from ..models.infinite_mlp import InfiniteMLP
-from ..problem import Problem
+from ..problem import AnyModel, Problem
 from ..results.estimate import Estimate
 from ..results.interruption import Interrupted, WorkersLostError
+from ..results.layers import LayerEstimates
 from ..tasks.base import DrawsExamples
 from ..tasks.methods import choose_for_tasks
 from .auto import as_method
+from .layers import Options, by_layer
 from .noise import without_noise
 from .precision import warn_of_rounding, within_precision
 
 
+@overload
+def gradient_variance(
+    H: HypothesisClass,
+    model: Model | InfiniteMLP,
+    loss: str | Loss = ...,
+    *,
+    by: None = ...,
+    **options: Unpack[Options],
+) -> Estimate: ...
+@overload
+def gradient_variance(
+    H: HypothesisClass, model: Model, loss: str | Loss = ..., *, by: Literal["layer"], **options: Unpack[Options]
+) -> LayerEstimates: ...
 def gradient_variance(
     H: HypothesisClass,
     model: Model | InfiniteMLP,
@@ -44,7 +60,8 @@ def gradient_variance(
     rng: SeedLike = None,
     executor: Executor | None = None,
     progress: Reporter = False,
-) -> Estimate:
+    by: str | None = None,
+) -> Estimate | LayerEstimates:
     r"""Return the gradient variance of a model's loss over a hypothesis class.
 
     Var(H, F, w) = E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2 with F_h(w) = E_x[loss(p_w(x), h(x))] and h uniform in H
@@ -76,10 +93,14 @@ def gradient_variance(
     progress : bool or callable
         Whether to show a bar: samples so far, value, half width, time to the end. Or a function that is handed the
         estimate so far.
+    by : "layer" or None
+        "layer": the number of each of `model.layers` instead, by one method and on one sample of the size that the
+        whole takes for `rtol`. The values sum to that of the whole, their intervals do not. Of members that are sampled
+        a gradient of more than `n_projections` components is projected, and parts of it have projections of their own.
 
     Returns
     -------
-    Estimate
+    Estimate, or LayerEstimates
         Exact up to rounding (closed form, enumeration), or unbiased with an interval. `.method`, `.exact` and
         `.guarantee` say which; `rng=estimate.seed` gives the same bits again.
 
@@ -96,10 +117,25 @@ def gradient_variance(
     >>> import gradvar as gv
     >>> gv.gradient_variance(gv.Parities(5), gv.Linear([1.0] * 5)).value
     0.1513671875
+    >>> parts = gv.gradient_variance(gv.Parities(5), gv.MLP.random([5, 4, 1], rng=0), by="layer")
+    >>> max(parts, key=parts.get)
+    'weights[1]'
     """
-    problem = Problem(H, model, loss)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, progress)
-    return estimate(problem, as_method(method), settings)
+    return estimated(lambda of: Problem(H, of, loss), model, as_method(method), settings, by)
+
+
+def estimated(
+    problem_of: Callable[[AnyModel], Problem], model: AnyModel, method: Method, settings: Settings, by: str | None
+) -> Estimate | LayerEstimates:
+    """Return the estimate for a model, or those of its layers."""
+    problem = problem_of(model)
+    if by is None:
+        return estimate(problem, method, settings)
+    if by != "layer":
+        raise ValueError(f"`by` must be None or 'layer', got {by!r}")
+    clean, _ = without_noise(problem)
+    return by_layer(_choice(clean, method), estimate, clean, problem_of, model, settings)
 
 
 def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
@@ -124,15 +160,17 @@ def estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
 
 def _estimate(problem: Problem, method: Method, settings: Settings) -> Estimate:
     look_at_class(problem.hypotheses)
+    found = within_precision(_choice(problem, method).estimate(problem, settings), problem, settings)
+    return replace(found, seed=settings.seed)
+
+
+def _choice(problem: Problem, method: Method) -> Choice:
     try:
         if isinstance(problem.hypotheses, DrawsExamples):
-            choice = choose_for_tasks(method, problem)
-        else:
-            choice = method.select(problem) if isinstance(method, FirstOf) else choose((method,), problem)
+            return choose_for_tasks(method, problem)
+        return method.select(problem) if isinstance(method, FirstOf) else choose((method,), problem)
     except (NotApplicableError, TooLargeError) as declined:
         raise type(declined)(f"method={method.name!r} declines this problem: {declined}") from None
-    found = within_precision(choice.estimate(problem, settings), problem, settings)
-    return replace(found, seed=settings.seed)
 
 
 def degree_spectrum(

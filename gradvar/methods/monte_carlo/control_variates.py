@@ -28,6 +28,8 @@ from ...estimation.expectation import rows_per_tile
 from ...estimation.mean import few_carry
 from ...estimation.settings import Settings
 from ...estimation.tiles import CachedPerProcess, ordered_map, shares_memory, single_threaded_blas
+from ...models.base import tangent_factors
+from ...models.trainable import whole
 from ...problem import Factors, Problem, norms_sq
 
 _LARGEST = 2**22
@@ -141,6 +143,8 @@ def regression(problem: Problem, settings: Settings) -> Regression | None:
     x = problem.inputs.sample(1, np.random.default_rng(0))
     shapes = [(left.shape[1], right.shape[1]) for left, right in problem.signal_factors(x)]
     size, q = sum(r * s for r, s in shapes), _functions(problem, x).shape[1]
+    # A part of a model has the functions of the whole, so that the values of all parts add up to that of the whole.
+    size = max(size, whole(problem.predictor).n_parameters)
     if q * size > _LARGEST:
         q = 1
     if q == 0 or q * size > _LARGEST:
@@ -163,7 +167,8 @@ def _fit(problem: Problem, seed: int, q: int, task: tuple[int, int]) -> tuple[Ar
             parts.append((f.T @ (left * right)).reshape(shape))
         else:
             parts.append(((f[:, :, None] * left[:, None, :]).reshape(size, -1).T @ right).reshape(shape))
-    return f.T @ f, parts, norms_sq(signal)
+    every = tangent_factors(whole(problem.predictor), x)
+    return f.T @ f, parts, problem.signal_scale(x) ** 2 * norms_sq(every)
 
 
 def _functions(problem: Problem, x: Array) -> Array:

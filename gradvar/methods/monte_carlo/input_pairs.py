@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -88,20 +88,34 @@ class InputPairs(Sampler):
             return started[-1]
 
         with attach_estimate(so_far), progress(settings.progress) as bar:
-            reduced = self.variance_reduction and problem.moment is Moment.VARIANCE
-            reduction = regression(problem, settings) if reduced else None
+            reduction = self._regression(problem, settings)
             pilot = sums_of(Stream.PAIRS_PILOT, reduction)
-
-            def extended(n: int) -> PairStatistic:
-                _extend(pilot, n, f"pilot of {n:,} samples", settings, bar)
-                return pilot.statistic()
-
-            each = work_of_pair(problem) / 2
-            n = planned_size(extended, settings, 2 * ROWS, lambda size: each * size**2)
+            n = _planned(pilot, problem, settings, bar)
             pilot.tiles.restore()
             sums = sums_of(Stream.PAIRS, reduction)
             _extend(sums, n, f"{n:,} samples", settings, bar)
         return _estimate(sums, settings, time.perf_counter() - begin)
+
+    def settled(self, problem: Problem, settings: Settings) -> tuple[InputPairs, Settings]:
+        """Return the settings by which the inputs are as many as the pilot chooses."""
+        with progress(False) as bar:
+            pilot = PairSums(problem, settings, self._regression(problem, settings), Stream.PAIRS_PILOT)
+            return self, replace(settings, rtol=0.0, max_samples=_planned(pilot, problem, settings, bar))
+
+    def _regression(self, problem: Problem, settings: Settings) -> Regression | None:
+        reduced = self.variance_reduction and problem.moment is Moment.VARIANCE
+        return regression(problem, settings) if reduced else None
+
+
+def _planned(pilot: PairSums, problem: Problem, settings: Settings, bar: Progress) -> int:
+    """The size that a pilot chooses."""
+
+    def extended(n: int) -> PairStatistic:
+        _extend(pilot, n, f"pilot of {n:,} samples", settings, bar)
+        return pilot.statistic()
+
+    each = work_of_pair(problem) / 2
+    return planned_size(extended, settings, 2 * ROWS, lambda size: each * size**2)
 
 
 def _what_it_takes(statistic: PairStatistic, settings: Settings) -> str:

@@ -22,7 +22,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -112,40 +112,71 @@ class SampledMembers(Sampler):
             return max(reversed(estimates), key=lambda one: (one.resolved, one.n_samples), default=None)
 
         def sample(key: int, m: int, n: int) -> MemberSample:
-            gradients = MemberGradients(problem, settings.seed, key, m, self.n_projections, n, n == points)
+            gradients = MemberGradients(
+                problem, settings.seed, key, m, self.n_projections, n, n == _enumerable(problem, settings)
+            )
             samples.append(MemberSample(gradients, settings, bar, result))
             return samples[-1]
 
+        # Held for all maps together: to find the BLAS libraries of a large process takes longer than a small map.
+        with attach_estimate(so_far), single_threaded_blas(), progress(settings.progress) as bar:
+            final = self._planned(problem, settings, sample)
+            return result(final.statistic(), final.norms)
+
+    def settled(self, problem: Problem, settings: Settings) -> tuple[SampledMembers, Settings]:
+        """Return the members and the inputs that the pilot chooses."""
+
+        def sample(key: int, m: int, n: int) -> MemberSample:
+            gradients = MemberGradients(
+                problem, settings.seed, key, m, self.n_projections, n, n == _enumerable(problem, settings)
+            )
+            return MemberSample(gradients, settings, bar, _unreported)
+
+        with single_threaded_blas(), progress(False) as bar:
+            chosen = self._planned(problem, settings, sample).gradients
+        return replace(self, n_members=chosen.m), replace(settings, rtol=0.0, max_samples=chosen.n)
+
+    def _planned(
+        self, problem: Problem, settings: Settings, sample: Callable[[int, int, int], MemberSample]
+    ) -> MemberSample:
+        """The sample, not yet drawn, whose size a pilot chooses."""
         first = _MEMBERS if self.n_members is None else self.n_members
         members, planned = [first], self.n_members is None and settings.rtol > 0
         pilots: list[MemberStatistic] = []
+        widths = [1]
 
         def pilot(n: int, m: int = first) -> MemberStatistic:
-            found = sample(Stream.MEMBERS_PILOT, m, n).statistic()
+            drawn = sample(Stream.MEMBERS_PILOT, m, n)
+            found = drawn.statistic()
+            widths.append(drawn.gradients.q)
             pilots.append(found)
             if planned:
                 members.append(_members_for(found, settings))
                 found = found.with_members(members[-1])
             return found
 
-        points = problem.inputs.n_points
-        if points is not None and points > settings.max_samples:
-            points = None
-        # Held for all maps together: to find the BLAS libraries of a large process takes longer than a small map.
-        with attach_estimate(so_far), single_threaded_blas(), progress(settings.progress) as bar:
-            if points is None:
-                n = planned_size(pilot, settings, _FIRST)
-            else:
-                n = points
-                if planned:
-                    pilot(n, _MEMBERS_PILOT)
-            widths = samples[-1].gradients.q if samples else 1
-            pairs, m = _WORK / (widths + _LABEL), members[-1]
-            if planned and points is None and pilots and m * n > pairs:
-                n = min(n, max(_FIRST, _inputs_of(pairs, pilots[-1], n)))
-                m = settings.max_samples
-            final = sample(Stream.MEMBERS, max(first, min(m, int(pairs / n))), n)
-            return result(final.statistic(), final.norms)
+        points = _enumerable(problem, settings)
+        if points is None:
+            n = planned_size(pilot, settings, _FIRST)
+        else:
+            n = points
+            if planned:
+                pilot(n, _MEMBERS_PILOT)
+        pairs, m = _WORK / (widths[-1] + _LABEL), members[-1]
+        if planned and points is None and pilots and m * n > pairs:
+            n = min(n, max(_FIRST, _inputs_of(pairs, pilots[-1], n)))
+            m = settings.max_samples
+        return sample(Stream.MEMBERS, max(first, min(m, int(pairs / n))), n)
+
+
+def _enumerable(problem: Problem, settings: Settings) -> int | None:
+    """The number of inputs, where no more of them are sampled: then all are taken."""
+    points = problem.inputs.n_points
+    return None if points is None or points > settings.max_samples else points
+
+
+def _unreported(statistic: MemberStatistic, norms: Array) -> Estimate:
+    raise NotApplicableError("a pilot is not reported")
 
 
 def _members_for(pilot: MemberStatistic, settings: Settings) -> int:
