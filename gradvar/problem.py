@@ -85,7 +85,7 @@ def as_model(model: object) -> AnyModel:
     raise TypeError(f"`model` must be {accepted}, got {model!r}")
 
 
-def _outputs(hypotheses: HypothesisClass, model: AnyModel) -> int:
+def outputs_of(hypotheses: object, model: object) -> int:
     """The number of outputs of a class, or an error where the model has another."""
     count: int = getattr(hypotheses, "n_outputs", 1)
     # None: a function of another library, which has not been called yet
@@ -170,7 +170,7 @@ class Problem:
                 f"have dimension {hypotheses.inputs.dim}"
             )
         given = as_loss(loss)
-        count = _outputs(hypotheses, model)
+        count = outputs_of(hypotheses, model)
         if given.labels == "signs" and count == 1 and getattr(hypotheses, "labels", "real") != "signs":
             raise LabelError(
                 f"the loss {given.name!r} accepts labels -1 and +1 only, but {hypotheses!r} has other values "

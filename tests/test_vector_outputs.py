@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import gradvar as gv
+from gradvar.core.arguments import Stream, stream
+from gradvar.experiments.training.examples import Examples
+from gradvar.losses import as_loss
 from gradvar.testing import reference
 
 K, N, M, DIM = 3, 6, 5, 4
@@ -211,6 +214,48 @@ def test_restriction_of_a_vector_class(rng):
     assert gv.gradient_variance(part, model).value == pytest.approx(truth, rel=1e-12)
     assert part.gram() == pytest.approx(H.gram()[np.ix_([0, 2, 3], [0, 2, 3])], abs=1e-15)
     assert gv.bound_check(part, model).verdict == "holds"
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_step_of_descent_follows_the_gradient_of_the_loss(loss, rng):
+    H, model = gv.ModularAddition(3), gv.MLP.random([6, 4, 3], rng=rng)
+    h = H.member([2, 1])
+    run = gv.descend(h, model, loss, steps=1, batch=7, learning_rate=0.5, rng=0)
+    x = next(Examples(h, None, as_loss(loss), 3).batches(7, stream(0, Stream.TRAINING)))[0]
+    p, g = jacobian(model, x)
+    values = np.eye(3)[(2 * x[:, :3].argmax(axis=1) + x[:, 3:].argmax(axis=1)) % 3]
+    truth = reference.vector_gradients(values[None], np.full(7, 1 / 7), p, g, loss)[0]
+    assert run.model.parameters == pytest.approx(model.parameters - 0.5 * truth, rel=1e-12)
+
+    class Bare:
+        """The same without a pullback."""
+
+        n_parameters, n_outputs, dim = model.n_parameters, 3, 6
+
+        def __init__(self, inner):
+            self.inner, self.parameters = inner, inner.parameters
+            self.predict, self.gradient = inner.predict, inner.gradient
+
+        def with_parameters(self, w):
+            return Bare(self.inner.with_parameters(w))
+
+    bare = gv.descend(h, Bare(model), loss, steps=1, batch=7, learning_rate=0.5, rng=0)
+    assert bare.model.parameters == pytest.approx(run.model.parameters, rel=1e-12)
+
+
+def test_a_descent_learns_and_along_it_the_bound_holds():
+    H = gv.ModularAddition(3)
+    start = gv.MLP.random([6, 32, 3], "relu", rng=0)
+    run = gv.descend(H.member([1, 2]), start, "cross-entropy", steps=600, learning_rate=0.5, record=300, rng=0)
+    assert run.accuracies[-1] == 1.0
+    assert run.losses[-1] < 0.1 < 0.9 < run.losses[0]
+    path = gv.along(H, run, "cross-entropy")
+    assert [check.verdict for check in path.checks] == ["holds"] * 3
+    assert path.checks[2].variance.value == gv.gradient_variance(H, run.model, "cross-entropy").value
+    with pytest.raises(ValueError, match="'square', 'correlation' or 'cross-entropy' for 3 outputs, got 'hinge"):
+        gv.descend(H.member([1, 2]), start, "hinge", steps=1, learning_rate=0.5)
+    with pytest.raises(gv.LabelError, match=r"labels of `target`.* integers from 0 to 2, got"):
+        gv.descend(lambda x: x[:, 0] * 3, start, steps=1, learning_rate=0.5, inputs=H.inputs)
 
 
 X = np.eye(2)

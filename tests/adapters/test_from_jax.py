@@ -171,7 +171,7 @@ APPLY = {
         gv.ShapeError,
         r"shape \(4,\) for 4 inputs, got \(4, 1\); for its column pass lambda params, x: apply\(params, x\)\[:, 0\]",
     ),
-    "two outputs": (lambda w, x: x[:, :2] * w[0], gv.ShapeError, r"got \(4, 2\)$"),
+    "three axes": (lambda w, x: x[:, :2, None] * w[0], gv.ShapeError, r"got \(4, 2, 1\)$"),
     "a mean": (lambda w, x: (x @ w).mean(), gv.ShapeError, r"got \(\)$"),
     "a tuple": (lambda w, x: (x @ w, 0), TypeError, r"must return an array of shape \(n,\), got a tuple"),
     "integers": (lambda w, x: (x @ w).astype(int), TypeError, r"must return real numbers, got int64"),

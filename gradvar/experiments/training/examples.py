@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ...classes.gram.outputs import class_labels
 from ...classes.inputs import Inputs
 from ...classes.members.target import Target
 from ...classes.members.target_class import Noisy
@@ -33,9 +34,11 @@ class Examples:
         The distribution of the inputs; needed for a plain function.
     loss : Loss
         Says which labels it accepts.
+    n_outputs : int
+        K: labels are numbers where it is 1, else vectors, class labels 0..K-1 as unit vectors.
     """
 
-    def __init__(self, target: Function, inputs: Inputs | None, loss: Loss) -> None:
+    def __init__(self, target: Function, inputs: Inputs | None, loss: Loss, n_outputs: int = 1) -> None:
         if not callable(target):
             raise TypeError(
                 f"`target` must be a function from inputs (n, dim) to labels (n,), such as a member of a class "
@@ -50,7 +53,7 @@ class Examples:
                 f"`inputs` must be given for a target that is a plain function, such as inputs=Hypercube(20); "
                 f"a member of a class says its own; got the target {target!r}"
             )
-        self.target, self.loss = target, loss
+        self.target, self.loss, self.n_outputs = target, loss, n_outputs
         self.member = target if isinstance(target, Target) and inputs is None else None
         self.dim = distribution.dim
         self._inputs = distribution
@@ -58,7 +61,7 @@ class Examples:
         self._task = hypotheses if inputs is None and isinstance(hypotheses, DrawsExamples) else None
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Return n inputs (n, dim) and their labels (n,)."""
+        """Return n inputs (n, dim) and their labels (n,), or (n, K)."""
         if self._task is None:
             x = self._inputs.sample(n, rng)
             y = self.target(x)
@@ -68,8 +71,15 @@ class Examples:
             which = np.asarray(getattr(self.target, "which", None))
             (x,), (y,) = self._task.draw(which[None], n, rng)
         labels = real_array("labels of `target`", y, np.ndim(y), f"({n},)")
-        if labels.shape != (n,):
-            raise ShapeError(f"`target` must return labels of shape ({n},) for {n} inputs, got {labels.shape}")
+        count = self.n_outputs
+        if labels.shape != (n,) and (count == 1 or labels.shape != (n, count)):
+            several = "" if count == 1 else f" or vectors of shape ({n}, {count})"
+            raise ShapeError(f"`target` must return labels of shape ({n},){several} for {n} inputs, got {labels.shape}")
+        if count > 1:
+            if labels.ndim == 1:
+                labels = np.asarray(np.eye(count)[class_labels("labels of `target`", labels, count)])
+            elif self.loss.labels == "classes" and (np.abs(labels.sum(axis=1) - 1) > 1e-9).any():
+                raise LabelError(f"the loss {self.loss.name!r} accepts class labels, or odds that sum to one")
         finite("x", x)
         if self.loss.labels == "signs" and not (np.abs(labels) == 1).all():
             wrong = labels[np.abs(labels) != 1][0]

@@ -38,8 +38,8 @@ class Descent(Table, Generic[Trained_co]):
     losses : ndarray, shape (k,)
         Mean loss on 500 fresh examples; nan for a loss that is known by its derivative only.
     accuracies : ndarray, shape (k,)
-        Share of the same examples with p(x) of the label's sign, p = 0 counting one half; nan unless the labels are
-        -1 and +1. Of standard error (a (1 - a) / 500)^(1/2) <= 0.022.
+        Share of the same examples with p(x) of the label's sign, p = 0 counting one half, or with the largest output
+        at the class label; nan of other labels. Of standard error (a (1 - a) / 500)^(1/2) <= 0.022.
     snapshots : tuple of Model
         The models at these steps.
     seconds : float

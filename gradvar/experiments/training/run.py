@@ -15,8 +15,10 @@ from ...core.arguments import Array, SeedLike, Stream, finite, flag, integer, po
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.tiles import single_threaded_blas
 from ...losses import KnowsValue, Loss, as_loss
-from ...models.base import KnowsParameters, parameter_vector, pullback
-from ...problem import check_order
+from ...losses import by_output as loss_by_output
+from ...models.base import KnowsParameters, Pullback, parameter_vector, pullback
+from ...models.contraction import contraction
+from ...problem import check_order, outputs_of
 from ...results.interruption import Interrupted
 from .examples import Examples, Function
 from .optimizers import OPTIMIZERS, Optimizer
@@ -52,7 +54,7 @@ def descend(
     ----------
     target : callable
         A member of a class, `H.member(...)`, which says the distribution of its inputs; or any function from inputs
-        (n, dim) to labels (n,), with `inputs`.
+        (n, dim) to labels (n,), with `inputs`. Of K outputs, class labels 0..K-1 or vectors (n, K).
     model : Model
         With `parameters` and `with_parameters`, as those of the library have. It stays as it is.
     loss : str or Loss
@@ -106,8 +108,10 @@ def descend(
         raise TypeError(
             f"`model` must be a model with `parameters` and `with_parameters(w)` (see gradvar.models), got {model!r}"
         )
-    chosen = as_loss(loss)
-    examples = Examples(target, inputs, chosen)
+    chosen, home = as_loss(loss), getattr(target, "hypotheses", None)
+    outputs = outputs_of(home, model) if home is not None else getattr(model, "n_outputs", 1) or 1
+    loss_by_output(chosen, outputs)  # an error where it does not take so many
+    examples = Examples(target, inputs, chosen, outputs)
     dim = getattr(model, "dim", None)
     if dim is not None and dim != examples.dim:
         raise ShapeError(
@@ -169,11 +173,11 @@ class _Run(Generic[Trained]):
         number, model = self.now
         try:
             with np.errstate(over="ignore", invalid="ignore"):
-                p, pull = pullback(model, x)
+                p, pull = self._pullback(model, x)
                 finite("predictions", p)
                 # g = 1/batch sum_n (a(p_n) + y_n b(p_n)) dp(x_n)/dw
                 a, b = self.loss.split(p)
-                gradient = pull((a + y * b) / y.size)
+                gradient = pull((a + y * b) / len(y))
                 parameters = self.optimizer(self.parameters, gradient)
             finite("parameters", parameters)
         except NonFiniteError as error:
@@ -185,15 +189,26 @@ class _Run(Generic[Trained]):
         self.parameters = parameters
         self.now = (number + 1, cast(Trained, model.with_parameters(parameters)))
 
+    def _pullback(self, model: Trained, x: Array) -> Pullback:
+        count = self.examples.n_outputs
+        if count == 1 or hasattr(model, "pullback"):
+            return pullback(model, x)
+        return model.predict(
+            x
+        ), lambda c: contraction(model, count).gradient(np.concatenate([x, c], axis=1)).sum(axis=0)
+
     def record(self) -> None:
         """Evaluate the model on fresh examples, the same for every `record`, and keep it."""
         number, model = self.now
         x, y = self.examples.draw(_EVALUATED, stream(self.seed, Stream.EVALUATION, number))
         with np.errstate(over="ignore", invalid="ignore"):
             p = np.asarray(model.predict(x), dtype=np.float64)
-            loss = float(self.loss.value(p, y).mean()) if isinstance(self.loss, KnowsValue) else math.nan
-        signs = bool((np.abs(y) == 1).all())
-        accuracy = float((0.5 + 0.5 * np.sign(y * p)).mean()) if signs else math.nan
+            loss = float(self.loss.value(p, y).sum() / len(y)) if isinstance(self.loss, KnowsValue) else math.nan
+        accuracy = math.nan
+        if y.ndim == 1 and (np.abs(y) == 1).all():
+            accuracy = float((0.5 + 0.5 * np.sign(y * p)).mean())
+        elif y.ndim == 2 and (y.max(axis=1) == 1).all() and (np.count_nonzero(y, axis=1) == 1).all():
+            accuracy = float((p.argmax(axis=1) == y.argmax(axis=1)).mean())
         self.records.append((number, loss, accuracy, model))
 
     def results(self) -> Descent[Trained]:

@@ -36,6 +36,8 @@ class Adapted(ABC):
 
     n_parameters: int
     dim: int | None = None
+    n_outputs: int | None = None
+    """K; None before the first call."""
     unit: float = 2.0**-53
     """The unit roundoff of the least precise of what it computes in; known once it was looked at."""
     _words: tuple[str, str, str]
@@ -65,16 +67,18 @@ class Adapted(ABC):
         return self._with(split_as([w.shape for w in self._weights()], flat))
 
     def predict(self, x: npt.ArrayLike) -> Array:
-        """Return p(x), shape (n,)."""
+        """Return p(x), shape (n,), or (n, K) for K outputs."""
         array = self._inputs(x)
-        p = np.empty(len(array))
-        for rows in self._chunks(array):
-            p[rows] = self._predict(array[rows])
-        return p
+        parts = [self._predict(array[rows]) for rows in self._chunks(array)]
+        return np.concatenate(parts) if parts else np.empty(0)
 
     def gradient(self, x: npt.ArrayLike) -> Array:
-        """Return dp(x)/dw, shape (n, P), parameters in the order in which the library lists them, each row-major."""
+        """Return dp(x)/dw, (n, P) or (n, K, P), parameters in the order in which the library lists them, row-major."""
         array = self._inputs(x)
+        if self.n_outputs is not None and self.n_outputs > 1:
+            one = self.contraction(self.n_outputs)
+            directions = np.eye(self.n_outputs)[:, None] * np.ones((len(array), 1))
+            return np.stack([one.gradient(np.concatenate([array, c], axis=1)) for c in directions], axis=1)
         g = np.empty((len(array), self.n_parameters))
         for rows in self._chunks(array):
             g[rows] = written_out(self._blocks(array[rows]))
@@ -104,6 +108,10 @@ class Adapted(ABC):
         """The names of the arrays of parameters, in order."""
 
     @abstractmethod
+    def contraction(self, n_outputs: int) -> Self:
+        """Return the model (x, c) -> <c, p(x)> of one with so many outputs, with the same parameters."""
+
+    @abstractmethod
     def _weights(self) -> list[Array]:
         """The arrays of parameters, in order."""
 
@@ -126,6 +134,8 @@ class Adapted(ABC):
     @abstractmethod
     def _look(self, x: Array) -> None:
         """Look at what the function computes in, at a few inputs that differ, and whether it is one of each of them."""
+        if self.n_outputs != 1:  # its contraction is looked at
+            return
         together, again = self._predict(x), self._predict(x)
         alone = np.concatenate([self._predict(x[i : i + 1]) for i in range(len(x))])
         with np.errstate(invalid="ignore"):

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, integer, real
 from ...core.errors import ShapeError
-from ..base import check_one_output
 from ..precision import looked_at
 
 Function = Callable[[Array], npt.ArrayLike]
@@ -25,11 +24,18 @@ class FunctionModel:
     """A model given by its prediction and its gradient in the parameters; see `from_function`."""
 
     def __init__(
-        self, predict: Function, gradient: Function, n_parameters: int, dim: int | None, layers: Layers | None = None
+        self,
+        predict: Function,
+        gradient: Function,
+        n_parameters: int,
+        dim: int | None,
+        layers: Layers | None = None,
+        n_outputs: int = 1,
     ) -> None:
         self._predict, self._gradient = predict, gradient
         self.layers = {"all": (n_parameters,)} if layers is None else dict(layers)
-        self.n_parameters, self.dim = n_parameters, dim
+        self.n_parameters, self.dim, self.n_outputs = n_parameters, dim, n_outputs
+        self._outputs = () if n_outputs == 1 else (n_outputs,)
         self._seen = False
 
     def __repr__(self) -> str:
@@ -44,7 +50,7 @@ class FunctionModel:
         return looked_at(array, self._predict, lambda some: [self._gradient(some), np.ones((len(some), 1))])
 
     def predict(self, x: npt.ArrayLike) -> Array:
-        """Return p(x), shape (n,)."""
+        """Return p(x), shape (n,) or (n, K)."""
         array = real("x", x)
         p = self._predictions(array)
         if not self._seen and len(array):
@@ -53,8 +59,11 @@ class FunctionModel:
         return p
 
     def _predictions(self, array: Array) -> Array:
-        p = real("predict(x)", self._predict(array), f"({len(array)},)")
-        check_one_output("`predict`", p.shape, len(array))
+        shape = (len(array), *self._outputs)
+        p = real("predict(x)", self._predict(array), str(shape))
+        if p.shape != shape:
+            several = "" if self._outputs else "; of K outputs, from_function(..., n_outputs=K)"
+            raise ShapeError(f"`predict` must return shape {shape} for {len(array)} inputs, got {p.shape}{several}")
         return p
 
     def _look(self, x: Array, p: Array) -> None:
@@ -64,21 +73,19 @@ class FunctionModel:
         with np.errstate(invalid="ignore"):
             wrong = np.abs(again - p) > _SAME * np.abs(p).max()  # False for nan: not for this look to say
         if wrong.any():
-            row = int(np.argmax(wrong))
+            at = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
-                f"`predict` must be a function of each input alone, and gave {p[row]:.9g} and {again[row]:.9g} "
-                f"at x = {x[row]}: switch dropout and other randomness off, and use no statistics of the batch"
+                f"`predict` must be a function of each input alone, and gave {p[at]:.9g} and {again[at]:.9g} "
+                f"at x = {x[at[0]]}: switch dropout and other randomness off, and use no statistics of the batch"
             )
 
     def gradient(self, x: npt.ArrayLike) -> Array:
-        """Return dp(x)/dw, shape (n, P)."""
+        """Return dp(x)/dw, shape (n, P) or (n, K, P)."""
         array = real("x", x)
-        g = real("gradient(x)", self._gradient(array), f"({len(array)}, {self.n_parameters})")
-        if g.shape != (array.shape[0], self.n_parameters):
-            raise ShapeError(
-                f"`gradient` must return shape ({array.shape[0]}, {self.n_parameters}) for {array.shape[0]} inputs, "
-                f"got {g.shape}"
-            )
+        shape = (len(array), *self._outputs, self.n_parameters)
+        g = real("gradient(x)", self._gradient(array), str(shape))
+        if g.shape != shape:
+            raise ShapeError(f"`gradient` must return shape {shape} for {len(array)} inputs, got {g.shape}")
         return g
 
 
@@ -88,21 +95,24 @@ def from_function(
     n_parameters: SupportsIndex,
     dim: SupportsIndex | None = None,
     layers: Layers | None = None,
+    n_outputs: SupportsIndex = 1,
 ) -> FunctionModel:
     """Make a model of any prediction and its gradient.
 
     Parameters
     ----------
     predict : callable
-        Takes inputs (n, dim) and returns p_w(x), shape (n,).
+        Takes inputs (n, dim) and returns p_w(x), shape (n,), or (n, K) for K = `n_outputs` > 1.
     gradient : callable
-        Takes inputs (n, dim) and returns dp_w(x)/dw, shape (n, P).
+        Takes inputs (n, dim) and returns dp_w(x)/dw, shape (n, P) or (n, K, P).
     n_parameters : int
         The number of parameters P, >= 1.
     dim : int, optional
         The number of input coordinates; None when any will do.
     layers : mapping of str to tuple of int, optional
         Names and shapes of the arrays that the columns of the gradient belong to, in their order, for `trainable`.
+    n_outputs : int
+        The number of outputs K, 1 by default.
 
     Returns
     -------
@@ -124,4 +134,5 @@ def from_function(
     count = integer("n_parameters", n_parameters, 1)
     if layers is not None and sum(math.prod(shape) for shape in layers.values()) != count:
         raise ShapeError(f"`layers` must have shapes of {count} numbers together (`n_parameters`), got {layers!r}")
-    return FunctionModel(predict, gradient, count, None if dim is None else integer("dim", dim, 1), layers)
+    coordinates = None if dim is None else integer("dim", dim, 1)
+    return FunctionModel(predict, gradient, count, coordinates, layers, integer("n_outputs", n_outputs, 1))

@@ -6,12 +6,14 @@ import copy
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import Array, integer
+from ...core.errors import ShapeError
 from ..base import check_one_output
 from ..gradients import Block
 from ..precision import unit_of
@@ -61,6 +63,16 @@ class JaxModel(Adapted):
         paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
         return [paths[i] or "params" for i in self._free]
 
+    def contraction(self, n_outputs: int) -> JaxModel:
+        """Return the model (x, c) -> <c, p(x)> of one with so many outputs, with the same parameters."""
+        import jax
+
+        params = jax.tree_util.tree_unflatten(self._structure, self._leaves)
+        apply = _Contracted(self._apply, n_outputs)
+        other = JaxModel(apply, params, self._free, self._dtype_name, self._chunk)
+        other._name = self._name
+        return other
+
     def _weights(self) -> list[Array]:
         return [self._leaves[i] for i in self._free]
 
@@ -89,6 +101,8 @@ class JaxModel(Adapted):
         import jax
 
         program = self._at(jax.make_jaxpr(self._prediction), x).jaxpr
+        p = self._predict(x)
+        self.n_outputs = 1 if p.ndim == 1 else p.shape[1]
         self.unit = max(_largest_unit(program, set(program.invars)), unit_of(self._dtype_name))
         super()._look(x)
 
@@ -108,11 +122,12 @@ class JaxModel(Adapted):
 
         of_one = jax.grad(lambda w, example: self._prediction(w, example[None])[0])
         p, pull = jax.vjp(lambda w: self._prediction(w, x), weights)
+        check_one_output("`apply`", p.shape, len(x), remedy="; K outputs go with targets of K outputs")
         (sums,) = pull(c.astype(p.dtype))
         return [*jax.vmap(of_one, (None, 0))(weights, x), jax.numpy.concatenate([part.ravel() for part in sums])]
 
     def _prediction(self, weights: list[jax.Array], x: jax.Array) -> jax.Array:
-        """The user's function, made sure to return one number for each example."""
+        """The user's function, made sure to return one number for each example, or K."""
         import jax
 
         leaves = list(self._leaves)
@@ -120,6 +135,8 @@ class JaxModel(Adapted):
             leaves[i] = array
         try:
             p = self._apply(jax.tree_util.tree_unflatten(self._structure, leaves), x)
+        except ShapeError:
+            raise
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(f"`apply(params, x)` fails at x of shape {x.shape}, {x.dtype}: {error}") from error
         n = x.shape[0]
@@ -127,10 +144,27 @@ class JaxModel(Adapted):
             raise TypeError(f"`apply` must return an array of shape (n,), got a {type(p).__name__}")
         column = p.shape == (n, 1)
         remedy = "; for its column pass lambda params, x: apply(params, x)[:, 0]" if column else ""
-        check_one_output("`apply`", p.shape, n, remedy=remedy)
+        if p.ndim != 2 or p.shape[0] != n or column:
+            check_one_output("`apply`", p.shape, n, remedy=remedy)
         if not jax.numpy.issubdtype(p.dtype, jax.numpy.floating):
             raise TypeError(f"`apply` must return real numbers, got {p.dtype}")
         return p
+
+
+@dataclass(frozen=True)
+class _Contracted:
+    """The function (params, (x, c)) -> <c, p(x)> of one with K outputs."""
+
+    apply: Apply
+    n_outputs: int
+
+    def __call__(self, params: object, x: jax.Array) -> jax.Array:
+        import jax
+
+        c, p = x[:, -self.n_outputs :], jax.numpy.asarray(self.apply(params, x[:, : -self.n_outputs]))
+        if p.shape != c.shape:
+            raise ShapeError(f"`apply` must return shape {c.shape} as targets do, got {p.shape}")
+        return (p * c).sum(1)
 
 
 def _largest_unit(program: Jaxpr, given: set[Var]) -> float:
@@ -213,7 +247,8 @@ def from_jax(
     Parameters
     ----------
     apply : callable
-        Takes the parameters and inputs (n, dim) and returns predictions (n,), each a function of its own input.
+        Takes the parameters and inputs (n, dim) and returns predictions (n,), or (n, K) for targets with K outputs,
+        each a function of its own input.
     params : pytree
         Of arrays (NumPy or JAX) or numbers.
     trainable : callable or pytree of bool, optional

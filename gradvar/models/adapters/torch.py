@@ -22,7 +22,7 @@ def from_torch(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> TorchModel:
-    """Make a model of a PyTorch module with a scalar output.
+    """Make a model of a PyTorch module with one output, or with K.
 
     p_w(x) is the module's output and w its parameters with requires_grad=True, in the order of
     `module.named_parameters()`, each row-major; the others are held fixed. The module is copied: it is left as it is,
@@ -40,7 +40,8 @@ def from_torch(
     Parameters
     ----------
     module : torch.nn.Module
-        Takes (n, dim) and returns (n,) or (n, 1). A function of each example alone: BatchNorm and Dropout in eval mode.
+        Takes (n, dim) and returns (n,), (n, 1), or (n, K) for targets with K outputs. A function of each example
+        alone: BatchNorm and Dropout in eval mode.
     transform : callable, optional
         Makes of the tensor x, (n, dim), what the module takes: `lambda x: x.reshape(-1, 1, 28, 28)` for images,
         `lambda x: (x > 0).long()` for tokens.

@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from ...core.arguments import Array
+from ..base import check_one_output
 from ..gradients import Block, LayerGradient
 from ..precision import unit_of
 from .adapted import adds_up, batch_weights
@@ -41,6 +42,7 @@ def gradients_of(module: nn.Module, x: Tensor, unit: float) -> tuple[Blocks, lis
     """Return the gradient of each prediction, in the order of the parameters, and what took a pass for each example."""
     weights, found = trainable(module), Blocks()
     predictions, uses = _recorded(module, x)
+    check_one_output("`module`", tuple(predictions.shape), len(x), remedy="; K outputs go with targets of K outputs")
     if not predictions.requires_grad:
         raise ValueError(
             "the output of `module` must have a gradient in its parameters; it has none: `forward` detaches it, or "

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ...core.arguments import Array
+from ...core.errors import ShapeError
 from ..base import check_one_output
 from ..gradients import Block, LayerGradient, factors, stacked
 from ..precision import unit_of
@@ -24,7 +25,7 @@ Transform = Callable[[Tensor], Tensor]
 
 
 class Predictor(nn.Module):
-    """A module with what comes before it, made sure to return one number for each example."""
+    """A module with what comes before it, made sure to return one number for each example, or K."""
 
     def __init__(self, module: nn.Module, transform: Transform | None) -> None:
         super().__init__()
@@ -32,7 +33,7 @@ class Predictor(nn.Module):
         self.transform = transform
 
     def forward(self, x: Tensor) -> Tensor:
-        """p(x), shape (n,)."""
+        """p(x), shape (n,), or (n, K) for K outputs."""
         try:
             p: object = self.module(x if self.transform is None else self.transform(x))
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
@@ -41,6 +42,8 @@ class Predictor(nn.Module):
                 "(n, dim) what a module takes; `dtype=torch.float32` suits one that fixes that dtype)"
             ) from error
         n = x.shape[0]
+        if isinstance(p, Tensor) and p.ndim == 2 and p.shape[0] == n and p.shape[1] > 1 and p.is_floating_point():
+            return p
         if not isinstance(p, Tensor):
             raise TypeError(f"`module` must return a tensor of shape (n,) or (n, 1), got a {type(p).__name__}")
         if not p.is_floating_point():
@@ -50,13 +53,30 @@ class Predictor(nn.Module):
         return p.reshape(n)
 
 
+class Contracted(nn.Module):
+    """The module (x, c) -> <c, p(x)> of a predictor with K outputs."""
+
+    def __init__(self, predictor: nn.Module, n_outputs: int) -> None:
+        super().__init__()
+        self.predictor, self.n_outputs = predictor, n_outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """<c, p(x)>, shape (n,)."""
+        c = x[:, -self.n_outputs :]
+        p: Tensor = self.predictor(x[:, : -self.n_outputs])
+        if p.shape != c.shape:
+            raise ShapeError(f"`module` must return shape {tuple(c.shape)} as targets do, got {tuple(p.shape)}")
+        return (p * c).sum(1)
+
+
 class TorchModel(Adapted):
     """A model given by a PyTorch module; see `from_torch`."""
 
     _words = "`module`", "PyTorch", "call module.eval() first, or leave out what mixes or draws"
 
     def __init__(self, predictor: Predictor, chunk: int | None) -> None:
-        self._predictor, self._given_chunk, self._chunk = predictor, chunk, chunk or MOST_ROWS
+        self._predictor: nn.Module = predictor
+        self._given_chunk, self._chunk = chunk, chunk or MOST_ROWS
         weights = list(trainable(predictor).values())
         self._dtype, self._device = weights[0].dtype, weights[0].device
         self._name = type(predictor.module).__name__
@@ -65,7 +85,7 @@ class TorchModel(Adapted):
         self.dim = _input_dimension(predictor)
         self._pairs: set[tuple[str, ...]] = set()
         self._slow = 0
-        self._idle: list[Predictor] = []
+        self._idle: list[nn.Module] = []
         if self.dim is not None:
             self._inputs(np.random.default_rng(0).standard_normal((4, self.dim)))
 
@@ -95,7 +115,14 @@ class TorchModel(Adapted):
         return list(blocks.values())
 
     def _names(self) -> list[str]:
-        return [name.removeprefix("module.") for name in trainable(self._predictor)]
+        return [name.removeprefix("predictor.").removeprefix("module.") for name in trainable(self._predictor)]
+
+    def contraction(self, n_outputs: int) -> TorchModel:
+        """Return the model (x, c) -> <c, p(x)> of one with so many outputs, with the same parameters."""
+        other = copy.copy(self)
+        other._predictor, other._idle, other._seen = Contracted(self._predictor, n_outputs), [], False
+        other.dim = None if self.dim is None else self.dim + n_outputs
+        return other
 
     def _weights(self) -> list[Array]:
         return [to_numpy(parameter) for parameter in trainable(self._predictor).values()]
@@ -124,7 +151,7 @@ class TorchModel(Adapted):
         return torch.tensor(x, dtype=self._dtype, device=self._device)
 
     @contextmanager
-    def _running(self) -> Iterator[Predictor]:
+    def _running(self) -> Iterator[nn.Module]:
         """A copy on the same weights, for one thread: hooks, torch.func and some modules change a module as it runs."""
         try:
             module = self._idle.pop()
@@ -139,9 +166,12 @@ class TorchModel(Adapted):
 
     def _look(self, x: Array) -> None:
         with self._running() as module, Watch() as seen:
-            module(self._tensor(x).requires_grad_().clone())
+            p = module(self._tensor(x).requires_grad_().clone())
+        self.n_outputs = 1 if p.ndim == 1 else p.shape[1]
         self.unit = max(seen.unit, unit_of(self._dtype))
         super()._look(x)
+        if self.n_outputs > 1:
+            return
         # In an order of no kind: whatever a module sorts, turns or rolls its examples by shows.
         blocks, missing = self._gradients(np.random.default_rng(0).permutation(np.concatenate([x, x])))
         sizes = {name: parameter.numel() for name, parameter in trainable(self._predictor).items()}
