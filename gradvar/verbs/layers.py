@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import SupportsFloat, SupportsIndex, TypedDict
 
 from ..core.arguments import SeedLike
@@ -64,8 +63,4 @@ def _of_parts(
         method, at = method.settled(problem, settings)
     elif isinstance(method, Sampler):
         raise NotApplicableError("by='layer' has no sample that all layers share for tasks")
-    found = {name: estimate(part, method, at) for name, part in parts.items()}
-    if at is settings and any(one.n_samples for one in found.values()):  # a theorem with a mean that is sampled
-        at = replace(settings, rtol=0.0, max_samples=estimate(problem, method, settings).n_samples)
-        found = {name: estimate(part, method, at) for name, part in parts.items()}
-    return found
+    return {name: estimate(part, method, at) for name, part in parts.items()}

@@ -45,6 +45,11 @@ class AllParities(Theorem):
         """Return that of E||s||^2."""
         return norms.work(problem)
 
+    def settled(self, problem: Problem, settings: Settings) -> tuple[AllParities, Settings]:
+        """Return the settings by which E||s||^2 has as many samples as the pilot chooses, where it is sampled."""
+        n = norms.norms(problem, settings)[1].n_samples if problem.moment is not Moment.MEAN else 0
+        return self, dataclasses.replace(settings, rtol=0.0, max_samples=n) if n else settings
+
     def estimate(self, problem: Problem, settings: Settings) -> Estimate:
         """Return the moment: as exact as E||s||^2 is."""
         if problem.moment is Moment.MEAN:
