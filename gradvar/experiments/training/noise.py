@@ -10,14 +10,14 @@ import numpy as np
 from ...classes.members.target import Target
 from ...classes.members.target_class import Noisy
 from ...core.arguments import Array, Stream, stream
-from ...estimation.expectation import expectation
+from ...estimation.expectation import expectation, rows_per_tile
 from ...estimation.settings import Settings
 from ...models.base import pullback
 from ...problem import Problem, norms_sq
 from ...results.estimate import Estimate
 
 _MOST_POINTS, _SAMPLES, _ROWS = 2**16, 2**12, 2**12
-"""Inputs that are summed over at most, else so many are drawn for the mean gradient; and rows of a block."""
+"""Inputs that are summed over at most, else so many are drawn for the mean gradient; and the most rows of a block."""
 
 
 def example_noise(target: Target, problem: Problem, settings: Settings) -> Estimate:
@@ -45,8 +45,9 @@ def example_noise(target: Target, problem: Problem, settings: Settings) -> Estim
         max_points=_MOST_POINTS,
     )
     n, total = (inputs.n_points if square.exact else _SAMPLES) or 1, np.zeros(problem.predictor.n_parameters)
-    for start in range(0, n, _ROWS):
-        stop = min(start + _ROWS, n)
+    rows = rows_per_tile(problem.row_size, _ROWS)
+    for start in range(0, n, rows):
+        stop = min(start + rows, n)
         if square.exact:
             x, weights = inputs.points(start, stop), inputs.weights(start, stop)
         else:
