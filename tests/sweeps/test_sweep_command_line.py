@@ -57,6 +57,40 @@ def test_models_can_be_swept(capsys):
     assert json.loads(capsys.readouterr().out)["variance"]["value"] == rows[2]["value"]
 
 
+def test_several_networks_in_one_sweep(capsys):
+    command = "sweep parities --dim 5 --widths 3 --widths 2 2 --activation relu tanh --model mlp linear residual-mlp"
+    assert main(words(f"{command} --width 2 --blocks 1 2 --json")) == 0
+    rows = json.loads(capsys.readouterr().out)
+    H = gv.Parities(5)
+    models = {
+        **{("mlp", str(w), a): gv.MLP.random([5, *w, 1], a, 0) for w in ((3,), (2, 2)) for a in ("relu", "tanh")},
+        **{("residual-mlp", b, a): gv.ResidualMLP.random(5, 2, b, a, 0) for b in (1, 2) for a in ("relu", "tanh")},
+    }
+    found = {(r["model"], r.get("widths") or r.get("blocks"), r["activation"]): r["value"] for r in rows[:4] + rows[5:]}
+    assert found == {key: gv.gradient_variance(H, model).value for key, model in models.items()}
+    assert rows[4]["model"] == "linear"
+
+
+def test_classes_can_be_swept(capsys):
+    assert main(words("sweep modular-addition --p 3 5 --widths 3 --loss cross-entropy --json")) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["p"] for row in rows] == [3, 5]
+    model = gv.MLP.random([6, 3, 3], rng=0)
+    assert rows[0]["value"] == gv.gradient_variance(gv.ModularAddition(3), model, "cross-entropy").value
+    command = "sweep orthogonal-networks --dim 6 --degree 3 --target-activation sin tanh --activation relu sin"
+    assert main(words(f"{command} --widths 2 --max-samples 64 --method monte-carlo --json")) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["activation"], row["model_activation"]) for row in rows] == [
+        ("sin", "relu"),
+        ("sin", "sin"),
+        ("tanh", "relu"),
+        ("tanh", "sin"),
+    ]
+    assert main(words("sweep parities --dim 5 --degree 2 --noise 0 0.25 --json")) == 0
+    clean, noisy = (row["value"] for row in json.loads(capsys.readouterr().out))
+    assert noisy == pytest.approx(clean / 4, rel=1e-12)
+
+
 def test_wrong_arguments_and_files_are_told_with_exit_code_2(capsys, tmp_path):
     (tmp_path / "notes.txt").write_text("notes\n")
     for given, message in [
@@ -104,4 +138,5 @@ def test_every_example_of_the_help_parses():
     lines = [line.split()[3:] for line in _EXAMPLES.splitlines() if line.startswith("  python -m gradvar sweep")]
     assert lines
     for line in lines:
-        assert _parser().parse_args(line).path.endswith(".jsonl")
+        options = _parser().parse_args(line)
+        assert (options.path or options.plot).endswith((".jsonl", ".png"))

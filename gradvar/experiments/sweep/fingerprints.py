@@ -40,9 +40,11 @@ def fingerprint(item: NamedProblem) -> dict[str, JSON]:
         settings["max_samples_asked"] = True
     if item.alignment:
         settings["alignment"] = True
+    p = np.array([-1.5, -0.5, 0.5, 1.5])
+    p = p if getattr(item.H, "n_outputs", 1) == 1 else p.reshape(2, 2)
     return {
         "class": [_words(item.H), labels],
-        "loss": [_words(item.loss.name), _numbers(item.loss.split(np.array([-1.5, -0.5, 0.5, 1.5]))[1])],
+        "loss": [_words(item.loss.name), _numbers(item.loss.split(p)[1])],
         "settings": settings,
     }
 
