@@ -235,7 +235,7 @@ def test_bound_check(H, loss: str):
     assert check.gradient_norm_sq.exact
     assert_allclose(check.log2_bound, math.log2(top) - H.log2_size, rtol=1e-14)
     assert 0 < check.ratio <= 1
-    text = str(check)
+    text = check.explain()
     assert text.count("expected over random initialisation") >= 3
     assert "parameters" not in text
     assert check.to_dict()["problem"]["model"] == model.description
