@@ -258,6 +258,24 @@ def test_a_descent_learns_and_along_it_the_bound_holds():
         gv.descend(lambda x: x[:, 0] * 3, start, steps=1, learning_rate=0.5, inputs=H.inputs)
 
 
+@pytest.mark.parametrize("kind", ["labels", "vectors"])
+def test_a_class_that_is_drawn_has_the_variance_of_the_class_it_is_drawn_from(kind, rng):
+    H, _, weights, model, _, _ = problem(kind, rng)
+    inputs = gv.FinitePoints(H.inputs.points(0, N), weights)
+    said = {"n_classes": K} if kind == "labels" else {"n_outputs": K}
+    drawn = gv.SampledClass(lambda rng: H.member(rng.integers(M)), inputs, log2_size=np.log2(M), **said)
+    members = drawn.sample(3, rng=0)
+    assert drawn.evaluate(members, inputs.points(0, N)).shape == ((3, N) if kind == "labels" else (3, N, K))
+    exact = gv.bound_check(H, model)
+    found = gv.bound_check(drawn, model, rng=3)
+    low, high = found.variance.interval
+    assert low <= exact.variance.value <= high
+    assert found.gradient_norm_sq.value == pytest.approx(exact.gradient_norm_sq.value, rel=1e-12)
+    assert found.signal_norm_sq.value == pytest.approx(exact.signal_norm_sq.value, rel=1e-12)
+    with pytest.raises(gv.LabelError, match="integers from 0 to 2"):
+        gv.SampledClass(lambda _: lambda x: x[:, 0] + 9, inputs, n_classes=3).evaluate([1], inputs.points(0, N))
+
+
 X = np.eye(2)
 REFUSED = {
     "one output, class of three": (

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import SupportsFloat, SupportsIndex
+from typing import SupportsFloat, SupportsIndex, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, number, real
 from ..core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError
+from .gram.outputs import class_labels
 from .inputs import Inputs
 from .members.checks import Numbers, number_rows
 from .members.target_class import TargetClass
@@ -40,6 +41,10 @@ class SampledClass(TargetClass):
         "signs" when every target takes the values -1 and +1 only: what the margin losses ask for.
     log2_size : float
         log2 of the number of targets; infinite by default.
+    n_outputs : int
+        K: targets return (n, K) where it is more than 1.
+    n_classes : int, optional
+        K >= 2 where targets return class labels 0..K-1, shape (n,).
 
     Raises
     ------
@@ -70,11 +75,17 @@ class SampledClass(TargetClass):
         *,
         labels: str = "real",
         log2_size: SupportsFloat = math.inf,
+        n_outputs: SupportsIndex = 1,
+        n_classes: SupportsIndex | None = None,
     ) -> None:
         self.log2_size = check_sampler(sampler, "target x -> labels", labels, log2_size)
         if not isinstance(inputs, Inputs) or isinstance(inputs, type):
             raise TypeError(f"`inputs` must be an input distribution such as gv.Gaussian(dim), got {inputs!r}")
         self.sampler, self.inputs, self.labels = sampler, inputs, labels
+        self.n_outputs = integer("n_outputs", n_outputs, 1)
+        if n_classes is not None:
+            self.labels, self.n_outputs = "classes", integer("n_classes", n_classes, 2)
+            self.second_moment = 1 - 1 / self.n_outputs
         self._kept: dict[int, Function] = {}
 
     def __repr__(self) -> str:
@@ -97,7 +108,7 @@ class SampledClass(TargetClass):
         return generator(rng).integers(0, 2**63 - 1, size=integer("m", m, 0))
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
-        """Return the labels h(x), shape (m, n), of members (seeds, shape (m,)) at inputs x (n, dim).
+        """Return the labels h(x), shape (m, n), or (m, n, K), of members (seeds, shape (m,)) at inputs x (n, dim).
 
         Raises
         ------
@@ -106,19 +117,20 @@ class SampledClass(TargetClass):
         """
         seeds = number_rows(members, "seeds", 0)
         points = inputs_of(x, self.inputs.dim, repr(self))
-        values = np.empty((seeds.size, points.shape[0]))
+        vectors = self.n_outputs > 1 and self.labels != "classes"
+        values = np.empty((seeds.size, points.shape[0], *([self.n_outputs] if vectors else [])))
         for row, seed in zip(values, seeds, strict=True):
             given = real("sampler(rng)(x)", self._target(int(seed))(points), str(row.shape))
             if given.shape != row.shape:
                 raise ShapeError(
-                    f"a target of {self!r} must return shape {row.shape} for {row.size} inputs, got {given.shape}"
+                    f"a target of {self!r} must return shape {row.shape} for {len(row)} inputs, got {given.shape}"
                 )
             row[:] = given
         if not np.isfinite(values).all():
             raise NonFiniteError(f"the targets of {self!r} must be finite, got {values[~np.isfinite(values)][0]}")
         if self.labels == "signs" and not (np.abs(values) == 1).all():
             raise LabelError(f"the targets of {self!r} must be -1 or +1, got {values[np.abs(values) != 1][0]:.6g}")
-        return values
+        return cast(Array, class_labels("targets", values, self.n_outputs)) if self.labels == "classes" else values
 
     def _target(self, seed: int) -> Function:
         target = self._kept.get(seed)
