@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
+from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples, value_work
 from ..classes.gram.derived import operator_norm
 from ..core.arguments import Stream, number, stream
 from ..core.errors import NotApplicableError, TooLargeError
@@ -44,6 +44,8 @@ class Constant(NamedTuple):
 
 
 _SAID = "operator norm as the class says it"
+_MEMBERS, _WORK = 1024, 2.0**30
+"""Members that are drawn for a norm, at four times as many inputs, or fewer where their values take more than that."""
 _NO_CHANCE = 1 - 1e-9
 """Coverage of the interval of a sampled norm that a formula is held against."""
 
@@ -98,4 +100,5 @@ def _derived(hypotheses: HypothesisClass, centred: bool, settings: Settings) -> 
 
 def _sampled(hypotheses: Samples[object], centred: bool, seed: int, confidence: float) -> GramSpectrum:
     rng = stream(seed, Stream.OPERATOR_NORM, int(centred))
-    return sampled_spectrum(hypotheses, rng=rng, centred=centred, confidence=confidence)
+    n = min(max(int(_WORK / (_MEMBERS * value_work(hypotheses))), _MEMBERS), 4 * _MEMBERS)
+    return sampled_spectrum(hypotheses, _MEMBERS, rng, n_inputs=n, centred=centred, confidence=confidence)

@@ -13,7 +13,8 @@ besides, each used where it is there:
 - `null_functions(x)` (n, q): functions f with one and the same E_x[h(x) f(x)] for every member h, so that
   E_x'[C_H(x, x') f(x')] = 0: Monte Carlo takes them out of the signal;
 - `members()` (|H|, ...): descriptions of all members, in the order of `project`; `sample(m, rng)` (m, ...): of m
-  members drawn independently; `evaluate(members, x)` (m, n): their values;
+  members drawn independently; `evaluate(members, x)` (m, n): their values; `value_work`: about how many
+  multiplications one of these takes, 64 where it is not said;
 - `inner_products(members, members2)` (m, m2): E_x[h(x) h'(x)];
 - `operator_norm(centred=True)`: the largest eigenvalue of the (centred) Gram matrix E_x[h h'] over |H|;
 - `log2_operator_norm(centred=True)`: its base-2 logarithm, where it may underflow;
@@ -127,3 +128,8 @@ class KnowsInnerProducts(Samples[Members], Protocol[Members]):
 
     def inner_products(self, members: Members, members2: Members) -> Array:
         """E_x[h h'], shape (m, m2)."""
+
+
+def value_work(hypotheses: object) -> float:
+    """About how many multiplications a value h(x) takes."""
+    return float(getattr(hypotheses, "value_work", 64.0))

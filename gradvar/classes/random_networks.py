@@ -143,6 +143,11 @@ class RandomNetworks(TargetClass):
             values[start : start + step] = z[:, 0] if self.widths else ACTIVATIONS[self.activation](z)[0][:, 0]
         return values
 
+    @property
+    def value_work(self) -> float:
+        """Multiplications that a value counts as: those of a matrix product are fast, activations are not."""
+        return self.n_weights / 8 + 6.0 * max(sum(self.widths), 1)
+
     def mean(self, x: npt.ArrayLike) -> Array:
         """Return the class mean E_h h(x), shape (n,): E[relu(w_1)] |x| for a neuron, else 0. Exact."""
         self._need_closed_form("class mean")

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from .settings import Settings
 
-_SHARE = 0.25
+SHARE = 0.25
 """Of the value, that a pilot's half width is to be below, unless `rtol` is larger; and of the budget, that it takes."""
 _MOST = 2**53
 
@@ -66,14 +66,14 @@ def run_pilot(
     (Pilot, int, bool) or None
         The last pilot, its size, and whether it resolved that share; None where `max_samples` has no room for one.
     """
-    n, most = first, int(_SHARE * settings.max_samples)
+    n, most = first, int(SHARE * settings.max_samples)
     if n > most:
         return None
     while True:
         pilot = sample(n)
-        if meets(pilot, n, max(settings.rtol, _SHARE), settings):
+        if meets(pilot, n, max(settings.rtol, SHARE), settings):
             return pilot, n, True
-        if settings.rtol == 0 or 2 * n > most or work(2 * n) > _SHARE * settings.max_work:
+        if settings.rtol == 0 or 2 * n > most or work(2 * n) > SHARE * settings.max_work:
             return pilot, n, False
         n *= 2
 
@@ -107,7 +107,7 @@ def planned_size(sample: Callable[[int], Pilot], settings: Settings, first: int,
 
 def _most(settings: Settings, first: int, work: Work) -> int:
     """`max_samples`, or as many as there is work for after the pilot, the first size at least."""
-    left, step = (1 - _SHARE) * settings.max_work, first // 2
+    left, step = (1 - SHARE) * settings.max_work, first // 2
     if work(settings.max_samples) <= left:
         return settings.max_samples
     sizes = range(first, settings.max_samples, step)

@@ -21,10 +21,10 @@ class Auto(FirstOf):
 
     The list, each asked once:
 
-    1. the theorems of `ClosedForm`: a class of one member; all parities with any model; parities of one degree with a
-       linear model or a network of one hidden layer; parities with a network of infinite width; linear-periodic targets
-       with a cosine model or a network of one hidden layer; all parities, or labelings, of a sample; planted parities
-       with a linear model;
+    1. the theorems of `ClosedForm`: a class of one member; all parities with any model, biased ones too; parities of
+       one degree with a linear model or a network of one hidden layer; parities with a network of infinite width;
+       linear-periodic targets with a cosine model or a network of one hidden layer; all parities, or labelings, of a
+       sample; planted parities with a linear model;
     2. `Enumeration`: the inputs are finitely many and fit in memory;
     3. `CovarianceSum`: the class says its covariance, on at most 2^14 inputs;
     4. `MonteCarlo`: everything else whose class says its covariance, or whose members or tasks can be drawn.

@@ -19,6 +19,7 @@ from scipy.stats import chi2
 import gradvar as gv
 from gradvar.bounds.assumptions import orthonormality
 from gradvar.estimation.settings import Settings
+from gradvar.methods.closed_form.all_parities import AllParities
 from gradvar.testing import reference
 
 UNIT = 2.0**-53
@@ -288,7 +289,7 @@ def test_enumeration_is_the_brute_force(degree: int | None, normalised: bool, lo
         with pytest.raises(gv.LabelError, match="accepts labels -1 and \\+1 only"):
             gv.gradient_variance(H, model, loss)
         return
-    found = gv.gradient_variance(H, model, loss)
+    found = gv.gradient_variance(H, model, loss, method="enumeration")
     assert found.exact
     assert found.method == "enumeration"
     expected = slow_variance(H, model, loss)
@@ -351,7 +352,7 @@ def test_reference_numbers():
 )
 def test_monte_carlo_agrees_with_enumeration_below_the_bound(H: gv.BiasedParities, norm: float | None):
     model = gv.MLP.random([8, 6, 1], rng=3)
-    check = gv.bound_check(H, model)
+    check = gv.bound_check(H, model, method="enumeration")
     assert check.verdict == "holds"
     assert check.variance.method == "enumeration"
     assert check.bounds["theorem-1"].applicable == H.is_orthonormal
@@ -392,7 +393,7 @@ def test_a_cube_too_large_to_enumerate_names_the_way_out_and_is_sampled():
 
 def test_biased_parities_are_not_taken_for_uniform_ones():
     problem = gv.Problem(gv.BiasedParities(6, 0.5), gv.Linear(np.ones(6)))
-    assert "not that of all parities" in str(gv.ClosedForm().declines(problem))
+    assert "not that of all parities" in str(AllParities().declines(problem))
     sparse = gv.Problem(gv.BiasedParities(6, 0.5, 2), gv.MLP.random([6, 3, 1], rng=0))
     assert "not that of the parities of one degree" in str(gv.ClosedForm().declines(sparse))
     assert gv.Auto().select(sparse).method.name == "enumeration"

@@ -197,7 +197,7 @@ def test_as_many_members_as_rtol_asks(inputs):
 def test_where_work_is_short_it_goes_to_what_makes_the_error(table, least, most, monkeypatch: pytest.MonkeyPatch):
     # One member of 32 gives U the relative variance 30/m, inputs 8/n: all 2^14 inputs would leave 98% of the squared
     # error to the members. Where the members' shares are equal they are taken.
-    monkeypatch.setattr("gradvar.methods.monte_carlo.sampled_members._WORK", 2**24 * 65)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.sampled_members._WORK", 2**24 * (64 + 1 / 8) / 0.75)
     H, model = Lines(table, gv.Gaussian(1)), gv.Linear(np.ones(1))
     found = gv.gradient_variance(H, model, rtol=1e-3, rng=0, max_samples=2**14)
     share = int(re.search(r"(\d+)% of the squared error is the members'", found.guarantee)[1]) / 100

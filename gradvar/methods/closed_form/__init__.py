@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..base import FirstOf, Method
+from .all_biased_parities import AllBiasedParities
 from .all_parities import AllParities
 from .few_parities import FewParities
 from .infinite_width import InfiniteWidth
@@ -17,6 +18,7 @@ from .uncorrelated_labels import UncorrelatedLabels
 THEOREMS: tuple[Method, ...] = (
     OneMember(),
     AllParities(),
+    AllBiasedParities(),
     LinearSparseParities(),
     FewParities(),
     TwoLayerParities(),
@@ -30,7 +32,8 @@ THEOREMS: tuple[Method, ...] = (
 class ClosedForm(FirstOf):
     """Evaluate the gradient variance by a theorem that covers this class, model and loss.
 
-    The theorems: a class of one member has none; all 2^d parities with any model (Parseval); parities of one degree
+    The theorems: a class of one member has none; all 2^d parities with any model, on the biased cube normalised ones
+    of at most 22 coordinates (Parseval); parities of one degree
     or a few by name, with a linear model or one hidden layer where b is constant, at any dimension; parities with
     networks of infinite width, in the mean over their weights; linear-periodic targets with a cosine model or a network
     of one hidden layer; all parities, or all labelings, of a sample with any model. Exact up to rounding and

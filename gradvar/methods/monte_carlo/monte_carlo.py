@@ -36,7 +36,8 @@ class MonteCarlo(FirstOf):
         It leaves the estimate unbiased.
     n_members : int or None
         Members that are sampled from a class that does not say its covariance. None: 512, or as many more as `rtol`
-        asks, at most `max_samples` and, with n inputs and P parameters, 2^34/(n (min(P, n_projections) + 64)).
+        asks, at most `max_samples` and, with n inputs, P parameters and 64 multiplications for a label (or what
+        the class says), 0.75 2^33/(n (min(P, n_projections)/8 + 64)).
     n_projections : int or None
         Random projections that stand for the gradient there, where it has more components; None for all of it.
 

@@ -26,14 +26,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...classes.base import Samples
+from ...classes.base import Samples, value_work
 from ...core.arguments import Array, Stream
 from ...core.errors import NotApplicableError
 from ...core.numbers import ROUNDING, format_number
 from ...estimation.expectation import sampled_norms
-from ...estimation.pilot import planned_size
+from ...estimation.pilot import SHARE, planned_size
 from ...estimation.progress import Progress, progress
-from ...estimation.settings import Settings
+from ...estimation.settings import MAX_WORK, Settings
 from ...estimation.tiles import ordered_map, shares_memory, single_threaded_blas
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
@@ -47,8 +47,8 @@ _REPORTED = 8
 _FIRST = 2048
 _MEMBERS, _MEMBERS_PILOT = 512, 128
 """Members that are drawn unless more are asked for; and in a pilot at all inputs."""
-_WORK, _LABEL = 2**34, 64
-"""Multiplications that drawing more members than that may take; how many of them a label counts as."""
+_WORK = MAX_WORK
+"""Multiplications that drawing more members than that may take, however many inputs were asked for."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class SampledMembers(Sampler):
     ----------
     n_members : int or None
         Members that are drawn. None: 512, doubled while the pilot's variance due to members is above half of what
-        `rtol` allows, as long as they are no more than `max_samples` and inputs times members times the projections
-        (and 64 for a label) are no more than 2^34: where that is not enough, members and inputs share it by the pilot.
+        `rtol` allows, as long as they are no more than `max_samples` and take no more than 2^33 multiplications, pilot
+        and inputs included: where that is not enough, members and inputs share it by the pilot.
     n_projections : int or None
         Random projections of the signal where it has more components than that; None for the whole signal.
     """
@@ -143,12 +143,10 @@ class SampledMembers(Sampler):
         first = _MEMBERS if self.n_members is None else self.n_members
         members, planned = [first], self.n_members is None and settings.rtol > 0
         pilots: list[MemberStatistic] = []
-        widths = [1]
+        each = _work_of_label(problem, self.n_projections)
 
         def pilot(n: int, m: int = first) -> MemberStatistic:
-            drawn = sample(Stream.MEMBERS_PILOT, m, n)
-            found = drawn.statistic()
-            widths.append(drawn.gradients.q)
+            found = sample(Stream.MEMBERS_PILOT, m, n).statistic()
             pilots.append(found)
             if planned:
                 members.append(_members_for(found, settings))
@@ -157,12 +155,12 @@ class SampledMembers(Sampler):
 
         points = _enumerable(problem, settings)
         if points is None:
-            n = planned_size(pilot, settings, _FIRST)
+            n = planned_size(pilot, settings, _FIRST, lambda size: each * first * size)
         else:
             n = points
             if planned:
                 pilot(n, _MEMBERS_PILOT)
-        pairs, m = _WORK / (widths[-1] + _LABEL), members[-1]
+        pairs, m = (1 - SHARE) * _WORK / each, members[-1]
         if planned and points is None and pilots and m * n > pairs:
             n = min(n, max(_FIRST, _inputs_of(pairs, pilots[-1], n)))
             m = settings.max_samples
@@ -177,6 +175,13 @@ def _enumerable(problem: Problem, settings: Settings) -> int | None:
 
 def _unreported(statistic: MemberStatistic, norms: Array) -> Estimate:
     raise NotApplicableError("a pilot is not reported")
+
+
+def _work_of_label(problem: Problem, n_projections: int | None) -> float:
+    """Multiplications that a value of a member counts as; those of matrix products are eight times as fast."""
+    x = problem.inputs.sample(1, np.random.default_rng(0))
+    components: int = sum(left.shape[1] * right.shape[1] for left, right in problem.signal_factors(x))
+    return value_work(problem.hypotheses) + min(components, n_projections or components) / 8
 
 
 def _members_for(pilot: MemberStatistic, settings: Settings) -> int:
@@ -288,14 +293,30 @@ def _limit(statistic: MemberStatistic, settings: Settings, n_members: int | None
     more = "`n_members`"
     if n_members is None and settings.rtol > 0:
         more = (
-            "`max_samples`" if 2 * statistic.m > settings.max_samples else "`n_members`: more than 2^34 multiplications"
+            "`max_samples`" if 2 * statistic.m > settings.max_samples else "`n_members`: more than 2^33 multiplications"
         )
     parts = {
         f"the members limit it (raise {more})": statistic.of_members,
         "the inputs limit it (raise `max_samples`)": statistic.inputs,
         "the projections limit it (raise `n_projections`)": max(statistic.projections.variance, 0.0),
     }
-    return f"; {max(parts, key=parts.__getitem__)}"
+    return f"; {max(parts, key=parts.__getitem__)}{_what_it_takes(statistic, settings)}"
+
+
+def _what_it_takes(statistic: MemberStatistic, settings: Settings) -> str:
+    """Say how many members and inputs `rtol` takes: each leave half of the variance that it allows."""
+    if settings.rtol == 0:
+        return ""
+    if statistic.value <= 0:
+        return f"; too few to say what rtol={settings.rtol:g} would take"
+    half = (settings.rtol * statistic.value / settings.quantile) ** 2 / 2
+    if statistic.projections.variance > half:  # no number of members and inputs
+        return ""
+    m, n = statistic.of_members * statistic.m / half, statistic.inputs * statistic.n / half
+    more = [f"{max(m, statistic.m):.2g} members"]
+    if statistic.blocks is not None:
+        more.append(f"{max(n, statistic.n):.2g} inputs")
+    return f"; rtol={settings.rtol:g} would take about {' and '.join(more)}"
 
 
 def _estimate(
