@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (TypeError, ValueError, OSError) as error:
+    except (TypeError, ValueError, OSError, ImportError) as error:
         print(f"gradvar: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
@@ -210,7 +210,8 @@ def _add_problem(parser: argparse.ArgumentParser, nargs: str | None = None) -> N
     def default(value: object) -> object:
         return value if nargs is None else [value]
 
-    add("--model", choices=list(_MODELS), default=default("mlp"), metavar="MODEL", help=f"{', '.join(_MODELS)} (mlp)")
+    models = f"{', '.join(_MODELS)} (default: mlp)"
+    add("--model", choices=list(_MODELS), default=default("mlp"), metavar="MODEL", help=models)
     losses = sorted(LOSSES)
     add("--loss", choices=losses, default=default("square"), help="the loss (default: square, 1/2 (p - y)^2)")
     add("--seed", type=_seed, default=default(0), help="seed of the weights and the samples (default: 0)")

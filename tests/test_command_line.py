@@ -1,6 +1,7 @@
 """`python -m gradvar`, called as a user would."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,14 @@ def test_plots(capsys, tmp_path):
         assert str(path) in capsys.readouterr().err
     assert main(["check", "parities", "--dim", "4", "--plot", str(tmp_path / "no" / "x.png")]) == 2
     assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_without_matplotlib_a_plot_says_what_to_install(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    assert main(["check", "parities", "--dim", "4", "--plot", str(tmp_path / "x.png")]) == 2
+    out, err = capsys.readouterr()
+    assert "Verdict" in out
+    assert "`plot` needs matplotlib: pip install" in err
 
 
 def test_same_seed_same_output(capsys):
