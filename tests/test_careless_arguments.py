@@ -141,7 +141,7 @@ ROWS = [
     *with_each("biases", lambda v: gv.MLP([[[1.0]], [[1.0]]], v), ["ab", 3, [1.0, 2.0], [["a"], [1.0]], [[1.0]]]),
     *with_each("activation", lambda v: gv.MLP([[[1.0]]], activation=v), NAMES),
     *with_each("activation", lambda v: gv.InfiniteMLP(2, v), NAMES),
-    *with_each("sizes", gv.MLP.random, [4, [4], "4-8-1", [4, 8, 2], [4, 8.0, 1], [4, "8", 1], [4, 0, 1], None]),
+    *with_each("sizes", gv.MLP.random, [4, [4], "4-8-1", [4, 8.0, 1], [4, "8", 1], [4, 0, 1], None]),
     *[
         row
         for draw in (

@@ -246,9 +246,12 @@ def _values(given: npt.ArrayLike | Functions, points: Array) -> npt.NDArray[np.g
 
 def _compact(given: npt.ArrayLike) -> npt.NDArray[np.generic]:
     """The table of numbers as small as is exact; of vectors of one coordinate, of these."""
-    if np.ndim(given) != 3:
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths, which `compact` names
         return compact("values", given)
-    array = np.asarray(given)
+    if array.ndim != 3:
+        return compact("values", given)
     shape = array.shape if array.shape[2] > 1 else array.shape[:2]
     return compact("values", array.reshape(shape[0], -1)).reshape(shape)
 
