@@ -9,7 +9,7 @@ import gradvar as gv
 from gradvar.core.arguments import Stream, stream
 from gradvar.experiments.training.examples import Examples
 from gradvar.losses import as_loss
-from gradvar.testing import reference
+from gradvar.testing import check_hypothesis_class, check_model, reference
 
 K, N, M, DIM = 3, 6, 5, 4
 LOSSES = ("square", "correlation", "cross-entropy")
@@ -252,6 +252,14 @@ def test_a_descent_learns_and_along_it_the_bound_holds():
     path = gv.along(H, run, "cross-entropy")
     assert [check.verdict for check in path.checks] == ["holds"] * 3
     assert path.checks[2].variance.value == gv.gradient_variance(H, run.model, "cross-entropy").value
+    # the noise of one example and the alignment of the target, at the last checkpoint
+    x, h = H.inputs.points(0, 9), H.member([1, 2])
+    p, g = run.model.predict(x), run.model.gradient(x)
+    y = np.eye(3)[h(x)]
+    u = np.einsum("nk,nkp->np", np.exp(p) / np.exp(p).sum(axis=1, keepdims=True) - y, g)
+    assert path.noises[2].value == pytest.approx((u**2).sum() / 9 - (u.mean(axis=0) ** 2).sum(), rel=1e-9)
+    moved = np.einsum("nk,nkp->p", y - 1 / 3, g) / 9
+    assert path.alignments[2].value == pytest.approx((moved**2).sum(), rel=1e-12)
     with pytest.raises(ValueError, match="'square', 'correlation' or 'cross-entropy' for 3 outputs, got 'hinge"):
         gv.descend(H.member([1, 2]), start, "hinge", steps=1, learning_rate=0.5)
     with pytest.raises(gv.LabelError, match=r"labels of `target`.* integers from 0 to 2, got"):
@@ -274,6 +282,13 @@ def test_a_class_that_is_drawn_has_the_variance_of_the_class_it_is_drawn_from(ki
     assert found.signal_norm_sq.value == pytest.approx(exact.signal_norm_sq.value, rel=1e-12)
     with pytest.raises(gv.LabelError, match="integers from 0 to 2"):
         gv.SampledClass(lambda _: lambda x: x[:, 0] + 9, inputs, n_classes=3).evaluate([1], inputs.points(0, N))
+
+
+def test_the_checks_look_at_every_output(rng):
+    check_hypothesis_class(gv.ModularAddition(3)).raise_if_failed()
+    check_hypothesis_class(problem("vectors", rng)[0]).raise_if_failed()
+    model = gv.MLP.random([3, 4, 2], rng=0)
+    check_model(model).raise_if_failed()
 
 
 X = np.eye(2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..classes.base import HypothesisClass
+from ..classes.outputs import by_output
 from ..core.arguments import SeedLike
 from . import class_draws, class_formulas, class_inputs, class_norms
 from .checks import Check, CheckReport, checks_of, named, report
@@ -60,7 +62,7 @@ def hypothesis_class_checks(H: object, rng: SeedLike = 0) -> list[Check]:
     >>> for check in hypothesis_class_checks(gv.Parities(3))[:2]:
     ...     check()
     """
-    return checks_of(CHECKS, ClassProbe(H, rng))
+    return checks_of(CHECKS, ClassProbe(by_output(H) if isinstance(H, HypothesisClass) else H, rng))
 
 
 def check_hypothesis_class(H: object, rng: SeedLike = 0) -> CheckReport:

@@ -6,6 +6,8 @@ import numpy.typing as npt
 
 from ..classes.inputs import Inputs
 from ..core.arguments import SeedLike
+from ..models.base import Model
+from ..models.contraction import contraction
 from . import model_gradients, model_values
 from .checks import Check, CheckReport, checks_of, named, report
 from .model_probe import ModelProbe, Predictor
@@ -41,6 +43,9 @@ def model_checks(
     >>> [str(check) for check in model_checks(gv.Linear([1.0, 2.0]))][:3]
     ['predict', 'parameters', 'gradient']
     """
+    outputs: int = getattr(model, "n_outputs", 1) or 1
+    if outputs > 1 and x is None and predict is None and isinstance(model, Model):
+        model = contraction(model, outputs)  # its inputs are those of the model, with a direction in R^K beside each
     return checks_of(CHECKS, ModelProbe(model, x, predict, parameters, rng))
 
 

@@ -19,7 +19,7 @@ from ...estimation.settings import Settings
 from ...losses import Loss, as_loss
 from ...methods import Method
 from ...models.base import KnowsParameters
-from ...problem import AnyModel, Moment, Problem, check_order, hypothesis_class, is_model
+from ...problem import AnyModel, Moment, Problem, as_model, check_order, hypothesis_class, is_model
 from ...results.bound_check import BoundCheck
 from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
@@ -107,11 +107,12 @@ class Along(RecordTable):
 
     def _of_target(self, target: Target, model: AnyModel) -> tuple[Estimate, Estimate]:
         """The alignment of the target that is trained on, and the noise of one of its examples."""
-        problem = Problem(one_member(target)[0], model, self.loss, Moment.SECOND)
+        given = as_model(model)
+        problem = Problem(one_member(target)[0], given, self.loss, Moment.SECOND)
         # n sampled inputs resolve about noise/n: well below noise/batch
         enough = max(_FEWEST, _TIMES * (self.batch or 128))
         few = replace(self.settings, max_samples=min(self.settings.max_samples, enough))
-        return estimate(problem, self.method, few), example_noise(target, problem, few)
+        return estimate(problem, self.method, few), example_noise(target, problem, given, self.loss, few)
 
     @property
     def crossing(self) -> int | None:
@@ -285,9 +286,8 @@ def along(
 
 
 def _plain_target(target: Target | None) -> Target | None:
-    """The target of a descent, where it has no inputs, or several outputs, of its own."""
-    home = None if target is None else target.hypotheses
-    return target if isinstance(home, TargetClass) and getattr(home, "n_outputs", 1) == 1 else None
+    """The target of a descent, where it has no inputs of its own."""
+    return target if target is not None and isinstance(target.hypotheses, TargetClass) else None
 
 
 def _pairs(snapshots: object) -> Iterator[Pair]:

@@ -7,32 +7,46 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...classes.gram.outputs import output_vectors
 from ...classes.members.target import Target
 from ...classes.members.target_class import Noisy
 from ...core.arguments import Array, Stream, stream
 from ...estimation.expectation import expectation, rows_per_tile
 from ...estimation.settings import Settings
-from ...models.base import pullback
-from ...problem import Problem, norms_sq
+from ...losses import Loss
+from ...models.base import Model, pullback
+from ...problem import AnyModel, Problem, norms_sq
 from ...results.estimate import Estimate
 
 _MOST_POINTS, _SAMPLES, _ROWS = 2**16, 2**12, 2**12
 """Inputs that are summed over at most, else so many are drawn for the mean gradient; and the most rows of a block."""
 
 
-def example_noise(target: Target, problem: Problem, settings: Settings) -> Estimate:
+def example_noise(target: Target, problem: Problem, model: AnyModel, loss: Loss, settings: Settings) -> Estimate:
     """Return E||u||^2 - ||E u||^2 of u = (a(p) + y b(p)) dp/dw, the gradient on one example (x, y) of a target."""
-    hypotheses, inputs = target.hypotheses, problem.inputs
+    hypotheses, inputs = target.hypotheses, target.hypotheses.inputs
     rate = hypotheses.rate if isinstance(hypotheses, Noisy) else 0.0
+    outputs: int = getattr(hypotheses, "n_outputs", 1)
+
+    def at(x: Array) -> Array:
+        """Where the predictor has the gradient u up to a number: x, or (x, c), c = a(p) + y b(p), for K outputs."""
+        if outputs == 1:
+            return x
+        assert isinstance(model, Model)
+        a, b = loss.split(model.predict(x))
+        y = output_vectors(lambda _, points: np.asarray(target(points))[None], target.which[None], x, outputs)[0]
+        return np.concatenate([x, a + y * b], axis=1)
 
     def mean_and_square(x: Array) -> tuple[Array, Array]:
+        if outputs > 1:
+            return np.ones(len(x)), np.ones(len(x))
         # over the flips, E[a + y b] = a + (1 - 2 rate) h b and Var[a + y b] = (1 - (1 - 2 rate)^2) h^2 b^2
         a, b = problem.loss_split(x)
         signal, kept = np.asarray(target(x)) * b, 1 - 2 * rate
         return a + kept * signal, (a + kept * signal) ** 2 + (1 - kept**2) * signal**2
 
     def squared_norm(x: Array) -> Array:
-        return (mean_and_square(x)[1] * norms_sq(problem.tangent_factors(x)))[:, None]
+        return (mean_and_square(x)[1] * norms_sq(problem.tangent_factors(at(x))))[:, None]
 
     (square,) = expectation(
         squared_norm,
@@ -55,7 +69,7 @@ def example_noise(target: Target, problem: Problem, settings: Settings) -> Estim
                 inputs.sample(stop - start, stream(settings.seed, Stream.MEAN, start)),
                 np.full(stop - start, 1 / n),
             )
-        total = total + pullback(problem.predictor, x)[1](mean_and_square(x)[0] * weights)
+        total = total + pullback(problem.predictor, at(x))[1](mean_and_square(x)[0] * weights)
     mean_sq, error = float(total @ total), 0.0
     if not square.exact:  # ||mean||^2 has E||u||^2/n too much, to first order, and an error of the same size
         error = settings.quantile * (1.5 * square.value / n + 2 * math.sqrt(mean_sq * square.value / n))
