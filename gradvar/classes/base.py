@@ -5,6 +5,9 @@ besides, each used where it is there:
 
 - `labels`: "signs" when every member takes values in {-1, +1} only, else "real" (the default), and
   `label_evidence` = (status, evidence) where it is known rather than claimed, the status as in `Assumption`;
+- `n_outputs`: K where it is more than 1: then `evaluate` returns values (m, n, K), or with `labels` "classes" class
+  labels (m, n), integers 0..K-1, and the class is taken as one of real functions of (x, c) (`classes/outputs.py`);
+- `second_moment`: E h^2 where it is the same for all members (else Theorem 1 takes 1);
 - `covariance(x, x2)` (n, n2): the class covariance C_H(x, x') = Cov_h(h(x), h(x')), h uniform in H: what
   Monte Carlo needs; `covariance_work`: about how many multiplications a value takes, 16 where it is not said;
 - `project(f)` (|H|, q) for f of shape (n_points, q): E_x[h(x) f(x)] for every member h, in one order: what

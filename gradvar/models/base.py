@@ -13,6 +13,8 @@ compare the gradient with differences of predictions. For training, `pullback(x)
 c -> sum_n c_n g(x_n): a backward pass of the whole batch, where `gradient` would store one gradient an example. A
 model that computes in less than float64 may say `rounding(x)`: the error in its gradients, relative to their norm; of
 one that does not, `models/precision.py` looks at what it returns.
+A model with K > 1 outputs says `n_outputs`; `predict` returns (n, K) and `gradient` (n, K, P), and it is taken as the
+model (x, c) -> <c, p_w(x)> with one output (`models/contraction.py`).
 With `largest_gradient` the interval of a sampled mean of ||g||^2 holds what the sample cannot have seen. A model that
 offers `tangent_factors` may offer `tangent(x)` too: p_w(x) with these factors, of one evaluation.
 """

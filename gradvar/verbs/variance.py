@@ -75,7 +75,7 @@ def gradient_variance(
         The predictor p_w at its weights w; or a network in the mean over its weights, for the expectation of Var.
     loss : str or Loss
         "square" (1/2 (p - y)^2), "correlation" (-y p), and for labels -1, +1 "hinge", "logistic", "perceptron" or a
-        `MarginLoss`.
+        `MarginLoss`. Of K outputs "square", "correlation", and for class labels "cross-entropy" (softmax).
     method : str or Method
         "auto", "closed-form", "enumeration", "monte-carlo", or a method object.
     rtol : float

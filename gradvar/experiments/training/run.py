@@ -193,9 +193,8 @@ class _Run(Generic[Trained]):
         count = self.examples.n_outputs
         if count == 1 or hasattr(model, "pullback"):
             return pullback(model, x)
-        return model.predict(
-            x
-        ), lambda c: contraction(model, count).gradient(np.concatenate([x, c], axis=1)).sum(axis=0)
+        one = contraction(model, count)
+        return model.predict(x), lambda c: one.gradient(np.concatenate([x, c], axis=1)).sum(axis=0)
 
     def record(self) -> None:
         """Evaluate the model on fresh examples, the same for every `record`, and keep it."""
