@@ -20,8 +20,8 @@ from ..gradients import Block, LayerGradient, factors, written_out
 from ..precision import relative_rounding
 
 MOST_ROWS = 1024
-_NUMBERS = 2**22
-"""The most examples of a chunk, and about the most numbers that it keeps (32 MiB)."""
+_NUMBERS = 2**20
+"""The most examples of a chunk, and about the most numbers that it keeps (8 MiB)."""
 _ROWS, _LOOKED_AT = 4, 8
 """Inputs at which a function is made sure of, and at which its rounding is looked at."""
 

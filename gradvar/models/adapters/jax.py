@@ -258,7 +258,7 @@ def from_jax(
     dtype : dtype, optional
         Of the weights and inputs: float64 (the default), float32, float16 or bfloat16. Results are float64 arrays.
     chunk : int, optional
-        Examples that are differentiated at once, >= 1; by default as many as have gradients of 32 MiB.
+        Examples that are differentiated at once, >= 1; by default as many as have gradients of 8 MiB.
 
     Returns
     -------

@@ -46,7 +46,7 @@ def from_torch(
         Makes of the tensor x, (n, dim), what the module takes: `lambda x: x.reshape(-1, 1, 28, 28)` for images,
         `lambda x: (x > 0).long()` for tokens.
     chunk : int, optional
-        Examples that are differentiated at once, >= 1; by default as many as take about 32 MiB.
+        Examples that are differentiated at once, >= 1; by default as many as take about 8 MiB.
     device : torch.device or str, optional
         Where the copy lives; by default where the module does.
     dtype : torch.dtype, optional
