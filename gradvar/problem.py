@@ -233,7 +233,7 @@ class Problem:
         self.tangent_factors(x)  # made sure of
         # of a part of a model those of the whole, which is evaluated: then all parts are sampled in the same blocks
         pairs = tangent_factors(whole(self.predictor), x)
-        numbers: int = self.inputs.dim + sum(left.shape[1] + right.shape[1] for left, right in pairs)
+        numbers: int = self.inputs.dim + sum(np.shape(left)[1] + np.shape(right)[1] for left, right in pairs)
         return numbers
 
     @property

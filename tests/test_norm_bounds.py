@@ -262,8 +262,10 @@ def test_a_derived_norm_has_an_interval_where_it_has_a_residual(monkeypatch: pyt
 def test_a_norm_known_by_draws_alone_is_the_sample_s_with_its_interval(
     centred: bool, drawn: int | None, monkeypatch: pytest.MonkeyPatch
 ):
-    def spectrum(H: object, *, rng: np.random.Generator, centred: bool, confidence: float) -> GramSpectrum:
-        assert confidence == 0.9
+    def spectrum(
+        H: object, m: int, rng: np.random.Generator, *, n_inputs: int, centred: bool, confidence: float
+    ) -> GramSpectrum:
+        assert (m, n_inputs, confidence) == (1024, 4096, 0.9)
         draws = rng.random(4)
         assert np.array_equal(draws, stream(7, Stream.OPERATOR_NORM, int(centred)).random(4))
         return GramSpectrum((0.25, 4.0), np.array([2.0, 1.0, 0.5]), drawn)

@@ -167,8 +167,10 @@ def _fit(problem: Problem, seed: int, q: int, task: tuple[int, int]) -> tuple[Ar
             parts.append((f.T @ (left * right)).reshape(shape))
         else:
             parts.append(((f[:, :, None] * left[:, None, :]).reshape(size, -1).T @ right).reshape(shape))
-    every = tangent_factors(whole(problem.predictor), x)
-    return f.T @ f, parts, problem.signal_scale(x) ** 2 * norms_sq(every)
+    every = whole(problem.predictor)
+    if every is problem.predictor:
+        return f.T @ f, parts, norms_sq(signal)
+    return f.T @ f, parts, problem.signal_scale(x) ** 2 * norms_sq(tangent_factors(every, x))
 
 
 def _functions(problem: Problem, x: Array) -> Array:
