@@ -208,3 +208,8 @@ def test_a_module_is_taken_as_it_is():
     assert gv.gradient_alignment(one, net).value == gv.gradient_alignment(one, gv.from_torch(net)).value
     with pytest.raises(TypeError, match="`H`"):
         gv.bound_check(net, H)
+
+
+def test_a_tensor_gives_the_points_of_a_class():
+    rows = np.random.default_rng(0).choice([-1.0, 1.0], (14, 4))
+    assert gv.Parities(4).on(torch.tensor(rows)) == gv.Parities(4).on(rows)
