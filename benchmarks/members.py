@@ -12,25 +12,12 @@ from collections.abc import Iterator
 import numpy as np
 
 import gradvar as gv
-from gradvar.classes.base import Samples
 
 from . import networks
+from .interval_coverage import Drawn
 from .timing import Row, Run, Side, contest
 
 DIM, WIDTH, MEMBERS = 64, 128, 256
-
-
-class Drawn:
-    """A class of which only draws are known."""
-
-    def __init__(self, H: Samples) -> None:
-        self.H, self.inputs, self.log2_size, self.labels = H, H.inputs, H.log2_size, H.labels
-
-    def sample(self, m: int, rng: np.random.Generator) -> object:
-        return self.H.sample(m, rng)
-
-    def evaluate(self, members: object, x: np.ndarray) -> np.ndarray:
-        return self.H.evaluate(members, x)
 
 
 def by_gradvar(n: int, members: int, projections: int | None) -> Run:

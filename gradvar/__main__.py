@@ -90,7 +90,7 @@ _CLASSES: dict[str, list[Callable[..., HypothesisClass]]] = {
     "random-networks": [gv.RandomNetworks],
     "planted-parities": [gv.PlantedParities],
 }
-"""What makes a class: the first of these that takes all arguments that are given."""
+"""Makers of each class: the first that takes all arguments that are given makes it."""
 _MODELS: dict[str, list[Callable[..., AnyModel]]] = {
     "mlp": [_mlp],
     "linear": [_linear],
@@ -106,7 +106,7 @@ _TYPES = {"SupportsIndex": int, "Sequence[SupportsIndex]": int, "Sequence[int]":
     ["SupportsFloat", "float"], float
 )
 _OF_MODEL = frozenset({"dim", "outputs", "rng"})
-"""What a model has from its class and from --seed."""
+"""Arguments that a model has from its class and from --seed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -324,7 +324,7 @@ def _model(kind: str, H: HypothesisClass, seed: int, **values: object) -> AnyMod
 
 
 def _made(word: str, makers: list[Callable[..., Made]], given: dict[str, object], known: dict[str, object]) -> Made:
-    """What the first maker that takes all that is given makes of it, and of what is known anyway."""
+    """The object that the first maker which takes all that is given makes of it, and of what is known anyway."""
     part = "class" if word in _CLASSES else "model"
     for make in makers:
         parameters = _parameters([make])

@@ -85,3 +85,17 @@ def test_what_is_no_target_is_named() -> None:
     tasks = gv.PlantedParities(6, 3)
     with pytest.raises(gv.NotApplicableError, match="brings its own"):
         gv.gradient_alignment(tasks.member(0), gv.MLP.random([6, 3, 1], rng=0))
+
+
+def test_entries_that_were_never_seen_to_vary_have_no_error_bound():
+    # active at 9e-5 of the inputs: 200 of them mostly meet none
+    model = gv.MLP([[[1.0] * 40, [0.1] * 40], [[1.0, 1.0]]], [[-22.0, 0.0], None], "tanh")
+    dead = gv.from_function(
+        lambda x: np.maximum(x.sum(axis=1) - 22, 0) + model.predict(x),
+        lambda x: np.stack([np.where(x.sum(axis=1) > 22, 1.0, 0.0), x[:, 0]], axis=1),
+        2,
+        40,
+    )
+    found = gv.target_signal(gv.SparseParities(40, 1).member(0), dead, max_samples=200, rng=0)
+    assert found.vector[0] == 0.0
+    assert found.errors[0] == np.inf

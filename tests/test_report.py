@@ -56,7 +56,7 @@ def test_report_names_the_parts_the_guarantee_and_the_verdict(exact):
         "Verdict: HOLDS",
         "proved: orthonormal class, Lipschitz loss, labels",
         "Signal to noise",
-        "an equality (Parseval)",
+        "Var is E||s||^2/|H| but for one point (Parseval)",
     ):
         assert words in " ".join(text.split())
     assert len(text.splitlines()) <= 25
@@ -194,3 +194,13 @@ def test_powers_of_two_for_a_reader(log2, text):
     assert format_log2(log2) == text
     if abs(log2) < 1000:
         assert format_number(exp2(log2)) == text
+
+
+@pytest.mark.parametrize("loss", ["square", "logistic", "hinge"])
+def test_what_the_report_says_of_all_parities_is_so_for_every_loss(loss):
+    H, model = gv.Parities(9), gv.MLP.random([9, 5, 1], rng=1, scale=3.0)
+    check = gv.bound_check(H, model, loss)
+    x = H.inputs.points(0, 1)  # the point (1, ..., 1)
+    dropped = gv.Problem(H, model, loss).norms(x)[0, 1] / 4**9
+    assert "Var is E||s||^2/|H| but for one point" in " ".join(str(check).split())
+    assert check.variance.value == pytest.approx(check.signal_norm_sq.value / 2**9 - dropped, rel=1e-10)

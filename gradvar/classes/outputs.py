@@ -108,7 +108,7 @@ class ByOutput(TargetClass):
 
 
 class ListedByOutput(Restriction):
-    """The same for a class that lists its members: with their mean, covariance, projections and Gram matrix."""
+    """A class that lists its members, by output: with their mean, covariance, projections and Gram matrix."""
 
     def __init__(self, pairs: ByOutput) -> None:
         super().__init__(pairs, pairs.members())

@@ -50,9 +50,11 @@ def target_signal_of(problem: Problem, members: object, settings: Settings) -> T
     n = settings.max_samples
     tiles = [(tile, min(rows, n - tile * rows)) for tile in range(math.ceil(n / rows))]
     mean, square = _sums(partial(_over_sample, problem, members, settings.seed), tiles, settings) / n
+    spread = np.maximum(square - mean**2, 0.0)
     return TargetSignal(
         vector=mean,
-        errors=np.sqrt(np.maximum(square - mean**2, 0.0) / (n - 1)),
+        # a sample that saw nothing vary has not shown that nothing varies
+        errors=np.where(spread > 0, np.sqrt(spread / (n - 1)), np.inf),
         exact=False,
         method="monte-carlo",
         guarantee=f"unbiased: means over {n:,} sampled inputs, with the standard error of each entry",

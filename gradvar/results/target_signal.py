@@ -18,7 +18,7 @@ class TargetSignal:
     vector : ndarray, shape (P,)
         In the order of the model's gradient; entries underflow where their logarithm leaves float64.
     errors : ndarray, shape (P,)
-        Bounds on the errors where `exact`, else standard errors.
+        Bounds on the errors where `exact`, else standard errors; inf where the sample saw nothing vary.
     exact : bool
         Whether the entries are exact up to their errors.
     method, guarantee : str

@@ -20,7 +20,7 @@ from .model_probe import ModelProbe, Parametric
 from .regions import Rows
 
 Direction = tuple[str, Array, float]
-"""What to call it, the vector, and the size of the parameters that it moves."""
+"""Its name, the vector, and the size of the parameters that it moves."""
 _MOST_COORDINATES, _DIRECTIONS = 256, 8
 _MOST_PAIRED = 257
 _TINY = 1e-300

@@ -97,9 +97,7 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
         found = {name: bound.times(2 * log2_of(kept, 0), f"{kept:.4g}^2") for name, bound in found.items()}
     name, verdict, reason = verdict_on(variance, found)
     if type(H) is Parities:
-        reason += (
-            " All parities span every function on the cube: but for one point, Theorem 1 is an equality (Parseval)."
-        )
+        reason += " All parities span every function on the cube: Var is E||s||^2/|H| but for one point (Parseval)."
     if H.log2_size == 0:
         reason += " One target has nothing to vary: gv.gradient_alignment(H, model) says what the gradient knows of it."
     return BoundCheck(

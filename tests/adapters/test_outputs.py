@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import gradvar as gv
 from gradvar.testing import reference
-
-torch = pytest.importorskip("torch")
 
 K, N, M, DIM = 10, 12, 4, 5
 
@@ -84,7 +83,6 @@ def test_functions_with_ten_outputs_are_the_module():
 
 
 def test_a_jax_function_with_ten_outputs_is_the_module():
-    pytest.importorskip("jax")
     x, _, H = digits(np.random.default_rng(2))
     net = network(torch.nn.Linear(DIM, 6))
     arrays = [w.detach().numpy() for w in net.parameters()]

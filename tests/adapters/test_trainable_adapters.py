@@ -1,7 +1,9 @@
 """`trainable` of models of other libraries: parameters by name, leaves by their path."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
 
 import gradvar as gv
 
@@ -29,7 +31,6 @@ def each_layer_has_its_columns(model):
 
 def test_torch():
     """A module as it is: pairs, a shared layer, a convolution; frozen parameters are no layers."""
-    torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     shared = torch.nn.Linear(3, 3)
     net = torch.nn.Sequential(
@@ -48,7 +49,6 @@ def test_torch():
 
 def test_jax():
     """Leaves by their paths, in the order of the gradient; one array alone."""
-    jnp = pytest.importorskip("jax.numpy")
     rng = np.random.default_rng(0)
     params = {"in": {"w": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}, "out": rng.normal(size=3)}
 

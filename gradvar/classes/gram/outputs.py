@@ -17,7 +17,7 @@ from .table import Described, Table, check_bytes
 
 _BLOCK = 2**22
 SUM_TO_ONE = ("classes", "probabilities")
-"""What `labels` are called whose K coordinates add up to one: class labels 0..K-1, as unit vectors, or their odds."""
+"""Names of `labels` whose K coordinates add up to one: class labels 0..K-1, as unit vectors, or their odds."""
 
 
 def pairs_of(hypotheses: HypothesisClass) -> OutputPairs | None:

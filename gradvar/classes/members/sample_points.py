@@ -17,7 +17,7 @@ _CUBE = {"pm1": (-1.0, 1.0), "01": (0.0, 1.0)}
 
 
 class _Class(Protocol):
-    """What is asked of the class."""
+    """The attributes of a class that are read here."""
 
     inputs: Inputs
     _defined_everywhere: bool

@@ -231,7 +231,7 @@ def _again(
 
 
 def _cut(parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, degree: int) -> float:
-    """What the cut series of a kinked activation may be off by, relative to the sum; inf where that is 0."""
+    """The error of the cut series of a kinked activation, relative to the sum; inf where that is 0."""
     cut = math.fsum(
         part.number.error_at(total.exponent)
         for part, unit in zip(parts, hidden, strict=True)
