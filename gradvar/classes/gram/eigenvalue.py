@@ -54,6 +54,10 @@ def _lanczos(matrix: Array, tolerance: float = _TOLERANCE) -> float | None:
     unit = math.ldexp(1.0, math.frexp(float(np.diagonal(matrix).max()))[1])
     scaled: LinearOperator[np.float64] = LinearOperator((n, n), matvec=product, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(size=(n,))
+    # Of a multiple of the identity every vector is an eigenvector, and ARPACK goes on from one of its own.
+    first = product(start)
+    if np.abs(first - first[0] / start[0] * start).max() <= 2.0**-50 * np.abs(first).max():
+        return float(np.diagonal(matrix).max())
     try:
         top = eigsh(scaled, 1, which="LA", v0=start, tol=tolerance, maxiter=_RESTARTS, return_eigenvectors=False)
     except ArpackError:
