@@ -17,13 +17,15 @@ examples:
   python -m gradvar check modular-addition --p 7 --loss cross-entropy
   python -m gradvar sweep parities --dim 5 10 15 --loss square hinge --seed 0 1 2 --path parities.jsonl
   python -m gradvar sweep parities --dim 8 --widths 16 --widths 64 64 --activation relu tanh --plot networks.png
+  python -m gradvar reproduce --list
+  python -m gradvar reproduce discrete_log --quick
 
 A class, and a model, has the arguments that it has in Python, and each is an option: `check parities` takes all 2^dim
 parities, with --degree those of that degree, and with --bias biased inputs. The variance is exact where a theorem or an
 enumeration of the inputs gives it, and otherwise an unbiased estimate with an interval; the report says which. `sweep`
 takes several values of the options of the class and the model, of --model, --loss and --seed, and checks all
 combinations; with --path each is appended to a file as soon as it is finished, and the same command goes on where it
-ended, however it did.
+ended, however it did. `reproduce` runs an experiment of the literature, and prints its numbers beside the paper's.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import gradvar as gv
@@ -44,6 +47,7 @@ import gradvar as gv
 from .classes.base import HypothesisClass
 from .classes.members.target_class import TargetClass
 from .core.arguments import generator
+from .experiments.reproduction.by_name import names, reproduce, reproduce_all
 from .losses import LOSSES
 from .problem import AnyModel
 from .results.table import distinguishing_columns
@@ -112,15 +116,16 @@ _OF_MODEL = frozenset({"dim", "outputs", "rng"})
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0; 1 when a problem of a sweep failed; 2 for a wrong argument; 130 after Ctrl-C.
+    0; 1 when a problem of a sweep failed, or an experiment's number is not as claimed; 2 for a wrong argument; 130
+    after Ctrl-C.
     """
     parser = _parser()
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser.parse_args(given or ["check", "parities"])
     if options.command is None:
-        parser.error("a command is missing: check or sweep")
+        parser.error("a command is missing: check, sweep or reproduce")
     try:
-        return _check(options) if options.command == "check" else _sweep(options)
+        return {"check": _check, "sweep": _sweep, "reproduce": _reproduce}[options.command](options)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -169,6 +174,19 @@ def _sweep(options: argparse.Namespace) -> int:
     return 1 if results.failures else 0
 
 
+def _reproduce(options: argparse.Namespace) -> int:
+    known = names()
+    if options.list:
+        print("\n".join(f"{name:<{max(map(len, known))}}  {line}" for name, line in known.items()))
+        return 0
+    if options.all == (options.name is not None):
+        raise ValueError("`reproduce` takes the name of an experiment, or --all, or --list")
+    given = {"quick": options.quick, "seed": options.seed, "progress": sys.stderr.isatty()}
+    out = Path(options.out)
+    agrees = reproduce_all(out, **given) if options.all else reproduce(options.name, out, **given)
+    return 0 if agrees else 1
+
+
 def _save(plot: Callable[[], object], path: str) -> None:
     plot()
     from matplotlib import pyplot
@@ -181,7 +199,7 @@ def _save(plot: Callable[[], object], path: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gradvar", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"gradvar {gv.__version__}")
-    commands = parser.add_subparsers(dest="command", title="commands", metavar="{check,sweep}")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="{check,sweep,reproduce}")
     check = commands.add_parser(
         "check",
         help="compute the gradient variance of a problem and check the bounds",
@@ -197,7 +215,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_problem(sweep, nargs="+")
     _add_settings(sweep)
     sweep.add_argument("--path", help="append each result to this file, and skip what it has (default: no file)")
-    for one in (parser, check, sweep):
+    again = commands.add_parser(
+        "reproduce",
+        help="run an experiment of the literature",
+        description="Run an experiment of the literature: its table here, its figure and numbers in files.",
+    )
+    again.add_argument("name", nargs="?", help="which one; --list shows all")
+    again.add_argument("--list", action="store_true", help="list the experiments, a line each")
+    again.add_argument("--all", action="store_true", help="run all, but for those whose results are in --out already")
+    again.add_argument("--quick", action="store_true", help="small settings that show the same (default: the paper's)")
+    again.add_argument("--out", default="reproduced", metavar="DIR", help="where to (default: %(default)s)")
+    again.add_argument("--seed", type=_seed, default=0, help="seed of the weights and the samples (default: 0)")
+    for one in (parser, check, sweep, again):
         one.epilog, one.formatter_class = f"examples:\n{_EXAMPLES}", argparse.RawDescriptionHelpFormatter
     return parser
 

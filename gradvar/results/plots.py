@@ -241,7 +241,7 @@ def _styles(count: int) -> list[tuple[str, str]]:
 def _panels(count: int) -> list[Axes]:
     """Return so many axes of a new figure, at most three in a row."""
     size = (1.5 + 3.5 * min(count, 3), 1 + 3 * math.ceil(count / 3))
-    _, grid = _pyplot().subplots(
+    _, grid = pyplot().subplots(
         math.ceil(count / 3), min(count, 3), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
     for spare in grid.flat[count:]:
@@ -261,7 +261,8 @@ def _is_unresolved(row: Row, y: str) -> bool:
     return "missing" not in row and y in _OF_VARIANCE and (row["low"] is None or row["high"] is None)
 
 
-def _pyplot() -> ModuleType:
+def pyplot() -> ModuleType:
+    """Return matplotlib's pyplot, or raise an error that says how to get it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -272,7 +273,7 @@ def _pyplot() -> ModuleType:
 def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     """Return the axes to draw on, of a new figure where there are none."""
     if ax is None:
-        _, ax = _pyplot().subplots(figsize=(width, height), layout="constrained")
+        _, ax = pyplot().subplots(figsize=(width, height), layout="constrained")
     if not hasattr(ax, "set_xlabel"):
         raise TypeError(f"`ax` must be a matplotlib Axes or None, got {ax!r}")
     return ax
