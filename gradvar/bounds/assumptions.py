@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples
+from ..classes.base import HypothesisClass, KnowsOperatorNorm, Samples, log2_share, prior_of
 from ..classes.gram.derived import ListsMembers
 from ..classes.inputs.base import nodes
 from ..classes.members.repeats import equal_rows, repeated, too_often
@@ -71,9 +71,10 @@ def orthonormality(hypotheses: HypothesisClass, settings: Settings) -> Assumptio
         return Assumption(name, "failed", "claimed, but the class is infinite: G^2/|H| says nothing")
     if isinstance(hypotheses, KnowsOperatorNorm):
         with suppress(NotApplicableError, TooLargeError):  # by which a class says that it does not know
-            norm, most = hypotheses.operator_norm(centred=True), exp2(-hypotheses.log2_size)
+            norm, most = hypotheses.operator_norm(centred=True), exp2(log2_share(hypotheses))
             if norm > most * (1 + 1e-9):
-                above = f"operator_norm() = {norm:.6g} is above 1/|H| = {most:.6g}"
+                share = "1/|H|" if prior_of(hypotheses) is None else "max_i pi_i"
+                above = f"operator_norm() = {norm:.6g} is above {share} = {most:.6g}"
                 return Assumption(name, "failed", f"claimed, but {above}")
     return _look_at_gram(name, hypotheses, settings)
 
@@ -112,7 +113,7 @@ def _look_at_gram(name: str, hypotheses: HypothesisClass, settings: Settings) ->
         f"claimed; Gram matrix of {f'all {count}' if listed else f'{count} sampled'} members on {x.shape[0]:,} "
         f"{'points' if enumerated else 'sampled inputs'}: max |E h h'| = {off.max():.2g}, max E h^2 = {top.max():.6g}"
     )
-    if too_often(repeats, count, hypotheses.log2_size):
+    if too_often(repeats, count, -log2_share(hypotheses)):
         holds, evidence = False, f"{evidence}; but {repeats} of the draws are equal to another, too many for its size"
     return Assumption(name, "estimated" if holds else "failed", evidence)
 

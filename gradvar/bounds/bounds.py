@@ -9,7 +9,9 @@ with G^2 = E||dp/dw||^2 and |b| <= L. For an orthonormal class ||T_C|| = 1/|H|: 
 other bounds replace the norm by something larger: the uncentred norm (no J), Gershgorin's max_i sum_j |Gram_ij|,
 Boas and Bellman's max_i Gram_ii + (sum_{i != j} Gram_ij^2)^(1/2), each over |H|, and the cross-predictability
 ||Gram||_F/|H|. For an infinite class the Gram matrix over |H| is the integral operator of the Gram kernel, and there
-is no Theorem 1. Cosine targets have Theorem 2 (`theorem2.py`): an explicit bound on their operator norm.
+is no Theorem 1. Of members with probabilities pi, D = diag(pi), all are norms of D^1/2 Gram D^1/2 in the place of
+Gram/|H|, and an orthonormal class has Var <= sum_i pi_i ||E[h_i s]||^2 <= max_i pi_i E||s||^2 (Bessel). Cosine
+targets have Theorem 2 (`theorem2.py`): an explicit bound on their operator norm.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..classes.base import HypothesisClass, KnowsGram
+from ..classes.base import HypothesisClass, KnowsGram, log2_share, prior_of
 from ..classes.gram.derived import gram_norms, second_moment
 from ..core.errors import NotApplicableError, TooLargeError
 from ..core.numbers import log2_end, log2_of
@@ -36,6 +38,13 @@ FORMULAS = {
     "gershgorin": "max_i sum_j |Gram_ij|/|H| E||s||^2",
     "boas-bellman": "(max E h^2 + (sum_{i!=j} Gram_ij^2)^1/2)/|H| E||s||^2",
     "cross-predictability": "||Gram||_F/|H| E||s||^2",
+}
+_WITH_PRIOR = {
+    "operator-norm": "lambda_max((diag(pi) - pi pi') Gram) E||s||^2",
+    "operator-norm-uncentred": "lambda_max(diag(pi) Gram) E||s||^2",
+    "gershgorin": "max_i sum_j pi_j |Gram_ij| E||s||^2",
+    "boas-bellman": "(max_i pi_i E h_i^2 + (sum_{i!=j} pi_i pi_j Gram_ij^2)^1/2) E||s||^2",
+    "cross-predictability": "(sum_ij pi_i pi_j Gram_ij^2)^1/2 E||s||^2",
 }
 _INFINITE = {
     "operator-norm": "lambda_max(centred Gram kernel) E||s||^2",
@@ -68,13 +77,14 @@ def bounds(
     theorem = theorem_1(problem, gradient, known)
     if isinstance(hypotheses, KnowsGram) and not math.isnan(constants["operator-norm"].log2):
         # Orthonormal up to rounding: what the theorem says of the Gram matrix as it is.
-        size = hypotheses.log2_size - math.log2(second_moment(hypotheses))
-        excess = max(constants["operator-norm"].log2 + size, 0.0)
+        share = log2_share(hypotheses) + math.log2(second_moment(hypotheses))
+        excess = max(constants["operator-norm"].log2 - share, 0.0)
         theorem = dataclasses.replace(
             theorem, log2_interval=(theorem.log2_interval[0], theorem.log2_interval[1] + excess)
         )
     found = {"theorem-1": theorem}
     formulas = FORMULAS | _INFINITE if hypotheses.log2_size == math.inf else FORMULAS
+    formulas = formulas if prior_of(hypotheses) is None else _WITH_PRIOR
     for name, constant in constants.items():
         found[name] = norm_bound(name, formulas[name], constant, signal)
     for name, bound in CLASS_BOUNDS.items():
@@ -85,17 +95,24 @@ def bounds(
 
 
 def theorem_1(problem: Problem, gradient: Estimate, known: tuple[Assumption, ...]) -> Bound:
-    """Return L^2 G^2/|H|, times E h^2 where that is known, applicable where no assumption failed or is unknown."""
-    log2_size, lipschitz = problem.hypotheses.log2_size, problem.loss.lipschitz
+    """Return L^2 G^2/|H|, times E h^2 where that is known, applicable where no assumption failed or is unknown.
+
+    Of members with probabilities pi, max_i pi_i stands for 1/|H|.
+    """
+    share, lipschitz = log2_share(problem.hypotheses), problem.loss.lipschitz
+    prior = prior_of(problem.hypotheses) is not None
     failed = [a for a in known if a.status in _NOT_KNOWN]
     square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
-    formula = "G^2/|H|" if square == 0 else f"L^2 G^2/|H|, L = {lipschitz:g}"
+    times = "L^2 " if square != 0 else ""
+    formula = f"max_i pi_i {times}G^2" if prior else f"{times}G^2/|H|"
+    formula += f", L = {lipschitz:g}" if times else ""
     moment = second_moment(problem.hypotheses)
     if moment != 1:
         square, formula = square + math.log2(moment), f"{moment:g} {formula}"
-    share = math.nan if log2_size == math.inf else square - log2_size
-    reason = "; ".join(f"{_NOT_KNOWN[a.status]} {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
-    return norm_bound("theorem-1", formula, Constant(share, reason), gradient, applicable=not failed)
+    constant = math.nan if share == -math.inf else square + share
+    holds = "its assumptions hold" + "; pi are the probabilities of the members" * prior
+    reason = "; ".join(f"{_NOT_KNOWN[a.status]} {a.name}: {a.evidence}" for a in failed) or holds
+    return norm_bound("theorem-1", formula, Constant(constant, reason), gradient, applicable=not failed)
 
 
 def norm_bound(name: str, formula: str, constant: Constant, norm: Estimate, *, applicable: bool | None = None) -> Bound:

@@ -7,6 +7,8 @@ besides, each used where it is there:
   `label_evidence` = (status, evidence) where it is known rather than claimed, the status as in `Assumption`;
 - `n_outputs`: K where it is more than 1: then `evaluate` returns values (m, n, K), or with `labels` "classes" class
   labels (m, n), integers 0..K-1, and the class is taken as one of real functions of (x, c) (`classes/outputs.py`);
+- `prior` (|H|,): the probabilities of the members in the order of `members()` and `project`, by which `sample` draws,
+  and with which `covariance`, `mean` and norms are meant; None, or not said, where they are equal;
 - `second_moment`: E h^2 where it is the same for all members (else Theorem 1 takes 1);
 - `covariance(x, x2)` (n, n2): the class covariance C_H(x, x') = Cov_h(h(x), h(x')), h uniform in H: what
   Monte Carlo needs; `covariance_work`: about how many multiplications a value takes, 16 where it is not said;
@@ -35,6 +37,7 @@ A class whose members come with inputs of their own is a task class: see `gradva
 
 from __future__ import annotations
 
+import math
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -47,7 +50,7 @@ Members = TypeVar("Members")
 
 @runtime_checkable
 class HypothesisClass(Protocol):
-    """A set H of target functions with the uniform distribution over it.
+    """A set H of target functions with a distribution over it, the uniform one unless it has a `prior`.
 
     Attributes
     ----------
@@ -131,6 +134,18 @@ class KnowsInnerProducts(Samples[Members], Protocol[Members]):
 
     def inner_products(self, members: Members, members2: Members) -> Array:
         """E_x[h h'], shape (m, m2)."""
+
+
+def prior_of(hypotheses: object) -> Array | None:
+    """The probabilities of the members, where they are not equal."""
+    prior: Array | None = getattr(hypotheses, "prior", None)
+    return prior
+
+
+def log2_share(hypotheses: HypothesisClass) -> float:
+    """log2 max_i pi_i, pi the probabilities of the members; -log2 |H| where they are equal."""
+    prior = prior_of(hypotheses)
+    return -hypotheses.log2_size if prior is None else math.log2(prior.max())
 
 
 def value_work(hypotheses: object) -> float:

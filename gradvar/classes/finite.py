@@ -9,7 +9,7 @@ from typing import SupportsIndex, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, finite, generator, inputs_of, integer, real
+from ..core.arguments import Array, SeedLike, finite, inputs_of, integer, probabilities, real
 from ..core.errors import NotApplicableError, ShapeError
 from .gram.derived import ProjectsByTable
 from .gram.matrix import Gram, KnownByGram, TableGram
@@ -44,6 +44,15 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
         K >= 2 where the values are class labels: of a model with K outputs, and losses "cross-entropy", "square" and
         "correlation" on unit vectors. Gram is then E<h_i - 1/K, h_j - 1/K>, and so it is for vectors >= 0 whose
         coordinates all add up to one.
+    prior : array_like of shape (m,), optional
+        Probabilities pi of the members, such as Zipf's 1/i over their sum; uniform by default. Then
+        Var = E_{h ~ pi} ||c_h - sum_i pi_i c_i||^2 with c_h = E_x[h s], the operator norm is
+        lambda_max((D - pi pi') Gram), D = diag(pi), and in Theorem 1 max_i pi_i stands for 1/|H|.
+
+    Attributes
+    ----------
+    prior : ndarray or None
+        The probabilities; None where they are equal.
 
     Notes
     -----
@@ -54,7 +63,7 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
     ------
     ShapeError, NonFiniteError, ValueError, TypeError, LabelError
         An empty class, labels that are no integers from 0 to K - 1, shapes that do not fit, infinite values, weights
-        that do not sum to one.
+        or probabilities that do not sum to one.
     TooLargeError
         A table of more than 8 GiB, a byte for each small integer and eight for each other value.
 
@@ -66,6 +75,8 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
     >>> H = FiniteClass([[0, 1, 2], [0, 2, 1]], points=[[0.0], [1.0], [2.0]], n_classes=3)
     >>> H.n_outputs, H.member(1)([[2.0], [1.0]])
     (3, array([1, 2]))
+    >>> FiniteClass([[1, 1, -1, -1], [1, -1, 1, -1]], [[0.0], [1.0], [2.0], [3.0]], prior=[0.75, 0.25])
+    FiniteClass(2 functions on 4 points of R^1, prior=[0.75, 0.25])
     """
 
     def __init__(
@@ -74,6 +85,7 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
         points: npt.ArrayLike | FinitePoints,
         weights: npt.ArrayLike | None = None,
         n_classes: SupportsIndex | None = None,
+        prior: npt.ArrayLike | None = None,
     ) -> None:
         self.inputs: FinitePoints = FinitePoints.of(points, weights)
         n = self.inputs.n_points
@@ -100,16 +112,22 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
             raise ValueError(f"`values` must be of a size whose squares float64 holds, got {size:.3g}; rescale them")
         values.setflags(write=False)
         self.size: int = values.shape[0]
+        if prior is not None:
+            chances = probabilities("prior", prior, self.size, "member")
+            self.prior = chances if np.ptp(chances) > 0 else None
         self._stored = self._as_table(values)
 
     def __repr__(self) -> str:
         outputs = "" if self.n_outputs == 1 else f", {self.n_outputs} outputs"
-        return f"FiniteClass({self.size} functions on {self.inputs.n_points} points of R^{self.inputs.dim}{outputs})"
+        prior = "" if self.prior is None else f", prior={np.array2string(self.prior, threshold=8, separator=', ')}"
+        at = f"{self.inputs.n_points} points of R^{self.inputs.dim}"
+        return f"FiniteClass({self.size} functions on {at}{outputs}{prior})"
 
     @property
     def description(self) -> str:
         """The class in words."""
-        return f"{self.size:,} functions given by their values"
+        prior = "" if self.prior is None else f", of probabilities pi_i up to {self.prior.max():.4g}"
+        return f"{self.size:,} functions given by their values{prior}"
 
     @property
     def values(self) -> Array:
@@ -132,7 +150,7 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
 
     def sample(self, m: SupportsIndex, rng: SeedLike = None) -> npt.NDArray[np.intp]:
         """Return the indices of m members drawn independently, shape (m,)."""
-        return generator(rng).integers(0, self.size, size=integer("m", m, 0))
+        return self._drawn(m, rng)
 
     def evaluate(self, members: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         """Return the values of members (indices, shape (m,)) at inputs x among the points, shape (m, n) or (m, n, K).
@@ -156,7 +174,10 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
         for start in range(0, self.size, _ROWS):
             rows = self._stored.values[start : start + _ROWS]
             values, values2 = rows[:, left].astype(np.float64), rows[:, right].astype(np.float64)
-            total += (values - self._mean[left]).T @ (values2 - self._mean[right])
+            values -= self._mean[left]
+            if self.prior is not None:
+                values *= self.size * self.prior[start : start + _ROWS, None]
+            total += values.T @ (values2 - self._mean[right])
         return total / self.size
 
     @property
@@ -172,11 +193,11 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
     @cached_property
     def gram_matrix(self) -> Gram:
         """The Gram matrix and what follows from it."""
-        return TableGram(self._stored)
+        return TableGram(self._stored, self.prior)
 
     @cached_property
     def _mean(self) -> Array:
-        return class_mean(self._stored)
+        return class_mean(self._stored, self.prior)
 
     _described_by_numbers = True
     _defined_everywhere = False

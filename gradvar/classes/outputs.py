@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer
 from ..core.errors import NotApplicableError, TooLargeError
-from .base import HypothesisClass, Samples
+from .base import HypothesisClass, Samples, prior_of
 from .gram.derived import ListsMembers, second_moment
 from .gram.matrix import Gram, KnownByGram
 from .gram.outputs import OutputTable, output_table, output_values, pairs_of
@@ -42,7 +42,7 @@ class ByOutput(TargetClass):
         self.hypotheses, self.pairs = hypotheses, pairs
         self.inputs: Inputs = pairs
         self.size: int | None = getattr(hypotheses, "size", None)
-        self.second_moment = second_moment(hypotheses)
+        self.second_moment, self.prior = second_moment(hypotheses), prior_of(hypotheses)
         self._described_by_numbers = bool(getattr(hypotheses, "_described_by_numbers", True))
         for name in ("uncorrelated", "operator_norm", "frobenius_norm"):  # as the class says them, if it does
             if hasattr(hypotheses, name):

@@ -90,6 +90,22 @@ def real_array(name: str, value: npt.ArrayLike, ndim: int, shape: str) -> Array:
     return array
 
 
+def probabilities(name: str, value: npt.ArrayLike, count: int, what: str) -> Array:
+    """Return `value` as the probabilities of so many things, made to add up to one, or raise an error that names it."""
+    given = real_array(name, value, 1, f"({count},)")
+    if given.shape != (count,):
+        raise ShapeError(f"`{name}` must have shape ({count},), one for each {what}, got {given.shape}")
+    if given.min() < 0:
+        row = int(given.argmin())
+        raise ValueError(f"`{name}` must be non-negative, got {given[row]} at index {row}")
+    if abs(given.sum() - 1) > 1e-9:
+        remedy = "; divide them by it" if given.any() else ""
+        raise ValueError(f"`{name}` must sum to one, got the sum {given.sum():.12g}{remedy}")
+    found: Array = given / given.sum()
+    found.setflags(write=False)
+    return found
+
+
 def real(name: str, value: npt.ArrayLike, shape: str = "") -> Array:
     """Return `value` as a float64 array, itself where it is one, or raise an error that names it."""
     accepted = f"an array of real numbers{f' of shape {shape}' if shape else ''}"

@@ -57,7 +57,7 @@ def _repeats(probe: ClassProbe) -> str:
     if by_array and probe.all_members is None:
         described = _DRAWS - len(numbered(np.asarray(drawn, dtype=np.float64).reshape(_DRAWS, -1)))
         # Descriptions may have the 24 bits of single precision.
-        if repeat_tails(described, _DRAWS, min(probe.log2_size, 24.0))[1] < FALSE_ALARM:
+        if repeat_tails(described, _DRAWS, min(probe.log2_draws, 24.0))[1] < FALSE_ALARM:
             raise CheckFailed(
                 f"`log2_size` = {probe.log2_size:.6g} is too large, or `sample` is not uniform: of {_DRAWS:,} drawn "
                 f"members {described:,} are described like an earlier one"
@@ -92,16 +92,18 @@ def sample(probe: ClassProbe) -> str:
 
 
 def sample_uniform(probe: ClassProbe) -> str:
-    """sample draws the listed members uniformly (chi-square, one false alarm in a million)."""
+    """sample draws the listed members uniformly, or by `prior` (chi-square, one false alarm in a million)."""
     listed = probe.all_members
     if listed is None:
         skip("the class lists no `members()`, or more than 4,096")
     x = np.concatenate([probe.x, probe.draw_inputs(64, 19)])
-    functions = _rounded(probe.values(*listed, x))
+    values = probe.values(*listed, x)
+    functions = _rounded(values, scale_of(values))
     # At least eight expected draws of each.
     n = max(8 * listed[1], 64 * min(len(numbered(functions)), _MOST_CATEGORIES))
-    drawn = _rounded(probe.values(probe.draw(n, 4), n, x))
-    return same_distribution("sample", "member", drawn, functions, np.full(listed[1], 1 / listed[1]))
+    drawn = _rounded(probe.values(probe.draw(n, 4), n, x), scale_of(values))
+    chances = np.full(listed[1], 1 / listed[1]) if probe.prior is None else probe.prior
+    return same_distribution("sample", "member", drawn, functions, chances)
 
 
 def evaluate(probe: ClassProbe) -> str:
@@ -213,7 +215,7 @@ def tabulated(probe: ClassProbe) -> str:
     return same_distribution("draw", "point", x[0], points, said[0])
 
 
-def _rounded(values: Array) -> Array:
+def _rounded(values: Array, scale: float) -> Array:
     """Values to nine digits, so that a function is recognised whatever batch it was evaluated in."""
-    unit = ROUNDING * scale_of(values)
+    unit = ROUNDING * scale
     return np.round(values / unit) * unit

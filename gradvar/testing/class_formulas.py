@@ -39,7 +39,7 @@ MOST_EIGENVALUES = 1024
 def mean(probe: ClassProbe) -> str:
     """mean(x) is E_h h(x): of all members, or of 16,384 drawn ones within the stated error."""
     offered(probe.H, "mean")
-    x, truth, members = probe.over_members(lambda h: h.mean(axis=0), lambda h: h.T, degree=1, key=6, most=4096)
+    x, truth, members = probe.over_members(mean_by, lambda h: h.T, degree=1, key=6, most=4096)
     claim = mean_of(probe, x)
     within = truth.agrees(claim, at_inputs("`mean`", x), f"the mean of {members}")
     whole = mean_of(probe, probe.x)
@@ -58,9 +58,15 @@ def covariance(probe: ClassProbe) -> str:
     return f"the covariance of {members} at {claim.size:,} pairs of inputs, {within}"
 
 
-def _covariance(values: Array) -> Array:
-    centred = values - values.mean(axis=0)
-    return np.asarray(centred.T @ centred / values.shape[0])
+def mean_by(values: Array, prior: Array | None) -> Array:
+    """The mean over members by their probabilities."""
+    return np.asarray(np.average(values, axis=0, weights=prior))
+
+
+def _covariance(values: Array, prior: Array | None) -> Array:
+    centred = values - mean_by(values, prior)
+    shares = 1 / len(values) if prior is None else prior
+    return np.asarray(centred.T * shares @ centred)
 
 
 def _covariance_draws(values: Array) -> Array:
@@ -163,6 +169,7 @@ def gram_is_identity(probe: ClassProbe, unit: bool) -> str:
     """Look at E h h' of all members, or of drawn ones, with norms one (`unit`) or at most one."""
     if probe.table is not None and probe.table[0].shape[0] <= MOST_EIGENVALUES:
         (values, x, weights), exact = probe.table, True
+        values = values if probe.prior is None else values[probe.prior > 0]
         # A list names each member once.
         same = np.eye(values.shape[0], dtype=np.bool_)
     else:
@@ -172,7 +179,7 @@ def gram_is_identity(probe: ClassProbe, unit: bool) -> str:
         values, same = many[:_DRAWN], equal_rows(many[:_DRAWN])
         # Sign and logarithm: functions whose values have another size somewhere are not equal.
         repeats = equal_to_earlier(np.sign(many) * (700 + np.log(np.abs(many) + 1e-300)), probe.stream(26))
-        if repeat_tails(repeats, _MANY, probe.log2_size)[1] < FALSE_ALARM:
+        if repeat_tails(repeats, _MANY, probe.log2_draws)[1] < FALSE_ALARM:
             raise CheckFailed(
                 f"{repeats} of {_MANY} drawn members are equal to an earlier one at {x.shape[0]:,} inputs, too many "
                 f"for |H| = 2^{probe.log2_size:.6g} members of which no two are equal"

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.arguments import Array
 from .checks import CheckFailed, offered, skip
-from .class_formulas import MOST_EIGENVALUES, covariance_of, mean_of
+from .class_formulas import MOST_EIGENVALUES, covariance_of, mean_by, mean_of
 from .class_probe import ClassProbe
 from .comparison import ROUNDING, STANDARD_ERRORS, by_enough, exactly, number
 
@@ -65,12 +65,12 @@ def _norm(probe: ClassProbe, centred: bool) -> str:
         low = number("`operator_norm`", norm_of(centred=True))
         if norm < low * (1 - ROUNDING):
             raise CheckFailed(f"`operator_norm(centred=False)` is {norm:.6g}, below the centred one, {low:.6g}")
-        log2_size = probe.log2_size
+        log2_size = probe.log2_draws
         claim = bool(getattr(probe.H, "is_orthonormal", False)) and norm > 0
         if claim and abs(math.log2(norm) + log2_size) > ROUNDING * max(1.0, log2_size):
             raise CheckFailed(
                 f"`operator_norm(centred=False)` is {norm:.6g} = 2^{math.log2(norm):.6g}, but the norm of an "
-                f"orthonormal class is 1/|H| = 2^-{log2_size:.6g}"
+                f"orthonormal class is the largest probability of a member, 1/|H| or 2^-{log2_size:.6g}"
             )
     kernel = _kernel(probe, centred)
     if kernel is not None:
@@ -84,9 +84,11 @@ def _gram(probe: ClassProbe, centred: bool) -> tuple[Array, str] | None:
     """A matrix with the eigenvalues of the (centred) Gram matrix over |H|, and its source in words."""
     if probe.table is not None and min(probe.table[0].shape) <= MOST_EIGENVALUES:
         values, _, weights = probe.table
-        scaled = (values - values.mean(axis=0) if centred else values) * np.sqrt(weights)
+        shares = np.full(len(values), 1 / len(values)) if probe.prior is None else probe.prior
+        scaled = (values - mean_by(values, probe.prior) if centred else values) * np.sqrt(weights)
+        scaled *= np.sqrt(shares)[:, None]
         small = scaled @ scaled.T if scaled.shape[0] <= scaled.shape[1] else scaled.T @ scaled
-        return small / values.shape[0], f"the eigenvalue from all {values.shape[0]:,} members"
+        return small, f"the eigenvalue from all {values.shape[0]:,} members"
     points = probe.points
     if points is None or points[1].size > MOST_EIGENVALUES:
         return None
@@ -104,8 +106,8 @@ def _kernel(probe: ClassProbe, centred: bool) -> Kernel | None:
         def of_members(x: Array, x2: Array) -> Array:
             left, right = (probe.values(members, size, points) for points in (x, x2))
             if centred:
-                left, right = left - left.mean(axis=0), right - right.mean(axis=0)
-            return np.asarray(left.T @ right / size)
+                left, right = (side - mean_by(side, probe.prior) for side in (left, right))
+            return np.asarray(left.T * (1 / size if probe.prior is None else probe.prior) @ right)
 
         return of_members
     if not callable(getattr(probe.H, "covariance", None)):

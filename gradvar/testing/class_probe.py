@@ -151,20 +151,29 @@ class ClassProbe:
         return self.draw(MEMBERS, 2)
 
     def over_members(
-        self, statistic: Callable[[Array], Array], draws: Callable[[Array], Array], degree: int, key: int, most: int
+        self,
+        statistic: Callable[[Array, Array | None], Array],
+        draws: Callable[[Array], Array],
+        degree: int,
+        key: int,
+        most: int,
     ) -> tuple[Array, Truth, str]:
         """A mean over the class: the inputs it is at, the mean, and the members in words.
 
-        `statistic(values)` gives it from the values (|H|, n) of all members, where they are listed: at all points if
-        those are at most `most`, else at some inputs. From the values of drawn members `draws(values)` gives k
-        independent draws (n, k): it is the mean of these (degree 1), or of their products at two inputs (degree 2).
+        `statistic(values, prior)` gives it from the values (|H|, n) of all members, where they are listed: at all
+        points if those are at most `most`, else at some inputs. From the values of drawn members `draws(values)` gives
+        k independent draws (n, k): it is the mean of these (degree 1), or of their products at two inputs (degree 2).
         """
         if self.all_members is not None:
             if self.table is not None and self.table[1].shape[0] <= most:
                 values, x, _ = self.table
             else:
                 x, values = self.x, self.values(*self.all_members, self.x)
-            return x, exactly(statistic(values), scale_of(values) ** degree), f"all {values.shape[0]:,} members"
+            return (
+                x,
+                exactly(statistic(values, self.prior), scale_of(values) ** degree),
+                f"all {values.shape[0]:,} members",
+            )
         rng, sample, blocks, scale = self.stream(key), offered(self.H, "sample"), [], 0.0
         for _ in range(_BLOCKS):
             with answered_by("sample"):
@@ -261,6 +270,22 @@ class ClassProbe:
             return np.arange(size), self.table[0], weights
         rows = np.sort(self.stream(17).choice(size, min(size, _ROWS), replace=False))
         return rows, self.values(rows_of(members, rows), len(rows), points), weights
+
+    @property
+    def prior(self) -> Array | None:
+        """The probabilities of the members, made sure to be some; None where they are equal."""
+        given: object = getattr(self.H, "prior", None)
+        if given is None:
+            return None
+        chances = real("`prior`", given, (round(2**self.log2_size),))
+        if chances.min() < 0 or abs(chances.sum() - 1) > ROUNDING:
+            raise CheckFailed(f"`prior` must be probabilities that sum to one, got {short(given)}")
+        return chances
+
+    @property
+    def log2_draws(self) -> float:
+        """-log2 max_i pi_i: draws are equal to earlier ones at most as often as of so many equally likely members."""
+        return self.log2_size if self.prior is None else -math.log2(self.prior.max())
 
     @property
     def signs(self) -> bool:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ...core.arguments import Array, finite, functions_of
 from ...core.errors import NotApplicableError, ShapeError
-from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection
+from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection, prior_of
 from ..inputs import Inputs
 from .eigenvalue import top_eigenvalue, top_ritz_value
 from .matrix import Gram, GramNorms, KnownByGram, TableGram
@@ -69,7 +69,7 @@ class DerivedProjection(ProjectsByTable):
     def __init__(self, hypotheses: ListsMembers) -> None:
         self._hypotheses = hypotheses
         self.inputs = hypotheses.inputs
-        self.log2_size = hypotheses.log2_size
+        self.log2_size, self.prior = hypotheses.log2_size, prior_of(hypotheses)
 
     @cached_property
     def table(self) -> Table:
@@ -86,13 +86,13 @@ def known_gram(hypotheses: HypothesisClass) -> Gram | None:
     if isinstance(hypotheses, KnownByGram):
         return hypotheses.gram_matrix
     if isinstance(hypotheses, DerivedProjection):
-        return TableGram(hypotheses.table)
+        return TableGram(hypotheses.table, hypotheses.prior)
     status = getattr(hypotheses, "orthonormality", ("claimed", ""))[0]
     proved = status == "proved" and bool(getattr(hypotheses, "is_orthonormal", False))
     if proved or not isinstance(hypotheses, KnowsGram):
         return None
     matrix = np.asarray(hypotheses.gram(), dtype=np.float64)
-    return Gram(matrix.shape[0], matrix.view)
+    return Gram(matrix.shape[0], matrix.view, prior=prior_of(hypotheses))
 
 
 def second_moment(hypotheses: HypothesisClass) -> float:
@@ -112,7 +112,7 @@ def gram_norms(hypotheses: HypothesisClass, orthonormal: bool) -> GramNorms:
     if gram is not None:
         norm = hypotheses.operator_norm if isinstance(hypotheses, KnowsOperatorNorm) else gram.norm
         return gram.norms(norm(centred=True), norm(centred=False))
-    if orthonormal:
+    if orthonormal and prior_of(hypotheses) is None:
         return GramNorms.of_identity(hypotheses.log2_size, second_moment(hypotheses))
     infinite = hypotheses.log2_size == math.inf
     raise NotApplicableError("the class is infinite" if infinite else "the class does not say its Gram matrix")
@@ -145,11 +145,12 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | N
         return None
     listed, few_values = _listed(hypotheses), hypotheses.log2_size + math.log2(points) <= _MOST_LOG2_VALUES
     if listed is not None and few_values:
-        return _norm_of(listed.table, centred)
+        return _norm_of(listed.table, centred, listed.prior)
     if points > _MOST_FOR_LANCZOS:
         return None
     if isinstance(hypotheses, KnowsProjection) and few_values and points <= _MOST_POINTS:
-        return _norm_of(_projected(hypotheses, points), centred)._replace(from_formula=True)
+        table = _projected(hypotheses, points)
+        return _norm_of(table, centred, prior_of(hypotheses))._replace(from_formula=True)
     matrix = _covariances(hypotheses, points, centred)
     if matrix is None:
         return None
@@ -202,10 +203,10 @@ def _listed(hypotheses: HypothesisClass) -> DerivedProjection | None:
     return DerivedProjection(hypotheses) if few and listed and isinstance(hypotheses, ListsMembers) else None
 
 
-def _norm_of(table: Table, centred: bool) -> DerivedNorm:
+def _norm_of(table: Table, centred: bool, prior: Array | None) -> DerivedNorm:
     members, points = table.shape
     said = f"values of all {members:,} members at all {points:,} inputs"
-    return DerivedNorm(TableGram(table).norm(centred), 0.0, said)
+    return DerivedNorm(TableGram(table, prior).norm(centred), 0.0, said)
 
 
 def _projected(hypotheses: KnowsProjection, points: int) -> Table:

@@ -3,6 +3,9 @@ r"""The Gram matrix Gram_ij = E_x[h_i(x) h_j(x)] of a class, and the norms of it
 However the matrix is had, the same is said of the class by it: whether Gram = I, whether Theorem 1's assumption on
 the class holds (E h^2 <= 1, E h h' = 0), the norm lambda_max(J Gram J)/|H| of the class covariance, J = I - 11'/|H|,
 and norms that are at least as large.
+
+Of members with probabilities pi, D = diag(pi), all of them are norms of D^1/2 Gram D^1/2 in the place of Gram/|H|, and
+q q', q_i = pi_i^1/2, is in the place of 11'/|H|.
 """
 
 from __future__ import annotations
@@ -43,6 +46,10 @@ class GramNorms:
         (sum_ij Gram_ij^2)^(1/2)/|H|.
     evidence : str
         What they were computed from.
+
+    With probabilities pi of the members: lambda_max((D - pi pi') Gram) and lambda_max(D Gram), max_i sum_j pi_j
+    |Gram_ij| (the largest row sum of Gram D, which has the same eigenvalues), max_i pi_i Gram_ii + (sum_{i != j}
+    pi_i pi_j Gram_ij^2)^(1/2) and (sum_ij pi_i pi_j Gram_ij^2)^(1/2), over members of positive probability.
     """
 
     centred: float
@@ -63,11 +70,12 @@ class GramNorms:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Extremes of the diagonal and the other entries of a Gram matrix, its largest row sum and its Frobenius norms."""
+    """Extremes of the diagonal and the other entries of a Gram matrix; by m times the probabilities, its norms."""
 
     most: float
     least: float
     largest_off: float
+    top: float
     row_sum: float
     frobenius: float
     frobenius_off: float
@@ -86,12 +94,19 @@ class Gram:
         What an entry may be off by.
     claimed : bool
         Whether the class claims that the matrix is I: what is said where it cannot be had.
+    prior : ndarray, shape (m,), or None
+        The probabilities of the members, where they are not equal.
     """
 
     def __init__(
-        self, size: int, entries: Callable[[], npt.ArrayLike], rounding: float = 64 * _EPS, claimed: bool = False
+        self,
+        size: int,
+        entries: Callable[[], npt.ArrayLike],
+        rounding: float = 64 * _EPS,
+        claimed: bool = False,
+        prior: Array | None = None,
     ) -> None:
-        self.size, self.entries, self.rounding, self.claimed = size, entries, rounding, claimed
+        self.size, self.entries, self.rounding, self.claimed, self.prior = size, entries, rounding, claimed, prior
         self._norms: dict[bool, float] = {}
 
     @cached_property
@@ -118,11 +133,14 @@ class Gram:
 
     def same_spectrum(self, centred: bool) -> Array:
         """Return a matrix with the nonzero eigenvalues of the (centred) matrix."""
-        if not centred:
-            return self.matrix
-        # J Gram J: the columns' and the rows' means are subtracted.
-        found = np.asarray(self.matrix - self.matrix.mean(axis=0))
-        found -= found.mean(axis=1)[:, None]
+        found = self.matrix
+        if centred:
+            # J Gram J: the columns' and the rows' means are subtracted.
+            found = np.asarray(found - np.average(found, axis=0, weights=self.prior))
+            found -= np.average(found, axis=1, weights=self.prior)[:, None]
+        if self.prior is not None:
+            root = np.sqrt(self.size * self.prior)
+            found = found * root[:, None] * root
         return found
 
     def norms(self, centred: float, uncentred: float) -> GramNorms:
@@ -132,33 +150,37 @@ class Gram:
             centred=log2_of(centred, 0),
             uncentred=log2_of(uncentred, 0),
             gershgorin=log2_of(sums.row_sum / m, 0),
-            boas_bellman=log2_of((sums.most + sums.frobenius_off) / m, 0),
+            boas_bellman=log2_of((sums.top + sums.frobenius_off) / m, 0),
             frobenius=log2_of(sums.frobenius / m, 0),
             evidence=self._evidence,
         )
 
     @property
     def _evidence(self) -> str:
-        return f"Gram matrix of all {self.size:,} members"
+        return f"Gram matrix of all {self.size:,} members{'' if self.prior is None else ', with their probabilities'}"
 
     @cached_property
     def _sums(self) -> _Sums:
         rows = self.rows()
-        diagonal = np.diagonal(rows)
+        shares = np.ones(rows.shape[1]) if self.prior is None else self.size * self.prior
+        possible, root = shares > 0, np.sqrt(shares)  # members that are never drawn count for nothing
+        diagonal = np.diagonal(rows)[possible[: len(rows)]]
         unit = math.ldexp(1.0, math.frexp(float(diagonal.max()))[1])  # squares stay within float64
         largest_off, sums, squares, squares_off = 0.0, [], [], []
         for i, entries in enumerate(rows):  # a row at a time: the matrix may take 2 GiB
-            row = entries / unit
-            sums.append(float(np.abs(row).sum()))
-            squares.append(float(row @ row))
-            row[i] = 0.0
-            squares_off.append(float(row @ row))
+            row = possible[i] * possible * (entries / unit)
+            sums.append(float((np.abs(row) * shares).sum()))
+            weighted = row * (root[i] * root)
+            squares.append(float(weighted @ weighted))
+            row[i] = weighted[i] = 0.0
+            squares_off.append(float(weighted @ weighted))
             largest_off = max(largest_off, float(row.max()), -float(row.min()))
         copies = rows.shape[1] / rows.shape[0]
         return _Sums(
             most=float(diagonal.max()),
             least=float(diagonal.min()),
             largest_off=unit * largest_off,
+            top=float((np.diagonal(rows) * shares[: len(rows)]).max()),
             row_sum=unit * max(sums),
             frobenius=unit * math.sqrt(copies * math.fsum(squares)),
             frobenius_off=unit * math.sqrt(copies * math.fsum(squares_off)),
@@ -191,11 +213,11 @@ class Gram:
 class TableGram(Gram):
     """The Gram matrix of a table of values, summed over its points."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, prior: Array | None = None) -> None:
         self.table = table
         size, points = table.shape
         # Error of an inner product of n terms whose absolute values sum to at most 1, with room of 4.
-        super().__init__(size, partial(gram, table), rounding=4 * points * _EPS)
+        super().__init__(size, partial(gram, table), rounding=4 * points * _EPS, prior=prior)
 
     def largest_second_moment(self) -> float:
         """Return max_h E h^2. Costs m n."""
@@ -205,7 +227,8 @@ class TableGram(Gram):
         """Return a matrix on the smaller side of the table; centred, from centred values. Costs m n min(m, n)."""
         m, n = self.table.shape
         check_size(min(m, n))
-        return self.matrix if m <= n and not centred else smaller_gram(self.table, centred)
+        raw = m <= n and not centred and self.prior is None
+        return self.matrix if raw else smaller_gram(self.table, centred, self.prior)
 
 
 class OrthonormalGram(Gram):
@@ -262,7 +285,7 @@ class OrthonormalGram(Gram):
         # c members that are equal fill a block of c^2 ones.
         ones = float(np.sum(np.square(self._counts.astype(np.float64))))
         most = float(self._counts.max())
-        sums = 1.0, 1.0, float(most > 1), most, math.sqrt(ones), math.sqrt(ones - self.size)
+        sums = 1.0, 1.0, float(most > 1), 1.0, most, math.sqrt(ones), math.sqrt(ones - self.size)
         return _Sums(*(self._square * each for each in sums))
 
     @property
@@ -300,6 +323,8 @@ class KnownByGram(ABC):
     def operator_norm(self, centred: bool = True) -> float:
         """Return the largest eigenvalue of the (centred) Gram matrix over |H|, exact up to rounding.
 
+        Of members with probabilities pi, D = diag(pi), that of (D - pi pi') Gram; not centred, of D Gram.
+
         Of values of m members at n points, with r = min(m, n), it costs m n r and, up to r = 2000, r^3; beyond, r^2
         for each of some hundred Lanczos steps. Raises as `gram`, for a matrix of r rows.
         """
@@ -307,7 +332,10 @@ class KnownByGram(ABC):
 
     @property
     def is_orthonormal(self) -> bool:
-        """Whether Gram = I, up to rounding where it is computed; False where it is too large to be."""
+        """Whether Gram = I, up to rounding where it is computed; False where it is too large to be.
+
+        Members of probability zero are left out.
+        """
         return self.gram_matrix.is_identity
 
     @property

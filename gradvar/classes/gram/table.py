@@ -4,7 +4,7 @@ With X the table, w the probabilities of the points and J = I - 11'/m (the ident
 
     E_x[h f] = X (w f),      Gram = J X diag(w) X' J,      the same eigenvalues: diag(w)^1/2 X' J X diag(w)^1/2.
 
-Centred sums are of centred values.
+Centred sums are of centred values. Of members with probabilities pi, rows are (m pi_i)^1/2 (h_i - sum_j pi_j h_j).
 """
 
 from __future__ import annotations
@@ -191,41 +191,49 @@ def second_moments(table: Table) -> Array:
     return found
 
 
-def gram(table: Table, centred: bool = False) -> Array:
-    """Return E_x[h_i h_j], or that of the centred values h - mean_H, shape (m, m). Costs m^2 n/2."""
+def gram(table: Table, centred: bool = False, prior: Array | None = None) -> Array:
+    """Return E_x[h_i h_j], or that of the centred values h - mean_H, shape (m, m). Costs m^2 n/2.
+
+    With probabilities pi of the members, of (m pi_i)^1/2 h_i.
+    """
     m, n = table.shape
     found = _symmetric(m)
     for columns in _slices(n, max(1, _BLOCK // m)):
         values = table.block(slice(0, m), columns)
         if centred:
-            values -= values.mean(axis=0)
+            values -= np.average(values, axis=0, weights=prior)
+        if prior is not None:
+            values *= np.sqrt(m * prior)[:, None]
         values *= np.sqrt(table.weights(columns))
         found = _add_square(found, values.T)
     return _filled(found)
 
 
-def smaller_gram(table: Table, centred: bool) -> Array:
+def smaller_gram(table: Table, centred: bool, prior: Array | None = None) -> Array:
     """Return a matrix with the nonzero eigenvalues of the (centred) Gram matrix, of size min(m, n)."""
     m, n = table.shape
     if m <= n:
-        return gram(table, centred)
+        return gram(table, centred, prior)
     root = np.sqrt(table.weights(slice(0, n)))
-    mean = class_mean(table) if centred else np.zeros(n)
+    mean = class_mean(table, prior) if centred else np.zeros(n)
     found = _symmetric(n)
     for rows in _slices(m, max(1, _BLOCK // n)):
         values = table.block(rows, slice(0, n))
         values -= mean
+        if prior is not None:
+            values *= np.sqrt(m * prior[rows])[:, None]
         values *= root
         found = _add_square(found, values)
     return _filled(found)
 
 
-def class_mean(table: Table) -> Array:
-    """Return the mean of the members at every point, shape (n,)."""
+def class_mean(table: Table, prior: Array | None = None) -> Array:
+    """Return the mean of the members, by their probabilities, at every point, shape (n,)."""
     m, n = table.shape
     total = np.zeros(n)
     for rows, columns in _blocks(m, n):
-        total[columns] += table.block(rows, columns).sum(axis=0)
+        values = table.block(rows, columns)
+        total[columns] += values.sum(axis=0) if prior is None else m * prior[rows] @ values
     return total / m
 
 

@@ -7,7 +7,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, SeedLike, generator, integer, real_array
+from ...core.arguments import Array, SeedLike, generator, integer, probabilities, real_array
 from ...core.errors import ShapeError
 from ...core.reach import Reach
 from .base import check_block
@@ -44,15 +44,7 @@ class FinitePoints:
         if weights is None:
             self._weights = np.full(n, 1.0 / n)
         else:
-            given = real_array("weights", weights, 1, "(n,)")
-            if given.shape != (n,):
-                raise ShapeError(f"`weights` must have shape ({n},), one for each point, got {given.shape}")
-            if given.min() < 0:
-                row = int(given.argmin())
-                raise ValueError(f"`weights` must be non-negative, got {given[row]} at index {row}")
-            if abs(given.sum() - 1) > 1e-9:
-                raise ValueError(f"`weights` must sum to one, got the sum {given.sum():.12g}; divide them by it")
-            self._weights = given / given.sum()
+            self._weights = probabilities("weights", weights, n, "point")
         self._points.setflags(write=False)
         self._weights.setflags(write=False)
 

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from ...core.arguments import Array
 from ...core.errors import LabelError, NonFiniteError, NotApplicableError, ShapeError, TooLargeError
-from ..base import HypothesisClass, Samples
+from ..base import HypothesisClass, Samples, log2_share
 from ..gram.derived import ListsMembers
 from ..inputs import Gaussian, Hypercube, Inputs
 from .repeats import too_often
-from .selection import Selection, key
+from .selection import Selection
+from .target import key
 
 _MOST_LOG2_LISTED = 20.0
 _LISTED, _DRAWN, _MOST_DRAWN = 1024, 128, 1024
@@ -102,7 +103,7 @@ def _check_repeats(hypotheses: HypothesisClass, drawn: object) -> None:
         different = len({key(row) for row in drawn})
     except TypeError:  # descriptions that cannot be compared
         return
-    if too_often(len(drawn) - different, len(drawn), hypotheses.log2_size):
+    if too_often(len(drawn) - different, len(drawn), -log2_share(hypotheses)):
         raise ValueError(
             f"`log2_size` of {hypotheses!r} is {hypotheses.log2_size:.9g}, but of {len(drawn):,} members drawn by "
             f"`sample` only {different:,} are different, far fewer than of 2^{hypotheses.log2_size:.9g} equally likely "

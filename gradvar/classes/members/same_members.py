@@ -33,6 +33,7 @@ class SameMembers(Targets):
         self.labels: str = getattr(origin, "labels", "real")
         self._said: str = getattr(origin, "description", repr(origin))
         self.n_outputs: int = getattr(origin, "n_outputs", 1)
+        self.prior = origin.prior
         if self.labels == "classes":
             self.second_moment = second_moment(origin)
         self._described_by_numbers = origin._described_by_numbers

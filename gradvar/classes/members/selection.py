@@ -9,8 +9,8 @@ from typing import Generic, SupportsIndex, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import SeedLike, generator, integer
-from .target import HasMembers, Members, Target
+from ...core.arguments import Array, SeedLike
+from .target import HasMembers, Members, Target, key
 
 Home = TypeVar("Home", bound=HasMembers)
 
@@ -18,7 +18,7 @@ _HASHED = 64
 
 
 class Selection(HasMembers, Generic[Home]):
-    """A mixin: some members of a class with the uniform distribution over them.
+    """A mixin: some members of a class with the uniform distribution over them, or as likely as they are there.
 
     Attributes
     ----------
@@ -40,6 +40,7 @@ class Selection(HasMembers, Generic[Home]):
         self.n_outputs: int = getattr(parent, "n_outputs", 1)
         self.second_moment: float = getattr(parent, "second_moment", 1.0)
         self.size = rows.shape[0]
+        self.prior = _renormalised(parent._chances(rows))
         self._members = rows
         self._members.setflags(write=False)
         self._described_by_numbers = parent._described_by_numbers
@@ -67,7 +68,7 @@ class Selection(HasMembers, Generic[Home]):
 
     def sample(self, m: SupportsIndex, rng: SeedLike = None) -> Members:
         """Return the descriptions of m members drawn independently, shape (m, ...)."""
-        return self._members[generator(rng).integers(0, self.size, size=integer("m", m, 0))]
+        return self._members[self._drawn(m, rng)]
 
     def _checked(self, rows: Members) -> Members:
         found = np.asarray(self.parent._checked(rows), dtype=self._members.dtype)
@@ -90,6 +91,10 @@ class Selection(HasMembers, Generic[Home]):
         return numbers
 
 
-def key(row: object) -> Hashable:
-    """The bytes of a description, by which members are told apart; of one that is an object, itself."""
-    return row.tobytes() if isinstance(row, (np.ndarray, np.generic)) else row
+def _renormalised(chances: Array | None) -> Array | None:
+    """Their probabilities, given that it is one of these members; a single one may have been impossible."""
+    if chances is None or np.ptp(chances) == 0 < chances[0] or len(chances) == 1:
+        return None
+    if not chances.any():
+        raise ValueError("`members` must have one whose probability is not 0: no distribution is left over them")
+    return np.asarray(chances / chances.sum())

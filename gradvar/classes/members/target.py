@@ -6,14 +6,14 @@ import math
 import operator
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, SupportsIndex, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, integer
+from ...core.arguments import Array, SeedLike, generator, integer
 from ...core.errors import ShapeError, TooLargeError
 from ..inputs import Inputs
 
@@ -97,6 +97,8 @@ class HasMembers(ABC):
 
     _described_by_numbers = False
     _described_by_objects = False
+    prior: Array | None = None
+    """The probabilities of the members in the order of `members()`; None where they are equal."""
 
     @property
     def log2_size(self) -> float:
@@ -153,6 +155,20 @@ class HasMembers(ABC):
         if number is None:
             raise TypeError(f"`which` must be the number of a member of {self!r} or its description, got {which!r}")
         return Target(self, self._numbered_rows("which", [number])[0])
+
+    def _drawn(self, m: SupportsIndex, rng: SeedLike) -> npt.NDArray[np.intp]:
+        """The numbers of m members drawn independently."""
+        source, count = generator(rng), integer("m", m, 0)
+        if self.prior is None:
+            return source.integers(0, len(self), size=count)
+        return source.choice(len(self), size=count, p=self.prior)
+
+    def _chances(self, rows: Members) -> Array | None:
+        """The probabilities that these members have, one after the other; None where all are equal."""
+        if self.prior is None:
+            return None
+        chances = {key(row): chance for row, chance in zip(self.members(), self.prior, strict=True)}
+        return np.array([chances[key(row)] for row in rows])
 
     def _descriptions(self, members: npt.ArrayLike | Iterable[Target]) -> Members:
         """The descriptions of these members, shape (m, ...), made sure to be members."""
@@ -223,6 +239,11 @@ class HasMembers(ABC):
             )
         rows = map(self._numbered, range(size)) if isinstance(self, _Unranks) else iter(self.members())
         return (Target(self, np.asarray(row)) for row in rows)
+
+
+def key(row: object) -> Hashable:
+    """The bytes of a description, by which members are told apart; of one that is an object, itself."""
+    return row.tobytes() if isinstance(row, (np.ndarray, np.generic)) else row
 
 
 def _as_number(value: object) -> int | None:

@@ -17,8 +17,8 @@ from ..gram.outputs import output_table, pairs_of
 from ..gram.table import EvaluatedTable, Table, kept
 from .same_members import FlippedLabels, OnSample
 from .sample_points import Coding, Points
-from .selection import Selection, key
-from .target import Members, Target
+from .selection import Selection
+from .target import Members, Target, key
 from .targets import Targets
 
 _ENUMERATED = 2**22
@@ -123,7 +123,7 @@ class TargetClass(Targets):
 
 
 class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetClass):
-    """Some members of a class with the uniform distribution over them, on the inputs of that class.
+    """Some members of a class, on its inputs, with the uniform distribution or that of the class, renormalised.
 
     What `H.restrict(members)` returns. Its Gram matrix is known where those members are proved to be orthonormal, or
     the class says its inner products, or has at most 2^22 inputs; its covariance always. Equal to another with the
@@ -174,8 +174,8 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
         """Return the class mean E_h h(x), shape (n,). Exact up to rounding; costs an evaluation of all members."""
         array = inputs_of(x, self.inputs.dim, repr(self))
         total = np.zeros(array.shape[0])
-        for rows in self._blocks(array.shape[0]):
-            total += self.evaluate(rows, array).sum(axis=0)
+        for rows, shares in self._blocks(array.shape[0]):
+            total += shares @ self.evaluate(rows, array)
         return total / self.size
 
     def covariance(self, x: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
@@ -187,12 +187,12 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
         first, second = (inputs_of(points, self.inputs.dim, repr(self)) for points in (x, x2))
         total = np.zeros((first.shape[0], second.shape[0]))
         sizes, means, means2 = [], [], []
-        for rows in self._blocks(max(first.shape[0], second.shape[0])):
+        for rows, shares in self._blocks(max(first.shape[0], second.shape[0])):
             values, values2 = self.evaluate(rows, first), self.evaluate(rows, second)
-            sizes.append(float(len(rows)))
-            means.append(values.mean(axis=0))
-            means2.append(values2.mean(axis=0))
-            total += (values - means[-1]).T @ (values2 - means2[-1])
+            sizes.append(float(shares.sum()))
+            means.append(shares @ values / sizes[-1])
+            means2.append(shares @ values2 / sizes[-1])
+            total += (shares[:, None] * (values - means[-1])).T @ (values2 - means2[-1])
         # What the blocks' own means leave out: the means' covariance.
         shares = np.array(sizes)[:, None] / self.size
         centred, centred2 = (np.array(m) - (shares * np.array(m)).sum(axis=0) for m in (means, means2))
@@ -215,10 +215,10 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
         by_table = isinstance(parent, KnownByGram)
         claimed = not by_table and bool(getattr(parent, "is_orthonormal", False))
         status, why = getattr(parent, "orthonormality", ("claimed", "")) if claimed else ("failed", "")
-        if status == "proved":
+        if status == "proved" and self.prior is None:
             numbers = np.array([self._numbers[key(row)] for row in self._members])
             return OrthonormalGram(numbers, why, second_moment(parent))
-        inner_products = getattr(parent, "inner_products", None)
+        inner_products = getattr(parent, "inner_products", None) if self.prior is None else None
         if inner_products is not None:
             try:
                 inner_products(self._members[:1], self._members[:1])
@@ -228,15 +228,17 @@ class Restriction(KnownByGram, ProjectsByTable, Selection[TargetClass], TargetCl
             return Gram(size, partial(inner_products, self._members, self._members))
         points = self.inputs.n_points
         if points is not None and points <= _ENUMERATED:
-            return TableGram(self.table)
+            return TableGram(self.table, self.prior)
         many = "infinitely many" if points is None else "more than 2^22"
         reason = f"the inner products of {parent!r} are not known, and its inputs are {many}"
         return Gram(size, partial(_unknown, reason), claimed=claimed and len(self._numbers) == size)
 
-    def _blocks(self, n: int) -> Iterator[Members]:
-        """The members in blocks whose values at n inputs take 16 MiB."""
+    def _blocks(self, n: int) -> Iterator[tuple[Members, Array]]:
+        """The possible members in blocks whose values at n inputs take 16 MiB, with m times their probabilities."""
+        shares = np.ones(self.size) if self.prior is None else self.size * self.prior
+        rows, shares = self._members[shares > 0], shares[shares > 0]
         step = max(1, _BLOCK // max(n, 1))
-        return (self._members[start : start + step] for start in range(0, self.size, step))
+        return ((rows[start : start + step], shares[start : start + step]) for start in range(0, len(rows), step))
 
 
 class Noisy(FlippedLabels, TargetClass):

@@ -79,10 +79,12 @@ def transforms_needed(problem: Problem) -> int:
     return sum(max(left, 1) * right for left, right in input_layer_widths(problem))
 
 
-def moments(coefficients: Array) -> Part:
-    """The moments over members of their projections, shape (m, q)."""
-    mean = coefficients.mean(axis=0)
+def moments(coefficients: Array, prior: Array | None = None) -> Part:
+    """The moments over members, by their probabilities, of their projections, shape (m, q)."""
+    mean = np.average(coefficients, axis=0, weights=prior)
     centred = coefficients - mean
+    if prior is not None:
+        centred *= np.sqrt(len(coefficients) * prior)[:, None]
     variance = float(np.einsum("ij,ij->", centred, centred)) / len(coefficients)
     of_mean = float(mean @ mean)
     return variance, variance + of_mean, of_mean

@@ -18,7 +18,7 @@ from operator import call
 import numpy as np
 
 from ...classes import BiasedParities
-from ...classes.base import KnowsProjection
+from ...classes.base import KnowsProjection, prior_of
 from ...classes.gram.derived import ProjectsByTable, known_gram, projection
 from ...classes.parities import CubeParities, Parities
 from ...core.arguments import Array, finite, integer, real
@@ -200,7 +200,7 @@ def _by_projection(problem: Problem, settings: Settings) -> _Moments:
         tasks = labels.tasks(factors, problem)
     else:
         blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
-        tasks = (partial(_moments, hypotheses, block) for block in blocks)
+        tasks = (partial(_moments, hypotheses, prior_of(problem.hypotheses), block) for block in blocks)
     with closing(ordered_map(call, tasks, settings.executor)) as results:
         variance, second, mean = (math.fsum(parts) for parts in zip(*results, strict=True))
     if isinstance(hypotheses, CubeParities):
@@ -219,7 +219,7 @@ def _largest_second_moment(hypotheses: KnowsProjection) -> float:
         return 1.0
 
 
-def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tuple[float, float, float]:
+def _moments(hypotheses: KnowsProjection, prior: Array | None, components: tuple[Array, Array]) -> coefficients.Part:
     """E_h ||c_h - mean||^2, E_h ||c_h||^2 and ||mean||^2 over these components."""
     column, columns = components
     projections = real("H.project", hypotheses.project(column[:, None] * columns))
@@ -229,11 +229,7 @@ def _moments(hypotheses: KnowsProjection, components: tuple[Array, Array]) -> tu
             f"got {projections.shape}"
         )
     finite("H.project", projections)
-    second = float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0]
-    mean = projections.mean(axis=0)
-    projections = projections - mean
-    variance = float(np.einsum("ij,ij->", projections, projections)) / projections.shape[0]
-    return variance, second, float(mean @ mean)
+    return coefficients.moments(projections, prior)
 
 
 def _signal_factors(problem: Problem, settings: Settings) -> tuple[Factors, MeanNorms]:

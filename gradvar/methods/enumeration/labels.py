@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from ...classes.base import prior_of
 from ...classes.outputs import ListedByOutput
 from ...core.arguments import Array
 from ...problem import Factors, Problem
@@ -49,14 +50,15 @@ def tasks(factors: Factors, problem: Problem) -> Iterator[Callable[[], Part]]:
         left = left * weights[:, None]
         together = max(1, _BLOCK // (hypotheses.size * left.shape[1]))
         for start in range(0, right.shape[1], together):
-            yield partial(_of_block, labels, hypotheses.n_classes, left, right[:, start : start + together])
+            columns = right[:, start : start + together]
+            yield partial(_of_block, labels, hypotheses.n_classes, prior_of(hypotheses), left, columns)
 
 
-def _of_block(labels: npt.NDArray[np.generic], n_classes: int, left: Array, right: Array) -> Part:
+def _of_block(labels: npt.NDArray[np.generic], n_classes: int, prior: Array | None, left: Array, right: Array) -> Part:
     m, n = labels.shape
     projections = np.empty((m, left.shape[1], right.shape[1]))
     step = max(1, _GATHERED // (n * (left.shape[1] + right.shape[1])))
     for start in range(0, m, step):
         rows = np.arange(n) * n_classes + labels[start : start + step].astype(np.int64)
         projections[start : start + step] = left[rows].transpose(0, 2, 1) @ right[rows]
-    return moments(projections.reshape(m, -1))
+    return moments(projections.reshape(m, -1), prior)
