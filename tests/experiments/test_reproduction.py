@@ -109,7 +109,7 @@ def test_a_result_prints_its_numbers_beside_those_of_the_paper():
     assert not result.agrees
     lines = str(result).splitlines()
     assert lines[2].split() == ["paper", "here", "accepted"]
-    assert lines[3].split() == ["one", "1", "2", "1", "+-", "0", "NO"]
+    assert lines[3].split() == ["one", "1", "2", "1", "NO"]
     assert lines[-1] == "- none"
     assert math.isnan(result.to_pandas()["y"][0])
 

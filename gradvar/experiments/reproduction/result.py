@@ -137,5 +137,7 @@ def _range(c: Comparison) -> str:
         return f"<= {c.high:.6g}"
     if c.high == math.inf:
         return f">= {c.low:.6g}"
+    if c.low == c.high:
+        return f"{c.low:.6g}"
     middle, half = (c.low + c.high) / 2, (c.high - c.low) / 2
     return f"{middle:.8g} +- {half:.1g}" if half < 1e-3 * abs(middle) else f"{c.low:.6g} to {c.high:.6g}"
