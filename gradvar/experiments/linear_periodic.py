@@ -32,7 +32,7 @@ from ..models.linear import Cosine
 from ..models.mlp import MLP
 from ..results.table import Scalar
 from ..verbs.check import bound_check
-from .reproduction.figure import panels, style
+from .reproduction.figure import log_axis, panels, style
 from .reproduction.result import Comparison, Reproduction
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ class LinearPeriodicResult(Reproduction):
             for i, (name, label) in enumerate(_WORDS.items()):
                 line = np.array([(row[along], row[name]) for row in rows], dtype=np.float64)
                 ax.plot(*line.T, label=label, **style(i))
-            ax.set_xscale("linear" if series == "rho = sqrt d" else "log")
+            if series != "rho = sqrt d":
+                log_axis(ax, line[:, 0])
             ax.set_ylim(bottom=max(ax.get_ylim()[0], -150 if along == "rho" else -400))
             ax.set_xlabel("radius ρ of the targets" if along == "rho" else "dimension d")
             ax.set_ylabel("log₂ of Var/E||s||², and bounds")

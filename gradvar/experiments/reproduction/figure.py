@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, SupportsFloat, TypedDict
 
 from ...results.plots import pyplot
 
@@ -42,3 +43,11 @@ def panels(count: int, *, in_a_row: int = 3, width: float = 4.2, height: float =
     for ax in axes[:count]:
         ax.grid(alpha=0.3)
     return axes[:count]
+
+
+def log_axis(ax: Axes, values: Iterable[SupportsFloat]) -> None:
+    """Make the x axis logarithmic, with a tick at each of these few values and no others."""
+    ticks = sorted({float(value) for value in values})
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
