@@ -30,7 +30,11 @@ class DrawsExamples(HypothesisClass, Protocol[Members]):
 
 @runtime_checkable
 class TabulatesTasks(DrawsExamples[Members], Protocol[Members]):
-    """A task class with finitely many tasks on finitely many inputs, whose labels are functions of the input."""
+    """A task class with finitely many tasks on finitely many inputs, whose labels are functions of the input.
+
+    Where they are not, `targets` are their means, and `label_variances(members, x)` (m, n) their variances;
+    `n_pairs` may say how many pairs of a task and an input have a probability, where they are few.
+    """
 
     @property
     def size(self) -> int:

@@ -15,12 +15,14 @@ from functools import partial
 
 import numpy as np
 
+from ..classes.base import prior_of
 from ..core.arguments import Array
 from ..core.errors import NonFiniteError, NotApplicableError, TooLargeError
 from ..core.numbers import ROUNDING, Scaled
 from ..estimation.expectation import rows_per_tile
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map
+from ..methods.enumeration.coefficients import moments
 from ..problem import Problem, component_blocks, norms_sq
 from ..results.estimate import Estimate
 from .base import TabulatesTasks
@@ -37,7 +39,7 @@ class TaskEnumeration:
 
     Exact up to float64 rounding, which makes up the interval. With V the value, M = E_A ||c_A||^2, n inputs and
     eps = 2^-52, its half width is 1e-12 M + 2 delta V^1/2 + delta^2, where
-    delta = 4 (n^1/2 + 8) eps max_A (E_{D_A}[(|a| + |b|)^2 ||g||^2])^1/2 bounds the rounding of each c_A.
+    delta = 4 (n^1/2 + 8) eps max_A (E_{D_A}[(|a| + |f_A b|)^2 ||g||^2])^1/2 bounds the rounding of each c_A.
 
     Parameters
     ----------
@@ -69,14 +71,15 @@ class TaskEnumeration:
                 f"2^{math.log2(memory):.4g} bytes; the most are 2^{math.log2(_MOST_POINTS):.4g} inputs and "
                 f"max_memory = 2^{math.log2(self.max_memory):.4g}; pass method='monte-carlo'"
             )
-        if self.max_work is not None and (work := points * gradients) > self.max_work:
+        if self.max_work is not None and (work := self.work(problem)) > self.max_work:
             return NotApplicableError(f"it would take {work:.2g} products, more than {self.max_work:.2g}")
         return None
 
     def work(self, problem: Problem) -> float:
-        """Return the products tasks x inputs x parameters."""
+        """Return the products tasks x inputs x parameters, of inputs that a task has."""
         assert isinstance(problem.hypotheses, TabulatesTasks)
-        return float(problem.hypotheses.size * (problem.inputs.n_points or 1) * problem.predictor.n_parameters)
+        pairs = problem.hypotheses.size * (problem.inputs.n_points or 1)
+        return float(getattr(problem.hypotheses, "n_pairs", pairs) * problem.predictor.n_parameters)
 
     def plan(self, problem: Problem) -> str:
         """Say what is enumerated."""
@@ -97,9 +100,7 @@ class TaskEnumeration:
             for part, part_sizes in results:
                 c, sizes = c + part, sizes + part_sizes
             # Var = E_A ||c_A - E_A' c_A'||^2, and M = E_A ||c_A||^2
-            second_moment = float(np.vdot(c, c)) / len(c)
-            c -= c.mean(axis=0)
-            variance = float(np.vdot(c, c)) / len(c)
+            variance, second_moment, _ = moments(c, prior_of(hypotheses))
             delta = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(sizes.max())
             half = ROUNDING * second_moment + 2 * delta * math.sqrt(variance) + delta**2
         if not math.isfinite(variance + half):
@@ -121,8 +122,8 @@ def example_norm(problem: Problem, settings: Settings) -> Estimate | None:
     rows = max(1, _BLOCK // hypotheses.size)
     blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
     with closing(ordered_map(tile, blocks, settings.executor)) as results:
-        total, size = np.sum(list(results), axis=0) / hypotheses.size
-    # the root is off by 2 eps E[(|a| + |b|)^2 ||g||^2]^(1/2)
+        total, size = np.sum(list(results), axis=0)
+    # the root is off by 2 eps E[(|a| + |f_A b|)^2 ||g||^2]^(1/2)
     delta = 2 * _EPS * math.sqrt(size)
     return Estimate.exactly(
         Scaled(float(total), ROUNDING * float(total) + 2 * delta * math.sqrt(total) + delta**2),
@@ -135,32 +136,42 @@ def example_norm(problem: Problem, settings: Settings) -> Estimate | None:
 def _example_norms(
     problem: Problem, hypotheses: TabulatesTasks[Array], members: Array, block: tuple[int, int]
 ) -> Array:
-    """The terms that a block of inputs has of sum_A E_{D_A}[(a + f_A b)^2 ||g||^2], and with (|a| + |b|)^2 there."""
+    """The terms that a block of inputs has of E_A E_{D_A}[(a + y b)^2 ||g||^2], and with (|a| + |f_A b|)^2 there."""
     x = problem.inputs.points(*block)
     a, b = problem.loss_split(x)
-    probabilities = np.asarray(hypotheses.probabilities(members, x), dtype=np.float64)
-    slopes, norms = a + b * np.asarray(hypotheses.targets(members, x)), norms_sq(problem.tangent_factors(x))
-    most = probabilities.sum(axis=0) * (np.abs(a) + np.abs(b)) ** 2
-    return np.stack([(probabilities * slopes**2).sum(axis=0), most]) @ norms
+    prior = prior_of(hypotheses)
+    shares = np.full(len(members), 1 / len(members)) if prior is None else prior
+    probabilities = shares[:, None] * np.asarray(hypotheses.probabilities(members, x), dtype=np.float64)
+    moved, norms = b * np.asarray(hypotheses.targets(members, x)), norms_sq(problem.tangent_factors(x))
+    # E (a + y b)^2 = (a + f_A b)^2 + b^2 Var(y | x), y the label of an example
+    squares, variances = (a + moved) ** 2, getattr(hypotheses, "label_variances", None)
+    if variances is not None:
+        squares += b**2 * variances(members, x)
+    return (
+        np.stack([(probabilities * part).sum(axis=0) for part in (squares, (np.abs(a) + np.abs(moved)) ** 2)]) @ norms
+    )
 
 
 def _terms(
     problem: Problem, hypotheses: TabulatesTasks[Array], members: Array, block: tuple[int, int]
 ) -> tuple[Array, Array]:
-    """The terms that a block of inputs has of c_A (m, P) and of E_{D_A}[(|a| + |b|)^2 ||g||^2] (m,), for all tasks."""
+    """The terms that a block of inputs has of c_A (m, P) and of E_{D_A}[(|a| + |f_A b|)^2 ||g||^2] (m,)."""
     x = problem.inputs.points(*block)
     a, b = problem.loss_split(x)
     factors = problem.tangent_factors(x)
     m, together = len(members), max(1, _BLOCK // len(x))
-    c, sizes = np.empty((m, sum(left.shape[1] * right.shape[1] for left, right in factors))), np.empty(m)
+    c, sizes = np.zeros((m, sum(left.shape[1] * right.shape[1] for left, right in factors))), np.zeros(m)
     with np.errstate(over="ignore", invalid="ignore"):
-        size = (np.abs(a) + np.abs(b)) ** 2 * norms_sq(factors)
+        norms = norms_sq(factors)
         for start in range(0, m, together):
-            rows = slice(start, start + together)
-            probabilities = np.asarray(hypotheses.probabilities(members[rows], x), dtype=np.float64)
+            some_members = members[start : start + together]
+            probabilities = np.asarray(hypotheses.probabilities(some_members, x), dtype=np.float64)
+            rows = np.flatnonzero(probabilities.any(axis=1))  # tasks that have none of these inputs are left out
+            probabilities, moved = probabilities[rows], b * hypotheses.targets(some_members[rows], x)
+            rows += start
             # D_A(x) (a + f_A(x) b)
-            slopes = probabilities * (a + b * hypotheses.targets(members[rows], x))
-            sizes[rows], done = probabilities @ size, 0
+            slopes = probabilities * (a + moved)
+            sizes[rows], done = (probabilities * (np.abs(a) + np.abs(moved)) ** 2) @ norms, 0
             for one, some in component_blocks(factors, together):
                 c[rows, done : done + some.shape[1]] = slopes @ (one[:, None] * some)
                 done += some.shape[1]

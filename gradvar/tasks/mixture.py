@@ -7,6 +7,7 @@ from typing import Generic, SupportsIndex, TypeVar, cast
 
 import numpy as np
 
+from ..classes.base import prior_of
 from ..classes.inputs.base import Inputs
 from ..core.arguments import Array, SeedLike, generator, integer
 from .base import DrawsExamples, TabulatesTasks
@@ -64,9 +65,11 @@ class Mixture(Generic[Members]):
         return self.support.points(start, stop)
 
     def weights(self, start: int, stop: int) -> Array:
-        """Return E_A D_A(x), the mean of their probabilities over all tasks, shape (stop - start,)."""
+        """Return E_A D_A(x), the mean over all tasks of their probabilities, shape (stop - start,)."""
         x, tasks = self.points(start, stop), cast(TabulatesTasks[Array], self.tasks)
         members, step = tasks.members(), max(1, _BLOCK // max(1, stop - start))
-        blocks = (members[i : i + step] for i in range(0, len(members), step))
-        total: Array = sum((tasks.probabilities(some, x).sum(axis=0) for some in blocks), np.zeros(stop - start))
+        blocks, prior = [slice(i, i + step) for i in range(0, len(members), step)], prior_of(tasks)
+        shares = np.ones(len(members)) if prior is None else len(members) * prior
+        terms = ((shares[some, None] * tasks.probabilities(members[some], x)).sum(axis=0) for some in blocks)
+        total: Array = sum(terms, np.zeros(stop - start))
         return total / len(members)

@@ -103,6 +103,7 @@ class TaskRestriction(Selection[HasTasks], HasTasks):
             # D_A(x) and the labels f_A(x) are as the parent says them; where it does not, neither does this class.
             self.inputs = Mixture(self, parent.inputs.dim, self.parent.inputs)
             self.probabilities, self.targets = self.parent.probabilities, self.parent.targets
+            self.label_variances = getattr(self.parent, "label_variances", None)
 
     def draw(self, members: Members, n: SupportsIndex, rng: SeedLike = None) -> tuple[Array, Array]:
         """Return n independent examples of each of m tasks, as the parent draws them: x (m, n, dim) and y (m, n)."""

@@ -14,6 +14,7 @@ from ..classes.members.target import Members
 from ..classes.sampled import check_sampler
 from ..core.arguments import Array, SeedLike, generator, integer
 from ..core.errors import NotApplicableError, ShapeError
+from .data_sets import DataSet, DataSets
 from .mixture import Mixture
 from .restriction import HasTasks
 
@@ -81,6 +82,41 @@ class TaskClass(HasTasks):
         self.dim = integer("dim", dim, 1)
         self.labels = labels
         self.inputs: Inputs = Mixture(self, self.dim)
+
+    @staticmethod
+    def from_datasets(datasets: Sequence[DataSet], prior: npt.ArrayLike | None = None) -> DataSets:
+        r"""Return data sets (domains, clients, users) as tasks, each with its own points and labels: Var is exact.
+
+        Var = E_A ||c_A - E_A' c_A'||^2, c_A = sum_i w_Ai dloss/dw(x_Ai, y_Ai) the gradient on all of data set A: how
+        far the gradients of the domains are apart.
+
+        Parameters
+        ----------
+        datasets : sequence of (X, y) or (X, y, weights)
+            Points (n, dim), labels (n,), of one output, and probabilities of the rows, uniform where they are left
+            out: arrays, torch tensors or DataFrames. n may differ, dim may not. Labels -1 and +1 go with all losses,
+            others with "square" and "correlation".
+        prior : array_like of shape (m,), optional
+            Probabilities of the data sets, uniform by default; their sizes over the sum, for the mean over all rows.
+
+        Returns
+        -------
+        DataSets
+            A task class with m members, the numbers of the data sets. Costs n P for each in an enumeration.
+
+        Raises
+        ------
+        TypeError, ShapeError, NonFiniteError, ValueError
+            No data sets, shapes that do not fit, infinite values, weights that do not sum to one.
+
+        Examples
+        --------
+        >>> import gradvar as gv
+        >>> H = TaskClass.from_datasets([([[1.0], [2.0]], [1, 1]), ([[3.0]], [-1])])
+        >>> gv.gradient_variance(H, gv.Linear([0.0])).value  # of the gradients -1.5 and 3
+        5.0625
+        """
+        return DataSets(datasets, prior)
 
     def __repr__(self) -> str:
         name = getattr(self.sampler, "__name__", type(self.sampler).__name__)

@@ -210,6 +210,9 @@ def tabulated(probe: ClassProbe) -> str:
     n = 32 * min(len(numbered(points)), _MOST_CATEGORIES)
     x, y = _examples(probe, rows_of(probe.members, np.arange(1)), 1, n, 16)
     label_at = dict(zip(map(np.ndarray.tobytes, points + 0.0), labels, strict=True))
+    if callable(spread := getattr(probe.H, "label_variances", None)):  # one input, several labels
+        varies = real("`label_variances(members, x)`", spread(probe.members, points.copy()), shape)[0] > 0
+        label_at = {name: label for name, label, two in zip(label_at, labels, varies, strict=True) if not two}
     known = [label_at.get(row.tobytes(), label) for row, label in zip(x[0] + 0.0, y[0], strict=True)]
     agree(np.array(known), y[0], 0.0, at_inputs("`targets`", x[0]), "the label of `draw`")
     return same_distribution("draw", "point", x[0], points, said[0])
