@@ -40,6 +40,7 @@ from .experiments.sweep.run import sweep as sweep
 from .experiments.training.along import Along as Along
 from .experiments.training.along import CheckpointError as CheckpointError
 from .experiments.training.along import along as along
+from .experiments.training.optimizers import Adam as Adam
 from .experiments.training.results import Descent as Descent
 from .experiments.training.run import DivergedError as DivergedError
 from .experiments.training.run import descend as descend

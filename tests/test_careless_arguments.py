@@ -245,7 +245,13 @@ ROWS = [
     *with_each("batch", lambda v: descend(batch=v), [*INTEGERS, 0]),
     *with_each("record", lambda v: descend(record=v), [*INTEGERS, 0]),
     *with_each("learning_rate", lambda v: descend(learning_rate=v), [*NUMBERS, 0, -1, INF]),
-    *with_each("optimizer", lambda v: descend(optimizer=v), ["adamw", None, ["sgd"]]),
+    *with_each("optimizer", lambda v: descend(optimizer=v), ["adamw", None, ["sgd"], gv.Adam]),
+    *with_each(
+        "beta", lambda v: gv.Adam(beta=v), [0.9, (0.9,), (0.9, 1.0), (-0.1, 0.9), ("0.9", 0.9), (float("nan"), 0.9)]
+    ),
+    *with_each("epsilon", lambda v: gv.Adam(epsilon=v), [0.0, -1e-8, INF, "1e-8"]),
+    *with_each("weight_decay", lambda v: descend(weight_decay=v), [-0.1, NAN, INF, None, "0.1"]),
+    *with_each("until", lambda v: descend(until=v), [0.0, 1.01, NAN, "0.9", True]),
     *with_each("inputs", lambda v: descend(inputs=v), ["cube", 3, gv.Hypercube]),
     *with_each("model", lambda v: descend(model=v), [None, "net", gv.MLP, gv.InfiniteMLP(2)]),
     *with_each("target", lambda v: descend(target=v), [3, "a"]),

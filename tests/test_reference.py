@@ -14,12 +14,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gradvar.testing import reference
 
-ACTIVATIONS = ["tanh", "relu", "erf", "sigmoid", "sin", "cos", "gelu", "softplus", "identity"]
+ACTIVATIONS = ["tanh", "relu", "relu6", "erf", "sigmoid", "sin", "cos", "gelu", "softplus", "identity"]
 
 # The same functions on complex arguments, for complex steps (relu: each linear piece is analytic).
 COMPLEX = {
     "tanh": np.tanh,
     "relu": lambda z: np.where(z.real > 0, z, 0),
+    "relu6": lambda z: np.where(z.real > 6, 6, np.where(z.real > 0, z, 0)),
     "erf": scipy.special.erf,
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "sin": np.sin,
@@ -104,6 +105,7 @@ def test_parities_are_orthonormal():
     [
         ("tanh", 0.46211715726000975, 0.7864477329659274),
         ("relu", 0.5, 1.0),
+        ("relu6", 0.5, 1.0),
         ("erf", 0.5204998778130465, 0.8787825789354448),
         ("sigmoid", 0.6224593312018546, 0.2350037122015945),
         ("sin", 0.479425538604203, 0.8775825618903728),
@@ -120,7 +122,7 @@ def test_activations_at_one_half(name: str, value: float, derivative: float):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_derivative_is_the_complex_step(name: str):
-    for z in [-3.7, -1.1, -0.2, 0.3, 1.9, 4.2]:
+    for z in [-3.7, -1.1, -0.2, 0.3, 1.9, 4.2, 6.5]:
         value = COMPLEX[name](np.asarray(z + 1e-30j))
         assert_allclose(reference.activation(name, z), value.real, rtol=1e-13, atol=1e-16)
         assert_allclose(reference.activation_derivative(name, z), value.imag / 1e-30, rtol=1e-13)

@@ -26,6 +26,10 @@ def _relu(z: Array) -> tuple[Array, Array]:
     return z * step, step
 
 
+def _relu6(z: Array) -> tuple[Array, Array]:
+    return np.clip(z, 0.0, 6.0), ((z > 0) & (z < 6)).astype(np.float64)
+
+
 def _sigmoid(z: Array) -> tuple[Array, Array]:
     value = special.expit(z)
     return value, value * special.expit(-z)
@@ -36,21 +40,28 @@ def _gelu(z: Array) -> tuple[Array, Array]:
     return z * cumulative, cumulative + z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
 
 
-KINKED = frozenset({"relu"})
-"""Activations whose derivative jumps at 0."""
+KINKED = {"relu": (0.0,), "relu6": (0.0, 6.0)}
+"""Activations whose derivative jumps, and where."""
 
 
-def settle(z: Array, slack: Array | float) -> None:
-    """Put pre-activations within rounding of the kink on it, in place.
+def settle(z: Array, slack: Array | float, activation: Activation) -> None:
+    """Put pre-activations within rounding of a kink on it, in place.
 
     At lattice weights <w, x> + b = 0 at many inputs, and rounding would put each on one side or the other.
     """
-    np.copyto(z, 0.0, where=np.abs(z) <= slack)
+    for kink in kinks(activation):
+        np.copyto(z, kink, where=np.abs(z - kink if kink else z) <= slack)
+
+
+def kinks(activation: Activation) -> tuple[float, ...]:
+    """Where the derivative of an activation is known to jump."""
+    return KINKED.get(activation, ()) if isinstance(activation, str) else ()
 
 
 ACTIVATIONS: dict[str, ValueAndDerivative] = {
     "tanh": _tanh,
     "relu": _relu,  # derivative 0 at 0
+    "relu6": _relu6,  # derivative 0 at 0 and at 6
     "erf": lambda z: (special.erf(z), (2 / math.sqrt(math.pi)) * np.exp(-z * z)),
     "sigmoid": _sigmoid,
     "sin": lambda z: (np.sin(z), np.cos(z)),
@@ -60,6 +71,8 @@ ACTIVATIONS: dict[str, ValueAndDerivative] = {
     "identity": lambda z: (z, np.ones_like(z)),
 }
 """Name -> function that returns the value and the derivative at z."""
+CLOSED_FORMS = frozenset(ACTIVATIONS) - {"relu6"}
+"""Activations that the theorems on one hidden layer know."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +103,13 @@ def value_and_slope(activation: Activation) -> ValueAndDerivative:
     return ACTIVATIONS[activation] if isinstance(activation, str) else activation
 
 
-_TURNS = {"tanh": (0.0,), "erf": (0.0,), "sigmoid": (0.0,), "gelu": (-math.sqrt(2), -0.7517915246935645, math.sqrt(2))}
+_TURNS = {
+    "relu6": (3.0,),
+    "tanh": (0.0,),
+    "erf": (0.0,),
+    "sigmoid": (0.0,),
+    "gelu": (-math.sqrt(2), -0.7517915246935645, math.sqrt(2)),
+}
 """Where the value or the slope has an extremum; sin and cos have theirs at the multiples of pi/2."""
 
 

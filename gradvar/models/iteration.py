@@ -81,7 +81,7 @@ class IteratedNetwork(WithReadout):
         """The next state and the slope of the activation."""
         z = state @ self.state_weights.T + u
         if slack is not None:
-            settle(z, rounding(state, self.state_weights, None, self._products) + slack)
+            settle(z, rounding(state, self.state_weights, None, self._products) + slack, self.activation)
         return ACTIVATIONS[self.activation](z)
 
     def _after_steps(self, x: Array, u: Array, slack: Array | None) -> tuple[Array, Backward]:

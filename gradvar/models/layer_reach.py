@@ -25,7 +25,7 @@ ALLOWANCE = 1 + 1e-9
 """For the rounding of a bound, and of the gradients that it is held against."""
 _WORK = 2**30
 """Multiplications that a spectral norm may take: about a tenth of a second."""
-_TOGETHER = frozenset(ACTIVATIONS) - {"sigmoid", "gelu"}
+_TOGETHER = frozenset(ACTIVATIONS) - {"relu6", "sigmoid", "gelu"}
 """Activations for which c sigma'^2 + sigma^2 is largest where sigma or sigma' turns, or at an end, for every c >= 0."""
 
 

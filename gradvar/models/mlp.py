@@ -10,6 +10,7 @@ from typing import SupportsIndex, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from ..core.activations import CLOSED_FORMS
 from ..core.arguments import Array, SeedLike, integer, sequence
 from ..core.errors import ShapeError
 from ..core.reach import Reach
@@ -31,10 +32,11 @@ class MLP(Network):
     biases : sequence of array_like or None, shapes (out,), optional
         b_1, ..., b_L; None (in all, or for one layer) is a layer without biases.
     activation : str or pair of functions
-        "tanh", "relu" (derivative 0 at 0, and within rounding of it), "erf", "sigmoid", "sin", "cos",
-        "gelu" (z Phi(z)), "softplus" or "identity"; or sigma and sigma', two functions of an array, entry by entry.
-        Theorems and bounds that know the activation do not cover a pair, and `gradvar.testing.check_model` finds a
-        slope that is not that of the value. It travels to other processes if its functions do (no lambda does).
+        "tanh", "relu" (derivative 0 at 0, and within rounding of it), "relu6" (min(relu(z), 6)), "erf", "sigmoid",
+        "sin", "cos", "gelu" (z Phi(z)), "softplus" or "identity"; or sigma and sigma', two functions of an array, entry
+        by entry. Theorems on one hidden layer do not cover relu6 or a pair, bounds that know the activation no pair;
+        `gradvar.testing.check_model` finds a slope that is not that of the value. It travels to other processes if its
+        functions do (no lambda does).
 
     Raises
     ------
@@ -70,6 +72,7 @@ class MLP(Network):
         rng: SeedLike = None,
         scale: float = 1.0,
         bias: bool = True,
+        distribution: str = "normal",
     ) -> MLP:
         """Draw a network with Gaussian weights of standard deviation scale / sqrt(fan_in) and biases zero.
 
@@ -81,6 +84,9 @@ class MLP(Network):
             As above; `rng` is an int, SeedSequence, Generator or None.
         bias : bool
             Whether the layers have biases (zero at the start, and parameters all the same).
+        distribution : {"normal", "truncated normal"}
+            Whether weights beyond two of these standard deviations are drawn again, as TensorFlow does: scale /
+            sqrt(fan_in) is that of the whole normal distribution, and the weights' own is 0.8796 of it.
 
         Examples
         --------
@@ -93,7 +99,7 @@ class MLP(Network):
         ]
         if len(widths) < 2:
             raise ShapeError(f"`sizes` must be [dim, widths..., outputs], such as [20, 64, 1], got {widths}")
-        draw = gaussian(rng, scale, bias)
+        draw = gaussian(rng, scale, bias, distribution)
         weights = [draw(out, fan_in, fan_in=fan_in) for fan_in, out in pairwise(widths)]
         return cls(weights, [np.zeros(w.shape[0]) for w in weights] if bias else None, activation)
 
@@ -161,5 +167,5 @@ class MLP(Network):
 
 
 def has_one_hidden_layer(model: object) -> TypeGuard[MLP]:
-    """Whether this is a network with one hidden layer and a named activation: what the closed forms know."""
-    return type(model) is MLP and len(model.weights) == 2 and isinstance(model.activation, str)
+    """Whether this is a network with one hidden layer and an activation that the closed forms know."""
+    return type(model) is MLP and len(model.weights) == 2 and model.activation in CLOSED_FORMS

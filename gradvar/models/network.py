@@ -11,8 +11,9 @@ from typing import ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
-from ..core.activations import ACTIVATIONS, KINKED, Activation, FunctionPair, settle, value_and_slope
+from ..core.activations import ACTIVATIONS, Activation, FunctionPair, kinks, settle, value_and_slope
 from ..core.arguments import Array, SeedLike, flag, generator, inputs_of, number, real, real_array, sequence
 from ..core.errors import ShapeError
 from .base import Pullback, parameter_vector, split_as
@@ -178,12 +179,13 @@ def layer(inputs: Array, weights: Array, bias: Array | None, activation: Activat
     z = inputs @ weights.T
     if bias is not None:
         z += bias
-    if activation in KINKED:
+    if jumps := kinks(activation):
         count = weights.shape[1]
-        # most batches have nothing near the kink, by the largest of all bounds
+        # most batches have nothing near a kink, by the largest of all bounds
         norms, of_rows = (_norms(a).max(initial=0.0) for a in (inputs, weights))
-        if (np.abs(z) <= _bound(norms, of_rows, bias, count).max(initial=0.0)).any():
-            settle(z, rounding(inputs, weights, bias, count))
+        largest = _bound(norms, of_rows, bias, count).max(initial=0.0)
+        if any((np.abs(z - kink if kink else z) <= largest).any() for kink in jumps):
+            settle(z, rounding(inputs, weights, bias, count), activation)
     return value_and_slope(activation)(z)
 
 
@@ -264,14 +266,23 @@ def scalar(name: str, value: float | None) -> float | None:
     return None if value is None else number(name, value, "a finite number", math.isfinite)
 
 
-def gaussian(rng: SeedLike, scale: float, bias: bool) -> Callable[..., Array]:
+DISTRIBUTIONS = ("normal", "truncated normal")
+
+
+def gaussian(rng: SeedLike, scale: float, bias: bool, distribution: str = "normal") -> Callable[..., Array]:
     """Return a function (shape, fan_in=...) that draws weights of standard deviation scale / sqrt(fan_in)."""
+    if distribution not in DISTRIBUTIONS:
+        raise ValueError(f"`distribution` must be one of {', '.join(map(repr, DISTRIBUTIONS))}, got {distribution!r}")
     flag("bias", bias)
     factor = number("scale", scale, "a finite number >= 0", lambda found: 0 <= found < math.inf)
     draw = generator(rng)
 
     def weights(*shape: int, fan_in: int) -> Array:
-        return np.asarray(draw.standard_normal(shape) * (factor / np.sqrt(fan_in)))
+        if distribution == "normal":
+            z = draw.standard_normal(shape)
+        else:  # given |z| < 2, by the inverse of the distribution function
+            z = special.ndtri(draw.uniform(special.ndtr(-2.0), special.ndtr(2.0), shape))
+        return np.asarray(z * (factor / np.sqrt(fan_in)))
 
     return weights
 

@@ -133,6 +133,7 @@ def _sigmoid(z: float) -> float:
 _ACTIVATIONS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
     "tanh": (math.tanh, lambda z: 4 * _sigmoid(2 * z) * _sigmoid(-2 * z)),  # = 1/cosh(z)^2
     "relu": (lambda z: max(z, 0.0), lambda z: 1.0 if z > 0 else 0.0),
+    "relu6": (lambda z: min(max(z, 0.0), 6.0), lambda z: 1.0 if 0 < z < 6 else 0.0),
     "erf": (math.erf, lambda z: 2 / math.sqrt(math.pi) * math.exp(-z * z)),
     "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * _sigmoid(-z)),
     "sin": (math.sin, math.cos),
@@ -144,7 +145,7 @@ _ACTIVATIONS: dict[str, tuple[Callable[[float], float], Callable[[float], float]
     "softplus": (lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z))), _sigmoid),
     "identity": (lambda z: z, lambda z: 1.0),
 }
-"""By name: the function and its derivative; that of relu at 0 is 0."""
+"""By name: the function and its derivative; those of relu and relu6 at their kinks are 0."""
 
 
 def activation(name: str, z: float) -> float:
@@ -157,7 +158,7 @@ def activation(name: str, z: float) -> float:
 
 
 def activation_derivative(name: str, z: float) -> float:
-    """The derivative of the activation `name` at z; that of relu at 0 is 0."""
+    """The derivative of the activation `name` at z; those of relu and relu6 at their kinks are 0."""
     return _named(name)[1](z)
 
 

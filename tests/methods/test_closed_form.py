@@ -71,3 +71,26 @@ def test_classes_without_a_theorem_are_declined(slow_class, slow_model):
     for name in ("sparse-2", "finite-signs"):
         with pytest.raises(gv.NotApplicableError):
             closed_form(slow_class(name, 4).H, slow_model("mlp-3x2-tanh", 4).model)
+
+
+def test_no_theorem_takes_relu6_for_another_activation():
+    from gradvar.methods.closed_form import THEOREMS
+    from gradvar.problem import Moment
+
+    rng = np.random.default_rng(0)
+    parts = [4 * rng.normal(size=(5, 6)), rng.normal(size=(1, 5))], [3 + rng.normal(size=5), [0.1]]
+    capped = (lambda z: np.clip(z, 0, 6), lambda z: 1.0 * ((z > 0) & (z < 6)))
+    model, same = gv.MLP(*parts, "relu6"), gv.MLP(*parts, capped)
+    classes = [gv.SparseParities(6, 2), gv.Parities(6).restrict([3, 5, 9]), gv.Parities(6), gv.LinearPeriodic(6, 1.0)]
+    for H in classes:
+        for moment in Moment:
+            problem = gv.Problem(H, model, "square", moment)
+            for theorem in THEOREMS:
+                if theorem.declines(problem) is None:
+                    assert H is classes[2]  # any model
+        few = {"rng": 0, "max_samples": 2048}
+        check, other = (gv.bound_check(H, m, "square", **few) for m in (model, same))
+        assert check.variance.value == pytest.approx(other.variance.value, rel=1e-10)
+        assert check.gradient_norm_sq.value == pytest.approx(other.gradient_norm_sq.value, rel=1e-10)
+        relu = gv.bound_check(H, gv.MLP(*parts, "relu"), "square", **few)
+        assert abs(relu.gradient_norm_sq.value / check.gradient_norm_sq.value - 1) > 0.1

@@ -20,6 +20,7 @@ from gradvar.models.base import tangent, tangent_factors
 ACTIVATIONS: dict[str, Callable[[complex], complex]] = {
     "tanh": np.tanh,
     "relu": lambda z: z if z.real > 0 else 0,
+    "relu6": lambda z: 0 if z.real <= 0 else 6 if z.real >= 6 else z,
     "erf": special.erf,
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "sin": np.sin,

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import gradvar as gv
 from gradvar.testing import reference
 
-ACTIVATIONS = ["tanh", "relu", "erf", "sigmoid", "sin", "cos", "gelu", "softplus", "identity"]
+ACTIVATIONS = ["tanh", "relu", "relu6", "erf", "sigmoid", "sin", "cos", "gelu", "softplus", "identity"]
 WIDTHS = ["0", "4", "4x3", "3x4x2"]
 MLPS = [
     f"mlp-{widths}-{activation}{bias}" for widths in WIDTHS for activation in ACTIVATIONS for bias in ("", "-nobias")
@@ -70,6 +70,31 @@ def test_relu_has_slope_zero_at_zero():
     model = gv.MLP([np.array([[1.0, 1.0]]), np.array([[3.0]])], activation="relu")
     x = np.array([[1.0, -1.0], [1.0, 1.0]])
     assert_array_equal(model.gradient(x), [[0, 0, 0], [3, 3, 2]])
+
+
+@pytest.mark.parametrize(("row", "kink"), [([0.1, 0.2, -0.3], 0.0), ([2.1, 2.2, 1.7], 6.0), ([8.1, -2.2, 0.1], 6.0)])
+def test_relu6_has_slope_zero_at_and_within_rounding_of_both_its_kinks(row: list[float], kink: float):
+    # 0.1 + 0.2 - 0.3 is 5.6e-17, 2.1 + 2.2 + 1.7 is 6
+    model = gv.MLP([[row], [[3.0]]], activation="relu6")
+    assert_array_equal(model.gradient([[1.0, 1.0, 1.0]]), [[0, 0, 0, kink]])
+    recurrent = gv.Recurrent([[0.0]], [row], output_weights=[3.0], activation="relu6", length=1)
+    assert recurrent.gradient([[1.0, 1.0, 1.0]])[0, -1] == kink
+    inside = gv.MLP([[row], [[3.0]]], [[1e-9 if kink == 0 else -1e-9], None], activation="relu6")
+    assert_array_equal(inside.gradient([[1.0, 1.0, 1.0]])[0, :4], [3, 3, 3, 3])
+    assert_array_equal(gv.MLP([[[1.0]], [[1.0]]], activation="relu6").predict([[-1.0], [5.0], [9.0]]), [0, 5, 6])
+
+
+def test_truncated_normal_weights_stay_within_two_standard_deviations():
+    first, second = gv.MLP.random([400, 300, 1], rng=0, scale=3.0, distribution="truncated normal").weights
+    z = first / 3 * 20
+    assert np.abs(z).max() < 2
+    assert np.abs(second).max() < 2 * 3 / np.sqrt(300)
+    # E z^2 = 1 - 4 phi(2)/(2 Phi(2) - 1) = 0.8796^2, its standard error 0.86/sqrt(120 000) = 0.0025
+    assert (z**2).mean() == pytest.approx(0.8796256**2, abs=5 * 0.0025)
+    # the share beyond one standard deviation is 0.3173 - 0.0455 over 0.9545, its standard error 0.0013
+    assert (np.abs(z) > 1).mean() == pytest.approx(0.28475, abs=5 * 0.0013)
+    with pytest.raises(ValueError, match=r"`distribution` must be one of 'normal', 'truncated normal', got 'cut'"):
+        gv.MLP.random([4, 2, 1], distribution="cut")
 
 
 def test_parameters_are_ordered_layer_by_layer_weights_before_biases():

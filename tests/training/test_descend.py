@@ -79,6 +79,78 @@ def test_adam_is_algorithm_1_of_its_paper():
     np.testing.assert_allclose(found.model.parameters, model.parameters, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize(("beta", "epsilon", "decay"), [((0.5, 0.9), 1e-3, 0.0), ((0.0, 0.99), 1e-5, 0.2)])
+def test_adam_takes_other_settings_and_weights_decay_before_the_means(beta, epsilon, decay):
+    spy, model = Spy(product), START
+    options = {"optimizer": gv.Adam(beta=beta, epsilon=epsilon), "learning_rate": 0.01, "weight_decay": decay}
+    found = run(spy, loss="hinge", **options)
+    mean = square = np.zeros(START.n_parameters)
+    for t, x in enumerate(spy.batches(20, 8), start=1):
+        g = gradient_of_the_mean_loss(model, x, product(x), "hinge") + decay * model.parameters
+        mean, square = beta[0] * mean + (1 - beta[0]) * g, beta[1] * square + (1 - beta[1]) * g**2
+        step = (mean / (1 - beta[0] ** t)) / (np.sqrt(square / (1 - beta[1] ** t)) + epsilon)
+        model = model.with_parameters(model.parameters - 0.01 * step)
+    np.testing.assert_allclose(found.model.parameters, model.parameters, rtol=0, atol=1e-10)
+    assert (
+        np.abs(model.parameters - run(loss="hinge", optimizer="adam", learning_rate=0.01).model.parameters).max() > 1e-3
+    )
+    again = run(loss="hinge", **options)  # nothing is left of the run before
+    assert np.array_equal(again.model.parameters, found.model.parameters)
+
+
+def test_the_weight_decay_of_gradient_descent_is_the_plain_loop():
+    spy, model = Spy(product), START
+    found = run(spy, loss="hinge", weight_decay=0.3)
+    for x in spy.batches(20, 8):
+        step = gradient_of_the_mean_loss(model, x, product(x), "hinge") + 0.3 * model.parameters
+        model = model.with_parameters(model.parameters - 0.1 * step)
+    np.testing.assert_allclose(found.model.parameters, model.parameters, rtol=0, atol=1e-12)
+    assert found.parts["optimizer"] == "sgd, learning rate 0.1, batches of 8, weight decay 0.3"
+    # eta lambda = 1 cancels what was there: w <- -eta g
+    spy = Spy(product)
+    found = run(spy, steps=1, learning_rate=2.0, weight_decay=0.5)
+    (x,) = spy.batches(1, 8)
+    g = gradient_of_the_mean_loss(START, x, product(x), "square")
+    np.testing.assert_allclose(found.model.parameters, -2 * g, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", gv.Adam(beta=(0.5, 0.9))], ids=str)
+def test_frozen_layers_stay_and_the_others_follow_their_part_of_the_gradient(optimizer):
+    part = gv.trainable(START, ["weights[1]", "biases[0]"])
+    spy = Spy(product)
+    found = run(spy, part, optimizer=optimizer, weight_decay=0.1)
+    model, kept = START, np.isin(np.arange(START.n_parameters), [*range(24, 36)])
+    for frozen in ("weights", "biases"):
+        for i, (before, after) in enumerate(
+            zip(getattr(START, frozen), getattr(found.model.model, frozen), strict=True)
+        ):
+            is_trained = f"{frozen}[{i}]" in ("weights[1]", "biases[0]")
+            assert np.array_equal(before, after) is not is_trained
+    assert found.parts["model"] == repr(part)
+    if optimizer == "sgd":
+        for x in spy.batches(20, 8):
+            step = gradient_of_the_mean_loss(model, x, product(x), "square") + 0.1 * model.parameters
+            model = model.with_parameters(model.parameters - 0.1 * step * kept)
+        np.testing.assert_allclose(found.model.model.parameters, model.parameters, rtol=0, atol=1e-12)
+
+
+def test_a_descent_stops_at_the_first_record_that_is_accurate_enough():
+    model = gv.MLP.random([4, 30, 1], "relu", rng=0)
+    options = {"model": model, "loss": "hinge", "steps": 100, "batch": 64, "record": 7}
+    whole = run(**options)
+    found = run(**options, until=0.95)
+    enough = np.flatnonzero(whole.accuracies >= 0.95)[0]
+    assert 0 < enough < len(whole) - 1
+    assert found.steps.tolist() == whole.steps[: enough + 1].tolist()
+    assert found.accuracies.tolist() == whole.accuracies[: enough + 1].tolist()
+    assert found.n_steps == found.steps[-1]
+    assert np.array_equal(found.model.parameters, whole.snapshots[enough].parameters)
+    assert run(**{**options, "steps": 5}, until=1.0).n_steps == 5
+    assert run(**{**options, "model": found.model}, until=0.9).n_steps == 0  # as accurate before the first step
+    with pytest.raises(ValueError, match="`until` needs labels that have an accuracy"):
+        run(lambda x: 0.5 * product(x), until=0.9)
+
+
 @pytest.mark.parametrize(
     "model",
     [
@@ -156,18 +228,9 @@ def test_a_task_draws_its_own_inputs():
     assert found.accuracies[-1] > 0.7
 
 
-def truncated_normal(rng, *shape):
-    values = rng.standard_normal(shape)
-    while (outside := np.abs(values) > 2).any():
-        values[outside] = rng.standard_normal(outside.sum())
-    return values / np.sqrt(shape[-1])
-
-
 def parity_experiment(dim, seed, steps, members=None, **options):
     """Section 2 of arXiv 1703.07950: d - 10 d relu - 1, truncated normal weights, hinge, SGD 0.01, batches of 128."""
-    rng = np.random.default_rng(seed)
-    weights = [truncated_normal(rng, 10 * dim, dim), truncated_normal(rng, 1, 10 * dim)]
-    start = gv.MLP(weights, [np.zeros(10 * dim), np.zeros(1)], "relu")
+    start = gv.MLP.random([dim, 10 * dim, 1], "relu", seed, distribution="truncated normal")
     H = gv.Parities(dim)
     which = H.sample(1, rng=seed)[0] if members is None else np.arange(dim) < members
     return gv.descend(H.member(which), start, "hinge", steps=steps, learning_rate=0.01, rng=seed, **options)
@@ -283,7 +346,7 @@ def test_models_without_parameters_are_refused():
         ({"learning_rate": 0}, ValueError, "`learning_rate` must be a positive finite number"),
         ({"learning_rate": float("inf")}, ValueError, "`learning_rate` must be a positive finite number"),
         ({"learning_rate": "fast"}, TypeError, "`learning_rate` must be a positive finite number"),
-        ({"optimizer": "lbfgs"}, ValueError, "`optimizer` must be one of 'sgd', 'adam', got 'lbfgs'"),
+        ({"optimizer": "lbfgs"}, ValueError, "`optimizer` must be one of 'sgd', 'adam', or .*, got 'lbfgs'"),
         ({"rng": -1}, ValueError, "`rng` must be"),
     ],
 )

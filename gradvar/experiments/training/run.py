@@ -11,7 +11,7 @@ from typing import Generic, SupportsFloat, SupportsIndex, TypeVar, cast
 import numpy as np
 
 from ...classes.inputs import Inputs
-from ...core.arguments import Array, SeedLike, Stream, finite, flag, integer, positive, seed_of, stream
+from ...core.arguments import Array, SeedLike, Stream, finite, flag, integer, number, positive, seed_of, stream
 from ...core.errors import NonFiniteError, ShapeError
 from ...estimation.tiles import single_threaded_blas
 from ...losses import KnowsValue, Loss, as_loss
@@ -21,7 +21,7 @@ from ...models.contraction import contraction
 from ...problem import check_order, outputs_of
 from ...results.interruption import Interrupted
 from .examples import Examples, Function
-from .optimizers import OPTIMIZERS, Optimizer
+from .optimizers import Adam, Step, as_optimizer
 from .results import Descent
 
 Trained = TypeVar("Trained", bound=KnowsParameters)
@@ -37,7 +37,9 @@ def descend(
     steps: SupportsIndex,
     batch: SupportsIndex = 128,
     learning_rate: SupportsFloat,
-    optimizer: str = "sgd",
+    optimizer: str | Adam = "sgd",
+    weight_decay: SupportsFloat = 0.0,
+    until: SupportsFloat | None = None,
     inputs: Inputs | None = None,
     rng: SeedLike = None,
     record: SupportsIndex = 500,
@@ -56,15 +58,20 @@ def descend(
         A member of a class, `H.member(...)`, which says the distribution of its inputs; or any function from inputs
         (n, dim) to labels (n,), with `inputs`. Of K outputs, class labels 0..K-1 or vectors (n, K).
     model : Model
-        With `parameters` and `with_parameters`, as those of the library have. It stays as it is.
+        With `parameters` and `with_parameters`, as those of the library have. It stays as it is. Of
+        `gradvar.trainable(model, layers)` these layers are trained.
     loss : str or Loss
         As for `gradient_variance`. A hinge has slope 1/2 at its kink.
     steps, batch : int
         Steps, and examples in each.
     learning_rate : float
         eta > 0.
-    optimizer : {"sgd", "adam"}
-        w <- w - eta g; or Adam (arXiv 1412.6980) with beta = (0.9, 0.999), epsilon = 1e-8.
+    optimizer : {"sgd", "adam"} or Adam
+        w <- w - eta g; or Adam (arXiv 1412.6980) with beta = (0.9, 0.999), epsilon = 1e-8; `gradvar.Adam` takes others.
+    weight_decay : float
+        lambda >= 0: g + lambda w is followed, the gradient of the loss with lambda/2 ||w||^2.
+    until : float, optional
+        An accuracy: training stops at the first record that has it.
     inputs : Inputs, optional
         The distribution of x, in place of the one that the target says.
     rng : int, SeedSequence, Generator or None
@@ -120,16 +127,19 @@ def descend(
     shown = flag("progress", progress)
     count, size, every = integer("steps", steps, 1), integer("batch", batch, 1), integer("record", record, 1)
     rate = positive("learning_rate", learning_rate)
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise ValueError(f"`optimizer` must be one of {', '.join(map(repr, OPTIMIZERS))}, got {optimizer!r}")
+    rule = as_optimizer(optimizer)
+    decay = number("weight_decay", weight_decay, "a finite number >= 0", lambda found: 0 <= found < math.inf)
+    enough = "None, or an accuracy above 0 and up to 1"
+    stop = None if until is None else number("until", until, enough, lambda found: 0 < found <= 1)
     parts = {
         "target": repr(target),
         "model": repr(model),
         "loss": chosen.name,
-        "optimizer": f"{optimizer}, learning rate {rate:g}, batches of {size}",
+        "optimizer": f"{rule}, learning rate {rate:g}, batches of {size}"
+        + (f", weight decay {decay:g}" if decay else ""),
     }
     parameters = parameter_vector(model.parameters, model.n_parameters, model)
-    run = _Run(examples, chosen, OPTIMIZERS[optimizer](rate), seed_of(rng), parts, size, (0, model), parameters)
+    run = _Run(examples, chosen, rule.steps(rate), rate, decay, stop, seed_of(rng), parts, size, (0, model), parameters)
     from tqdm.auto import tqdm
 
     try:
@@ -140,6 +150,8 @@ def descend(
             run.record()
             batches = examples.batches(size, stream(run.seed, Stream.TRAINING))
             for n_steps, (x, y) in enumerate(islice(batches, count), start=1):
+                if run.has_learned:
+                    break
                 run.step(x, y)
                 if n_steps % every == 0 or n_steps == count:
                     run.record()
@@ -157,7 +169,10 @@ class _Run(Generic[Trained]):
 
     examples: Examples
     loss: Loss
-    optimizer: Optimizer
+    follow: Step
+    rate: float
+    decay: float
+    until: float | None
     seed: int
     parts: dict[str, str]
     batch: int
@@ -178,12 +193,14 @@ class _Run(Generic[Trained]):
                 # g = 1/batch sum_n (a(p_n) + y_n b(p_n)) dp(x_n)/dw
                 a, b = self.loss.split(p)
                 gradient = pull((a + y * b) / len(y))
-                parameters = self.optimizer(self.parameters, gradient)
+                if self.decay:
+                    gradient = gradient + self.decay * self.parameters
+                parameters = self.follow(self.parameters, gradient)
             finite("parameters", parameters)
         except NonFiniteError as error:
             raise DivergedError(
                 f"training diverged in step {number + 1}: {error}; try a smaller `learning_rate` than "
-                f"{self.optimizer.learning_rate:g}. What was recorded before is in `.results` of this error",
+                f"{self.rate:g}. What was recorded before is in `.results` of this error",
                 self.results(),
             ) from error
         self.parameters = parameters
@@ -195,6 +212,11 @@ class _Run(Generic[Trained]):
             return pullback(model, x)
         one = contraction(model, count)
         return model.predict(x), lambda c: one.gradient(np.concatenate([x, c], axis=1)).sum(axis=0)
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the last record has the accuracy at which to stop."""
+        return self.until is not None and self.records[-1][2] >= self.until
 
     def record(self) -> None:
         """Evaluate the model on fresh examples, the same for every `record`, and keep it."""
@@ -208,6 +230,8 @@ class _Run(Generic[Trained]):
             accuracy = float((0.5 + 0.5 * np.sign(y * p)).mean())
         elif y.ndim == 2 and (y.max(axis=1) == 1).all() and (np.count_nonzero(y, axis=1) == 1).all():
             accuracy = float((p.argmax(axis=1) == y.argmax(axis=1)).mean())
+        if self.until is not None and math.isnan(accuracy):
+            raise ValueError(f"`until` needs labels that have an accuracy, -1 and +1 or classes; got {self.until:g}")
         self.records.append((number, loss, accuracy, model))
 
     def results(self) -> Descent[Trained]:

@@ -57,7 +57,7 @@ class FewParities(Theorem):
             return "the class is not one of parities by name"
         linear = type(model) is Linear
         if not linear and not has_one_hidden_layer(model):
-            return "the model is neither linear nor an MLP with one hidden layer of a named activation"
+            return "the model is neither linear nor an MLP with one hidden layer of an activation that it knows"
         if signal_scale(problem) is None:
             return f"b(p) is not known to be constant for {problem.loss.name} and this network"
         if hypotheses.log2_size > math.log2(_MOST_NUMBERS / problem.predictor.n_parameters):

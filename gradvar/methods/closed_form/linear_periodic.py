@@ -37,6 +37,7 @@ from functools import partial
 import numpy as np
 
 from ...classes import LinearPeriodic
+from ...core.activations import CLOSED_FORMS
 from ...core.errors import NotApplicableError
 from ...core.numbers import Scaled
 from ...estimation.settings import Settings
@@ -78,7 +79,7 @@ class LinearPeriodicTargets(Theorem):
             return "the model is neither a cosine nor a fully connected network"
         if isinstance(model, MLP) and len(model.weights) > 2:
             return f"the network has {len(model.weights) - 1} hidden layers"
-        if isinstance(model, MLP) and not isinstance(model.activation, str):
+        if isinstance(model, MLP) and model.activation not in CLOSED_FORMS:
             return f"of the activation {model.activation} nothing is known but its values"
         if problem.loss.constant is None:
             return f"b(p) is not constant for the loss {problem.loss.name!r}"

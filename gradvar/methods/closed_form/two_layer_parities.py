@@ -87,7 +87,7 @@ class TwoLayerParities(Theorem):
         if not isinstance(hypotheses, SparseParities):
             return "the class is not that of the parities of one degree"
         if not has_one_hidden_layer(model):
-            return "the model is not an MLP with one hidden layer of a named activation"
+            return "the model is not an MLP with one hidden layer of an activation that it knows"
         if signal_scale(problem) is None:
             return f"b(p) is not known to be constant for {problem.loss.name} and this network"
         if not 1 <= hypotheses.degree < hypotheses.dim:

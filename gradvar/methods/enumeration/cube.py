@@ -212,7 +212,7 @@ def _part_of_units(
         block = slice(i << bits, (i + 1) << bits)
         z = low + high[:, i : i + 1]
         if activation in KINKED:
-            settle(z, slack[:, None])
+            settle(z, slack[:, None], activation)
         value, slope = value_and_slope(activation)(z)
         here = scale[block] if scale.size > 1 else scale
         np.multiply(value, here, out=values[:, block])

@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate
 
 import gradvar as gv
-from gradvar.core.activations import ACTIVATIONS
+from gradvar.core.activations import ACTIVATIONS, CLOSED_FORMS
 from gradvar.estimation.settings import Settings
 from gradvar.methods.closed_form import norms as module
 from gradvar.methods.closed_form.cube_units import unit_norms as on_cube
@@ -21,7 +21,8 @@ from gradvar.methods.closed_form.gaussian_units.unit_norms import unit_norms as 
 from gradvar.models.network import layer
 
 SETTINGS = Settings.checked(0.1, 0.95, 4096, 0, None, False)
-SMOOTH = [name for name in ACTIVATIONS if name != "relu"]
+KNOWN = sorted(CLOSED_FORMS)
+SMOOTH = [name for name in KNOWN if name != "relu"]
 REST = 4e-16
 """Relative rounding of the sums below, which are numpy's pairwise ones."""
 
@@ -64,7 +65,7 @@ def all_ways(unit: HiddenUnit):
 
 
 @pytest.mark.parametrize("kind", ["generic", "equal", "integers", "multiples", "zeros", "large"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", KNOWN)
 def test_every_way_gives_a_unit_within_its_error(activation, kind):
     rng = np.random.default_rng(3)
     for dim in (1, 2, 5, 10):
@@ -83,7 +84,7 @@ def test_every_way_gives_a_unit_within_its_error(activation, kind):
 
 def test_errors_are_not_lazy():
     rng = np.random.default_rng(4)
-    for activation in ACTIVATIONS:
+    for activation in KNOWN:
         for kind in ("generic", "multiples"):
             unit = HiddenUnit(weights_of(kind, 12, rng), 0.5, 1.0, True, activation)
             for found in all_ways(unit):
@@ -150,7 +151,7 @@ def test_weights_that_are_nearly_multiples_are_not_said_to_be_better_known_than_
     assert norms(gv.Parities(dim), gv.MLP([near.weights[None, :], [[1.0]]], [[0.157], None], "relu"))[0].n_samples > 0
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", KNOWN)
 def test_units_under_gaussian_inputs_against_quadrature(activation):
     for norm in (0.0, 0.3, 2.0, 30.0):
         for bias in (0.0, 0.5, -3.0):
@@ -188,7 +189,7 @@ BIASES = {
 
 
 @pytest.mark.parametrize("biases", BIASES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", KNOWN)
 def test_networks_on_the_cube_against_the_sum_over_all_points(activation, biases):
     rng, dim = np.random.default_rng(7), 9
     model = gv.MLP([rng.normal(size=(3, dim)) / 3, rng.normal(size=(1, 3))], BIASES[biases](3), activation)
@@ -205,7 +206,7 @@ def test_networks_on_the_cube_against_the_sum_over_all_points(activation, biases
 
 def test_gaussian_networks_against_a_sample():
     rng, dim = np.random.default_rng(8), 6
-    for activation in ACTIVATIONS:
+    for activation in KNOWN:
         model = gv.MLP([rng.normal(size=(4, dim)), rng.normal(size=(1, 4))], [rng.normal(size=4), [0.1]], activation)
         gradient, _ = norms(gv.LinearPeriodic(dim, 1.0), model)
         values = (model.gradient(rng.standard_normal((40_000, dim))) ** 2).sum(axis=1)

@@ -79,7 +79,7 @@ def _on_hamming_weights(unit: HiddenUnit, active: Array) -> tuple[Rounded, Round
     y = step * (m - 2.0 * np.arange(m + 1))
     z = np.asarray(y + unit.bias)
     if unit.activation in KINKED:
-        settle(z, 4 * EPS * (step * m + abs(unit.bias)))
+        settle(z, 4 * EPS * (step * m + abs(unit.bias)), unit.activation)
     sigma, slope = rounded(unit.activation, z, np.abs(y) + abs(unit.bias))
     return sigma, Rounded(unit.output * slope.values, abs(unit.output) * slope.moved)
 

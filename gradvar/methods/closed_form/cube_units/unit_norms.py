@@ -126,7 +126,7 @@ def _of_atoms(unit: HiddenUnit, y: Array, mass: Array, mass_error: float, off: f
     if unit.activation in KINKED:
         margin = slack(unit)
         doubtful = float(mass[(np.abs(z) > margin / 2) & (np.abs(z) < 4 * margin)].sum())
-        settle(z, margin)
+        settle(z, margin, unit.activation)
     size = np.abs(y) + abs(unit.bias) + off / (2 * EPS)
     sigma, slope = (f.mean_square(mass, mass_error) for f in rounded(unit.activation, z, size))
     return UnitNorms(sigma, Scaled(slope.mantissa, slope.error + doubtful))
