@@ -52,7 +52,7 @@ def by_peer(library: str, n: int) -> Run:
 
     def run(turn: int) -> tuple[float, float]:
         points = H.inputs.points(0, ALL) if n == ALL else H.inputs.sample(n, np.random.default_rng(turn))
-        total: np.ndarray | float = 0.0
+        total = np.zeros((MEMBERS, 1))
         for start in range(0, n, BATCH):
             x = points[start : start + BATCH]
             g, labels = gradients(x), H.evaluate(members, x)
@@ -103,7 +103,9 @@ def to_ten_percent(row: Row) -> Row:
 
 def rows(quick: bool) -> Iterator[Row]:
     for n, name in ((ALL, "all 65 536 inputs"), (SAMPLED, "8192 sampled inputs")):
-        sides = [Side("gradvar", by_gradvar), *(Side(library, by_peer, (library, n)) for library in PER_EXAMPLE)]
+        # At the same inputs all libraries have the same bias.
+        libraries = ["NumPy"] if quick and n == SAMPLED else list(PER_EXAMPLE)
+        sides = [Side("gradvar", by_gradvar), *(Side(library, by_peer, (library, n)) for library in libraries)]
         for row in contest("accuracy", f"256 of 2^16 parities, peers: {name}", sides, 1 if quick else 5, exact=True):
             if n == SAMPLED and row.peer_error and row.ratio:
                 row = replace(row, note=f"error at equal time {row.peer_error * row.ratio:.2g}: bias falls as 1/n")

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
+import gradvar as gv
+from gradvar.classes.base import Samples
+
+from .interval_coverage import Drawn, problems
 from .timing import Row, Run, Side, contest
 
-SCRIPT = Path(__file__).parent / "interval_coverage.py"
 PROBLEMS = ("parities(12, 2) tanh", "parities(10, 3) 2 layers", "cosine(10, 2) tanh", "log(1009) relu hinge")
 
 
 def coverage(problem: str, seeds: int, members: int) -> Run:
-    """The rate, which is the value, from the script's table."""
-    size = 1000 if members else 200
-    command = [sys.executable, str(SCRIPT), "--seeds", str(seeds), "--sizes", str(size), "--only", problem]
+    """The rate, which is the value: by pairs of 200 inputs, or by so many members, drawn, at 1000."""
+    H, model, loss = problems()[problem]
+    truth, n = gv.gradient_variance(H, model, loss).value, 1000 if members else 200
+    estimated = Drawn(H) if members and isinstance(H, Samples) else H
+    method = gv.MonteCarlo(n_members=members, n_projections=None) if members else "monte-carlo"
 
     def run(turn: int) -> tuple[float, float]:
-        more = ["--members", str(members)] if members else []
-        table = subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout.splitlines()
-        heads, cells = ([cell.strip() for cell in line.split("|")] for line in (table[0], table[-1]))
-        return float(cells[heads.index("95%")].rstrip("%")) / 100, math.nan
+        held = 0
+        for seed in range(seeds):
+            found = gv.gradient_variance(estimated, model, loss, method=method, rtol=0, max_samples=n, rng=seed)
+            held += found.interval[0] <= truth <= found.interval[1]
+        return held / seeds, math.nan
 
     return run
 

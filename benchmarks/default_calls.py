@@ -34,7 +34,8 @@ def transformer() -> gv.BoundCheck:
             self.out = torch.nn.Linear(16, 1)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.out(self.layer(x[:, :, None] * self.place).mean(dim=1))[:, 0]
+            values: torch.Tensor = self.out(self.layer(x[:, :, None] * self.place).mean(dim=1))[:, 0]
+            return values
 
     torch.manual_seed(0)
     return gv.bound_check(gv.SparseParities(16, 3), gv.from_torch(Reader().double()), rng=0)

@@ -1,35 +1,52 @@
-"""How time grows with n, d, P, |H|, m and k: exponents fitted to processor time, beside those that the docs state.
+"""How time grows with n, d, P, |H|, m and k: exponents of processor time, beside those that the docs state.
 
-The peer is the statement. An exponent is the slope of log time over log size, by least squares; of d, where time grows
-as d 2^d, the factor per two dimensions. Fixed costs make small sizes grow less than stated.
+Times t1, t2, t3 at sizes s, 2s, 4s. What a call costs at any size falls out of their differences: where time is
+a + b size^p, (t3 - t2)/(t2 - t1) = 2^p. Of d, where time grows as d 2^d, the same ratio at d, d + 2, d + 4 stands
+beside that of the law. In |H|, where nothing is to grow, and in the steps that the closed form states for a degree k,
+which have in them what all degrees cost, the exponent is that of t3/t1. The peer is the statement.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
 import gradvar as gv
+from gradvar.methods.closed_form.two_layer_parities import TwoLayerParities
 
-from .members import Drawn
+from .interval_coverage import Drawn
 from .timing import Row, Run, Side, contest
 
 
 def pairs(dim: int, degree: int, width: int, n: int) -> Run:
     H, model = gv.SparseParities(dim, degree), gv.MLP.random([dim, width, 1], rng=0)
-    pool = ThreadPoolExecutor(1)
-    settings = {"method": gv.MonteCarlo(variance_reduction=False), "rtol": 0, "rng": 0, "executor": pool}
-    return lambda turn: (gv.gradient_variance(H, model, max_samples=n, **settings).value, math.nan)
+    method, pool = gv.MonteCarlo(variance_reduction=False), ThreadPoolExecutor(1)
+
+    def run(turn: int) -> tuple[float, float]:
+        found = gv.gradient_variance(H, model, method=method, max_samples=n, rtol=0, rng=0, executor=pool)
+        return found.value, math.nan
+
+    return run
+
+
+def by_inputs(n: int) -> Run:
+    return pairs(32, 3, 32, n)
+
+
+def by_units(width: int) -> Run:
+    return pairs(32, 3, width, 4096)
+
+
+def by_degree(degree: int) -> Run:
+    return pairs(64, degree, 64, 4096)
 
 
 def members(m: int) -> Run:
-    H, model = Drawn(gv.SparseParities(32, 2)), gv.MLP.random([32, 32, 1], rng=0)
+    H, model = Drawn(gv.SparseParities(32, 2)), gv.MLP.random([32, 64, 1], rng=0)
     method = gv.MonteCarlo(n_members=m, n_projections=None)
-    return lambda turn: (gv.gradient_variance(H, model, method=method, max_samples=8192, rtol=0, rng=0).value, math.nan)
+    return lambda turn: (gv.gradient_variance(H, model, method=method, max_samples=4096, rtol=0, rng=0).value, math.nan)
 
 
 def spectrum(dim: int) -> Run:
@@ -37,37 +54,59 @@ def spectrum(dim: int) -> Run:
     return lambda turn: (float(gv.degree_spectrum(model)[1]), math.nan)
 
 
+def exact(degree: int) -> gv.Problem:
+    return gv.Problem(gv.SparseParities(1000, degree), gv.MLP.random([1000, 8, 1], rng=0))
+
+
 def closed_form(degree: int) -> Run:
-    H, model = gv.SparseParities(1000, degree), gv.MLP.random([1000, 16, 1], rng=0)
-    return lambda turn: (gv.gradient_variance(H, model, method="closed-form").value, math.nan)
+    problem = exact(degree)
+    return lambda turn: (gv.gradient_variance(problem.hypotheses, problem.model, method="closed-form").value, math.nan)
 
 
-def processor_time(name: str, side: Side, repeats: int) -> float:
-    (row,) = contest("growth", name, [side], repeats)
-    return statistics.median(row.turns["gradvar cpu"])
+def ratio_of_differences(first: float, second: float, third: float) -> float:
+    """(t3 - t2)/(t2 - t1); nan where noise is larger than the growth."""
+    return (third - second) / (second - first) if second > first and third > second else math.nan
+
+
+def slope(times: list[float], logarithms: list[float]) -> float:
+    """log2 t3/t1 over what log2 of the size grew by; it has no sign where it rounds to 0."""
+    return round(math.log2(times[-1] / times[0]) / (logarithms[-1] - logarithms[0]), 2) + 0.0
+
+
+def processor_times(name: str, prepare: Callable[[int], Run], sizes: tuple[int, ...], repeats: int) -> list[float]:
+    """The median at each size; sizes take turns."""
+    rows = list(contest("growth", name, [Side(f"{size}", prepare, (size,)) for size in sizes], repeats))
+    turns = [rows[0].turns["gradvar cpu"], *(row.turns["peer cpu"] for row in rows)]
+    return [statistics.median(cpu) for cpu in turns]
+
+
+# name: (function, the first of three sizes in quick runs and in others, the exponent that is stated)
+STUDIES: dict[str, tuple[Callable[[int], Run], int, int, float]] = {
+    "n, inputs of pairs": (by_inputs, 8192, 16_384, 2.0),
+    "P, units of pairs": (by_units, 256, 512, 1.0),
+    "m, sampled members": (members, 512, 1024, 1.0),
+}
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    more = [] if quick else [1]
-    studies = {
-        # name: (function, arguments for a size, sizes, what is stated)
-        "n, inputs of pairs": (pairs, lambda n: (64, 3, 128, n), [4096, 8192, 16_384, *(32_768 for _ in more)], 2.0),
-        "P, units of pairs": (pairs, lambda w: (32, 3, w, 4096), [128, 256, 512, *(1024 for _ in more)], 1.0),
-        "size of H, by the degree, of pairs": (pairs, lambda k: (64, k, 64, 4096), [2, 4, 8], 0.0),
-        "m, sampled members": (members, lambda m: (m,), [256, 512, 1024, *(2048 for _ in more)], 1.0),
-        "k, degree of the closed form": (closed_form, lambda k: (k,), [2, 4, 8], 1.0),
-    }
-    for name, (function, arguments, sizes, stated) in studies.items():
-        times = [processor_time(name, Side("gradvar", function, arguments(size)), 2) for size in sizes]
-        scale = (
-            [gv.SparseParities(64, k).log2_size * math.log(2) for k in sizes] if "size of H" in name else np.log(sizes)
-        )
-        slope = float(np.polyfit(scale, np.log(times), 1)[0])
-        note = f"exponent {slope:.2f} over {sizes[0]}..{sizes[-1]}, stated {stated:g}"
+    repeats = 2 if quick else 5
+    for name, (function, small, large, stated) in STUDIES.items():
+        first = small if quick else large
+        times = processor_times(name, function, (first, 2 * first, 4 * first), repeats)
+        exponent = math.log2(ratio_of_differences(*times))
+        note = f"exponent {exponent:.2f} over {first}..{4 * first}, stated {stated:g}"
         yield Row("growth", name, times[-1], note=note)
-    dims = [16, 18, 20, *(22 for _ in more)]
-    times = [processor_time("d", Side("gradvar", spectrum, (d,)), 2) for d in dims]
-    factor = (times[-1] / times[0]) ** (2 / (dims[-1] - dims[0]))
-    stated = (2 ** (dims[-1] - dims[0]) * dims[-1] / dims[0]) ** (2 / (dims[-1] - dims[0]))
+    times = processor_times("|H|", by_degree, (2, 4, 8), repeats)
+    found = slope(times, [gv.SparseParities(64, k).log2_size for k in (2, 8)])
+    note = f"exponent {found:.2f} over degrees 2..8, stated 0"
+    yield Row("growth", "size of H, by the degree, of pairs", times[-1], note=note)
+    times = processor_times("k", closed_form, (4, 16, 64), repeats)
+    found = slope(times, [math.log2(TwoLayerParities().work(exact(k))) for k in (4, 64)])
+    note = f"exponent {found:.2f} of its stated steps over 4..64, stated 1"
+    yield Row("growth", "k, degree of the closed form", times[-1], note=note)
+    dims = (18, 20, 22) if quick else (20, 22, 24)
+    times = processor_times("d", spectrum, dims, repeats)
+    factor = ratio_of_differences(*times)
+    stated = ratio_of_differences(*(d * 2.0**d for d in dims))
     note = f"factor {factor:.2f} per two dimensions over {dims[0]}..{dims[-1]}, stated {stated:.2f}: d 2^d"
     yield Row("growth", "d, of the degree spectrum", times[-1], note=note)

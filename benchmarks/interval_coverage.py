@@ -16,19 +16,23 @@ from __future__ import annotations
 import argparse
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 import numpy as np
 
 import gradvar as gv
-from gradvar.classes.base import Samples
+from gradvar.classes.base import HypothesisClass, Samples
 from gradvar.core.arguments import Stream
 from gradvar.estimation.settings import Settings
 from gradvar.methods.monte_carlo.control_variates import regression
 from gradvar.methods.monte_carlo.input_pairs import InputPairs, _estimate
 from gradvar.methods.monte_carlo.pair_sums import PairSums
 from gradvar.methods.monte_carlo.sampled_members import SampledMembers
+from gradvar.models.base import Model
 
 LEVELS = (0.90, 0.95, 0.99)
+Case = tuple[HypothesisClass, Model, str]
+Members = TypeVar("Members")
 
 
 def heavy(dim: int, power: float, rng: int) -> gv.MLP:
@@ -51,7 +55,7 @@ CUBE = gv.from_function(lambda x: x[:, 0] ** 3, lambda x: x**3, 1)
 FORMULAS = {"neurons(1) cube": 9 / 4}
 
 
-def problems() -> dict[str, tuple[object, object, str]]:
+def problems() -> dict[str, Case]:
     """Problems with an exact answer: light and heavy tails, degenerate and not."""
     mlp = gv.MLP.random
     return {
@@ -94,7 +98,8 @@ class Lines:
         return rng.integers(len(self.table), size=m)
 
     def evaluate(self, members: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return self.table[members] @ x.T
+        values: np.ndarray = self.table[members] @ x.T
+        return values
 
 
 TABLES = {
@@ -108,7 +113,7 @@ TABLES = {
 }
 
 
-def alike() -> dict[str, tuple[object, object, str]]:
+def alike() -> dict[str, Case]:
     """Classes whose members' shares are equal, and two beside them; only draws are known."""
     return {name: (Lines(table), gv.Linear(np.ones(table.shape[1])), "square") for name, table in TABLES.items()}
 
@@ -116,16 +121,17 @@ def alike() -> dict[str, tuple[object, object, str]]:
 FORMULAS |= {name: float(((t - t.mean(axis=0)) ** 2).sum(axis=1).mean()) for name, t in TABLES.items()}
 
 
-class Drawn:
+class Drawn(Generic[Members]):
     """A class of which only draws are known."""
 
-    def __init__(self, H: Samples) -> None:
-        self.H, self.inputs, self.log2_size, self.labels = H, H.inputs, H.log2_size, H.labels
+    def __init__(self, H: Samples[Members]) -> None:
+        self.H, self.inputs, self.log2_size = H, H.inputs, H.log2_size
+        self.labels = getattr(H, "labels", "real")
 
-    def sample(self, m: int, rng: np.random.Generator) -> object:
+    def sample(self, m: int, rng: np.random.Generator) -> Members:
         return self.H.sample(m, rng)
 
-    def evaluate(self, members: object, x: np.ndarray) -> np.ndarray:
+    def evaluate(self, members: Members, x: np.ndarray) -> np.ndarray:
         return self.H.evaluate(members, x)
 
 
@@ -143,9 +149,9 @@ def estimates(problem: gv.Problem, settings: Settings, reduced: bool, members: i
 
 def row(name: str, n: int, seeds: range, rtol: float, reduced: bool, members: int, pool: Executor) -> str:
     """Estimate one problem from all seeds."""
-    H, *rest = (problems() | alike())[name]
-    problem = gv.Problem(Drawn(H) if members else H, *rest)
-    exact = FORMULAS[name] if name in FORMULAS else gv.gradient_variance(*problems()[name]).value
+    H, model, loss = (problems() | alike())[name]
+    problem = gv.Problem(Drawn(H) if members and isinstance(H, Samples) else H, model, loss)
+    exact = FORMULAS[name] if name in FORMULAS else gv.gradient_variance(H, model, loss).value
     above, below, beyond, values, errors, unresolved = np.zeros(3), np.zeros(3), 0, [], [], 0
     for seed in seeds:
         found = estimates(problem, Settings.checked(rtol, 0.95, n, seed, pool, False), reduced, members)

@@ -7,6 +7,7 @@ import platform
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypedDict
 
 PACKAGES = (
     "gradient-variance",
@@ -21,7 +22,17 @@ PACKAGES = (
 )
 
 
-def machine() -> dict[str, object]:
+class Machine(TypedDict):
+    date: str
+    cores: int | None
+    instructions: str
+    load: float
+    BLAS: str
+    python: str
+    versions: dict[str, str | None]
+
+
+def machine() -> Machine:
     return {
         "date": date.today().isoformat(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -60,7 +71,7 @@ def blas() -> str:
     )
 
 
-def sentence(found: dict[str, object], load_after: float) -> str:
+def sentence(found: Machine, load_after: float) -> str:
     versions = ", ".join(f"{name} {said or 'not installed'}" for name, said in found["versions"].items())
     return (
         f"{found['date']}, {found['cores']} cores, {found['instructions']}, load average {found['load']} before and "

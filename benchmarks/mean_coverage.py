@@ -36,24 +36,29 @@ SMOOTH: dict[str, tuple[Draw, float]] = {
 }
 
 
+def rare(odds: float, value: float, else_: float) -> Draw:
+    return lambda rng, n: np.where(rng.random(n) < odds, value, else_)
+
+
+def rare_exponentials(odds: float) -> Draw:
+    return lambda rng, n: rng.exponential(size=n) * (rng.random(n) < odds)
+
+
 def kinds(n: int) -> dict[str, tuple[Draw, float]]:
     """All kinds of values at samples of this size, each with its mean."""
     found = dict(SMOOTH)
     for count in (0.2, 0.5, 1, 2, 3, 5, 10, 30):
         p = count / n
-        found[f"0, and {count:g} times 1"] = (lambda rng, n, p=p: (rng.random(n) < p) * 1.0, p)
+        found[f"0, and {count:g} times 1"] = (rare(p, 1.0, 0.0), p)
     for count in (0.2, 1, 3, 10):
         p = count / n
-        found[f"1, and {count:g} times 42"] = (lambda rng, n, p=p: 1 + 41 * (rng.random(n) < p), 1 + 41 * p)
+        found[f"1, and {count:g} times 42"] = (rare(p, 42.0, 1.0), 1 + 41 * p)
     for count in (1, 3, 10):
         p = count / n
-        found[f"1, and {count:g} times 0"] = (lambda rng, n, p=p: (rng.random(n) >= p) * 1.0, 1 - p)
+        found[f"1, and {count:g} times 0"] = (rare(p, 0.0, 1.0), 1 - p)
     for count in (1, 5, 30):
         p = count / n
-        found[f"0, and {count:g} exponentials"] = (
-            lambda rng, n, p=p: rng.exponential(size=n) * (rng.random(n) < p),
-            p,
-        )
+        found[f"0, and {count:g} exponentials"] = (rare_exponentials(p), p)
     return found
 
 
@@ -82,7 +87,9 @@ def mean_intervals(values: np.ndarray) -> list[Interval] | None:
     return [(mean.lower(0.5 - level / 2), mean.upper(0.5 + level / 2)) for level in LEVELS]
 
 
-def pair_intervals(H: object, model: gv.MLP, n: int, seed: int, pool: ThreadPoolExecutor) -> list[Interval] | None:
+def pair_intervals(
+    H: gv.SparseParities, model: gv.MLP, n: int, seed: int, pool: ThreadPoolExecutor
+) -> list[Interval] | None:
     found = [
         gv.gradient_variance(
             H, model, method="monte-carlo", rtol=0, max_samples=n, rng=seed, confidence=level, executor=pool

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from types import SimpleNamespace
+from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+import gradvar as gv
+from gradvar.methods.monte_carlo.member_gradients import MemberGradients, Part
 from gradvar.methods.monte_carlo.member_statistic import MemberStatistic
 from gradvar.methods.monte_carlo.member_sums import Sums
-from gradvar.problem import Moment
 
 LEVELS = (0.90, 0.95, 0.99)
 Draw = Callable[[int, np.random.Generator], np.ndarray]
@@ -26,13 +28,18 @@ def statistic(gradients: np.ndarray) -> MemberStatistic:
     """U from members' gradients at all inputs, shape (m, P)."""
     m = len(gradients)
     squares = ((gradients - gradients.mean(axis=0)) ** 2).sum(axis=1)
-    sums = Sums(None, np.zeros((1, 1)), np.array([squares, squares]), np.zeros((2, 0)))
-    problem = SimpleNamespace(moment=Moment.VARIANCE)
-    source = SimpleNamespace(m=m, problem=problem, enumerated=True, projected=False, n=1)
-    return MemberStatistic.of(sums, source, np.ones(1))
+    sums = Sums(Part(0, m, ()), np.zeros((1, 1)), np.array([squares, squares]), np.zeros((2, 0)))
+    return MemberStatistic.of(sums, all_inputs(m), np.ones(1))
 
 
-def table(rows: object, odds: object = None) -> tuple[Draw, float]:
+@cache
+def all_inputs(m: int) -> MemberGradients:
+    """So many members of any class, at all inputs."""
+    problem = gv.Problem(gv.SparseParities(2, 1), gv.Linear(np.ones(2)))
+    return MemberGradients(problem, seed=0, key=0, m=m, n_projections=None, n=4, enumerated=True)
+
+
+def table(rows: ArrayLike, odds: ArrayLike | None = None) -> tuple[Draw, float]:
     """The rows of a table, and Var."""
     t = np.asarray(rows, dtype=float)
     p = np.full(len(t), 1.0) if odds is None else np.asarray(odds, dtype=float)

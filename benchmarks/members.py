@@ -28,11 +28,13 @@ def by_gradvar(n: int, members: int, projections: int | None) -> Run:
 
 def by_torch(n: int, rows: int, chunk: int) -> Run:
     """In batches of so many inputs, and so many members at a time."""
+    import torch
+
     H = gv.SparseParities(DIM, 3)
     drawn, pull_back = H.sample(MEMBERS, 0), networks.torch_pull_back(networks.network(DIM, WIDTH))
 
     def run(turn: int) -> tuple[float, float]:
-        total = 0.0
+        total = torch.zeros(1)
         for start in range(0, n, rows):
             x = H.inputs.sample(rows, np.random.default_rng(start))
             total = total + pull_back(x, H.evaluate(drawn, x) / n, chunk)
@@ -42,7 +44,7 @@ def by_torch(n: int, rows: int, chunk: int) -> Run:
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    n = 8192 if quick else 32_768
+    n = 4096 if quick else 32_768
     # The fastest of those that were tried: 256 members at once, or fewer than 32, take longer.
     batches = [(4096, 64)] if quick else [(4096, 32), (4096, 64), (8192, 64), (2048, 128)]
     peers = [Side(f"torch vmap, batches of {batch} x {chunk}", by_torch, (n, batch, chunk)) for batch, chunk in batches]

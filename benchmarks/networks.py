@@ -53,7 +53,7 @@ def torch_pull_back(model: gv.MLP) -> Callable[[np.ndarray, np.ndarray, int | No
 
     def gradients(x: np.ndarray, labels: np.ndarray, chunk: int | None) -> torch.Tensor:
         inputs = torch.from_numpy(x)
-        _, back = vjp(lambda p: functional_call(net, p, (inputs,))[:, 0], parameters)
+        back = vjp(lambda p: functional_call(net, p, (inputs,))[:, 0], parameters)[1]
         parts = vmap(back, chunk_size=chunk)(torch.from_numpy(labels))[0].values()
         return torch.cat([part.reshape(len(labels), -1) for part in parts], dim=1)
 
@@ -63,6 +63,7 @@ def torch_pull_back(model: gv.MLP) -> Callable[[np.ndarray, np.ndarray, int | No
 def numpy_per_example(model: gv.MLP) -> Callable[[np.ndarray], np.ndarray]:
     """Gradients of single inputs (n, P), by the chain rule written out."""
     (w1, w2), (b1, _) = model.weights, model.biases
+    assert b1 is not None
 
     def gradients(x: np.ndarray) -> np.ndarray:
         hidden = np.tanh(x @ w1.T + b1)

@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
+from .machine import Machine
 from .timing import Row
 
 HEADER = "| row | gradvar | peer | takes | ratio | cpu | MiB | error | note |\n|" + 9 * "---|"
@@ -43,7 +44,7 @@ def line(row: Row) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def write_json(path: Path, machine: dict[str, object], rows: list[Row]) -> None:
+def write_json(path: Path, machine: Machine, rows: list[Row]) -> None:
     """Not a number is null: other readers of JSON know no NaN."""
     document = {"machine": machine, "rows": [plain(asdict(row)) for row in rows]}
     path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
@@ -63,16 +64,16 @@ def draw(path: Path, rows: list[Row]) -> str:
         from matplotlib.figure import Figure
     except ImportError:
         return "no figure: matplotlib is not installed"
-    shown = [row for row in rows if row.ratio]
+    shown = [(row, row.ratio) for row in rows if row.ratio]
     if not shown:
         return "no figure: no row has a ratio"
     figure = Figure(figsize=(9, 1 + 0.2 * len(shown)), layout="constrained")
     axes = figure.subplots()
-    questions = list(dict.fromkeys(row.question for row in shown))
+    questions = list(dict.fromkeys(row.question for row, _ in shown))
     heights = range(len(shown))
-    colours = [f"C{questions.index(row.question) % 10}" for row in shown]
-    axes.barh(heights, [row.ratio - 1 for row in shown], left=1, color=colours)
-    labels = [f"{row.question}: {row.name}, {row.peer}" for row in shown]
+    colours = [f"C{questions.index(row.question) % 10}" for row, _ in shown]
+    axes.barh(heights, [ratio - 1 for _, ratio in shown], left=1, color=colours)
+    labels = [f"{row.question}: {row.name}, {row.peer}" for row, _ in shown]
     axes.set_yticks(heights, labels, fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log")

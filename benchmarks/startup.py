@@ -60,7 +60,7 @@ def rows(quick: bool) -> Iterator[Row]:
     for name, call in GRADVAR.items():
         code = f"import gradvar as gv\n{call}"
         others = [Side(library, peer, (library,)) for library in PEERS] if name == "pairs" else []
-        runs = [("warm", [Side("gradvar", python, (code, False)), *others], 2 if quick else 5)]
+        runs = [("warm", [Side("gradvar", python, (code, False)), *others], 1 if quick else 5)]
         if not quick or name == "pairs":
             runs.append(("cold", [Side("gradvar", python, (code, True))], 0))
         for state, sides, repeats in runs:

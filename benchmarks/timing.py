@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 # One turn: given its number, which serves as a seed, the value found and its relative error as stated (nan: none).
 Run = Callable[[int], tuple[float, float]]
@@ -48,6 +49,18 @@ class Row:
     turns: dict[str, list[float]] = field(default_factory=dict)
 
 
+class Answer(TypedDict, total=False):
+    """What a worker says: of a library that is missing, or of a turn."""
+
+    missing: str
+    ready: bool
+    seconds: float
+    cpu: float
+    value: float
+    stated: float
+    memory: float
+
+
 class Process:
     """A side at work; `trouble` says why it has no times."""
 
@@ -70,11 +83,14 @@ class Process:
             )
         )
         stack.callback(self.process.kill)
+
+    def wait(self) -> None:
+        """Until it is prepared: sides prepare side by side."""
         first = self.ask(None)
         if "missing" in first:
             self.trouble = f"{first['missing']} is not installed"
 
-    def ask(self, turn: int | None) -> dict[str, float | str]:
+    def ask(self, turn: int | None) -> Answer:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         if turn is not None:
@@ -86,7 +102,8 @@ class Process:
             last = self.process.stderr.read().strip().splitlines()[-1:]
             self.trouble = f"more than {LIMIT} s" if self.process.wait() == -14 else "failed: " + "".join(last)
             return {}
-        return json.loads(line)
+        answer: Answer = json.loads(line)
+        return answer
 
     def take(self, turn: int, counted: bool) -> None:
         """A turn; the first one, in which code is compiled and caches are filled, counts if no other will."""
@@ -103,6 +120,10 @@ class Process:
 
     def turns(self, side: str) -> dict[str, list[float]]:
         return {side: self.seconds, f"{side} cpu": self.cpu, f"{side} values": self.values}
+
+    @property
+    def most_memory(self) -> float | None:
+        return self.memory if self.seconds else None
 
     @property
     def over(self) -> bool:
@@ -126,6 +147,8 @@ def contest(
     """
     with ExitStack() as stack:
         processes = [Process(side, stack) for side in sides]
+        for process in processes:
+            process.wait()
         for turn in range(repeats + 1):
             for process in processes:
                 if not process.over:
@@ -138,12 +161,12 @@ def contest(
                 question,
                 name,
                 middle(own, per),
-                **shown(own, None if exact else truth),
+                memory=own.most_memory,
+                error=error(own, None if exact else truth),
                 note=own.trouble or note,
                 turns=own.turns("gradvar"),
             )
         for peer in peers:
-            theirs = shown(peer, truth)
             yield Row(
                 question,
                 name,
@@ -152,9 +175,10 @@ def contest(
                 middle(peer, per),
                 ratio(own.seconds, peer.seconds),
                 ratio(own.cpu, peer.cpu),
-                **shown(own, None if exact else truth),
-                peer_memory=theirs["memory"],
-                peer_error=theirs["error"],
+                memory=own.most_memory,
+                error=error(own, None if exact else truth),
+                peer_memory=peer.most_memory,
+                peer_error=error(peer, truth),
                 note=own.trouble or peer.trouble or note,
                 turns=own.turns("gradvar") | peer.turns("peer"),
             )
@@ -173,13 +197,10 @@ def ratio(own: list[float], peer: list[float]) -> float | None:
     return statistics.median(peer) / statistics.median(own)
 
 
-def shown(process: Process, truth: float | None) -> dict[str, float | None]:
-    """Memory, and the root mean square of relative errors; without a truth, the error that the side states."""
+def error(process: Process, truth: float | None) -> float | None:
+    """The root mean square of relative errors; without a truth, the error that the side states."""
     if not process.seconds:
-        return {"memory": None, "error": None}
+        return None
     if truth is None:
-        return {"memory": process.memory, "error": None if math.isnan(process.stated) else process.stated}
-    return {
-        "memory": process.memory,
-        "error": math.sqrt(statistics.fmean((value / truth - 1) ** 2 for value in process.values)),
-    }
+        return None if math.isnan(process.stated) else process.stated
+    return math.sqrt(statistics.fmean((value / truth - 1) ** 2 for value in process.values))

@@ -19,15 +19,16 @@ MEMBER = np.arange(DIM) % 2 == 0
 
 
 def target(x: np.ndarray) -> np.ndarray:
-    return x[:, MEMBER].prod(axis=1)
+    value: np.ndarray = x[:, MEMBER].prod(axis=1)
+    return value
 
 
 def by_gradvar(steps: int) -> Run:
     start = gv.MLP.random([DIM, WIDTH, 1], activation="relu", rng=0)
-    settings = {"inputs": gv.Hypercube(DIM), "steps": steps, "batch": BATCH, "learning_rate": RATE, "rng": 0}
+    inputs = gv.Hypercube(DIM)
 
     def run(turn: int) -> tuple[float, float]:
-        gv.descend(target, start, "hinge", **settings)
+        gv.descend(target, start, "hinge", inputs=inputs, steps=steps, batch=BATCH, learning_rate=RATE, rng=0)
         return math.nan, math.nan
 
     return run

@@ -8,30 +8,38 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import gradvar as gv
+from gradvar.classes.base import HypothesisClass
 
-from .members import Drawn
+from .interval_coverage import Drawn
 from .timing import Row, Run, Side, contest
 
 
 def pairs(workers: int) -> Run:
     H, model = gv.SparseParities(64, 3), gv.MLP.random([64, 128, 1], rng=0)
-    return estimated(H, model, workers, method="monte-carlo", max_samples=16_384, rtol=0, rng=0)
+    return estimated(H, model, workers, "monte-carlo", 16_384)
 
 
 def members(workers: int) -> Run:
     H, model = Drawn(gv.SparseParities(64, 3)), gv.MLP.random([64, 128, 1], rng=0)
     method = gv.MonteCarlo(n_members=256, n_projections=None)
-    return estimated(H, model, workers, method=method, max_samples=16_384, rtol=0, rng=0)
+    return estimated(H, model, workers, method, 16_384)
 
 
 def enumeration(workers: int) -> Run:
-    H, model = gv.SparseParities(18, 3), gv.MLP.random([18, 64, 64, 1], "relu", rng=0)
-    return estimated(H, model, workers, method="enumeration")
+    H, model = gv.SparseParities(17, 3), gv.MLP.random([17, 64, 64, 1], "relu", rng=0)
+    return estimated(H, model, workers, "enumeration")
 
 
-def estimated(H: object, model: gv.MLP, workers: int, **settings: object) -> Run:
+def estimated(
+    H: HypothesisClass, model: gv.MLP, workers: int, method: str | gv.MonteCarlo, n: int | None = None
+) -> Run:
     pool = ThreadPoolExecutor(workers)
-    return lambda turn: (gv.gradient_variance(H, model, executor=pool, **settings).value, math.nan)
+
+    def run(turn: int) -> tuple[float, float]:
+        found = gv.gradient_variance(H, model, method=method, max_samples=n, rtol=0, rng=0, executor=pool)
+        return found.value, math.nan
+
+    return run
 
 
 def sweep(workers: int) -> Run:
@@ -41,12 +49,16 @@ def sweep(workers: int) -> Run:
         model=lambda H, seed: gv.MLP.random([H.inputs.dim, 64, 64, 1], "relu", rng=seed),
         seed=range(8),
     )
-    return lambda turn: (sum(row["value"] for row in gv.sweep(problems, executor=pool, progress=False)), math.nan)
+    return lambda turn: (total(gv.sweep(problems, executor=pool, progress=False)), math.nan)
+
+
+def total(swept: gv.SweepResults) -> float:
+    return math.fsum(value for row in swept if isinstance(value := row["value"], float))
 
 
 def rows(quick: bool) -> Iterator[Row]:
     for work in (pairs, members, enumeration, sweep):
         sides = [Side("2 workers", work, (2,)), Side("1 worker", work, (1,))]
-        for row in contest("workers", work.__name__, sides, 3 if quick else 7):
+        for row in contest("workers", work.__name__, sides, 2 if quick else 7):
             same = set(row.turns["gradvar values"]) == set(row.turns["peer values"])
             yield replace(row, note=row.note or ("the same bits" if same else "other bits"))
