@@ -203,7 +203,9 @@ def plot_signal_and_noise(ax: Axes, rows: Sequence[Row], crossing: Scalar) -> No
     noise = _column(rows, "batch_noise")
     ax.set_yscale("log")
     ax.set_ylabel("gradient variance, alignment, noise")
-    ax.plot(steps, np.where(value > 0, value, np.nan), "s-", color="tab:green", ms=4, label="alignment of the target")
+    if not np.isnan(value).all():  # tasks have none
+        label = "alignment of the target"
+        ax.plot(steps, np.where(value > 0, value, np.nan), "s-", color="tab:green", ms=4, label=label)
     if (value <= 0).any():
         ax.plot(steps[value <= 0], high[value <= 0], "v", color="tab:green", label="alignment, at most")
     ax.plot(steps, np.where(noise > 0, noise, np.nan), ":", color="tab:red", lw=2, label="noise of a batch")

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gradvar as gv
+from gradvar.classes.members.target_class import TargetClass
 from gradvar.core.errors import NonFiniteError, ShapeError
 from gradvar.problem import Moment, Problem
 from gradvar.testing import check_hypothesis_class, check_theorem1, reference
@@ -315,3 +316,48 @@ def test_repr_and_sweeps_tell_priors_apart():
     assert repr(one) != repr(other)
     assert_array_equal(one.members(), [0, 1, 2])
     assert len(list(itertools.chain(one))) == 3
+
+
+class OwnClass(TargetClass):
+    """A user's class that says its probabilities, and nothing of its moments."""
+
+    labels = "signs"
+    is_orthonormal = True
+
+    def __init__(self, prior):
+        self.table, self.prior = reference.parity_table(3)[1:6], np.asarray(prior)
+        self.inputs = gv.inputs.FinitePoints(CUBE)
+        self.size = 5
+
+    def members(self):
+        return np.arange(5)
+
+    def sample(self, m, rng=None):
+        return np.random.default_rng(rng).choice(5, size=m, p=self.prior)
+
+    def evaluate(self, members, x):
+        number = {row.tobytes(): i for i, row in enumerate(CUBE)}
+        return self.table[np.asarray(members)][:, [number[row.tobytes()] for row in np.asarray(x) + 0.0]]
+
+
+def test_a_class_of_ones_own_may_say_its_probabilities():
+    prior = np.array([0.4, 0.0, 0.3, 0.2, 0.1])
+    H, model = OwnClass(prior), gv.MLP.random([3, 2, 1], rng=0)
+    same = gv.FiniteClass(H.table, CUBE, prior=prior)
+    check_hypothesis_class(H).raise_if_failed()
+    for one, other in ((H, same), (H.restrict([4, 0, 2]), same.restrict([4, 0, 2])), (H.noisy(0.1), same.noisy(0.1))):
+        found, expected = (gv.bound_check(each, model, "logistic") for each in (one, other))
+        assert_allclose(found.variance.value, expected.variance.value, rtol=1e-11)
+        for name in ("operator-norm", "operator-norm-uncentred"):
+            assert_allclose(found.bounds[name].log2, expected.bounds[name].log2, rtol=1e-9, err_msg=name)
+        assert_allclose(found.bounds["theorem-1"].log2, expected.bounds["theorem-1"].log2, rtol=1e-9)
+        assert found.verdict == "holds"
+        alignments = (gv.gradient_alignment(each, model, "logistic").value for each in (one, other))
+        assert_allclose(*alignments, rtol=1e-11)
+    assert gv.bound_check(H, model).bound_name == "theorem-1"
+    assert [f.name for f in check_hypothesis_class(OwnSampledUniformly(prior)).failures] == ["sample-uniform"]
+
+
+class OwnSampledUniformly(OwnClass):
+    def sample(self, m, rng=None):
+        return np.random.default_rng(rng).integers(0, 5, size=m)

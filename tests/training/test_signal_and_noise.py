@@ -8,6 +8,7 @@ import pytest
 
 import gradvar as gv
 from gradvar.losses import as_loss
+from gradvar.testing import reference
 
 matplotlib.use("agg")
 
@@ -72,8 +73,54 @@ def test_a_descent_says_its_target_and_its_batch():
     assert plain.target is None
     assert "noise" not in gv.along(H, plain).to_dicts()[0]
     planted = gv.PlantedParities(5, 3)
-    on_tasks = gv.descend(planted.member(0), MODEL, "hinge", steps=1, learning_rate=0.1, rng=0)
-    assert "noise" not in gv.along(H, on_tasks, "hinge").to_dicts()[0]
+    on_tasks = gv.descend(planted.member(0), MODEL, "hinge", steps=1, learning_rate=0.1, batch=8, rng=0)
+    found = gv.along(planted, on_tasks, "hinge")
+    assert [row["batch_noise"] for row in found] == [noise.value / 8 for noise in found.noises]
+    assert found.crossing is None, "a task has no alignment"
+    labels = {text.get_text() for text in found.plot().get_legend().get_texts()}
+    assert "noise of a batch" in labels
+    assert "alignment of the target" not in labels
+
+
+def noise_of(x, y, weights, model, loss):
+    """E||u||^2 - ||E u||^2 over weighted examples."""
+    p, g = model.predict(x), model.gradient(x)
+    u = np.array([reference.loss_derivative(loss, float(p[i]), float(y[i])) * g[i] for i in range(len(x))])
+    return weights @ (u**2).sum(axis=1) - ((weights @ u) ** 2).sum()
+
+
+@pytest.mark.parametrize("loss", ["square", "hinge"])
+def test_the_noise_of_a_task_is_that_of_its_own_examples(loss):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 3))
+    x[3] = x[2]  # with two labels
+    sets = [(x + shift, np.array([1.0, -1, 1, -1, 1, 1]), rng.dirichlet(np.ones(6))) for shift in (0.0, 1.0)]
+    model = gv.MLP.random([3, 4, 1], rng=1)
+    H = gv.TaskClass.from_datasets(sets)
+    (row,) = gv.along(H, [model], loss, target=H.member(1), batch=4)
+    assert row["noise"] == pytest.approx(noise_of(*sets[1], model, loss), rel=1e-10)
+    assert row["batch_noise"] == row["noise"] / 4
+    planted = gv.PlantedParities(5, 3)
+    task, points = planted.member(2), reference.cube(5)
+    weights = planted.probabilities(task.which[None], points)[0]
+    (row,) = gv.along(planted, [MODEL], loss, target=task)
+    assert row["noise"] == pytest.approx(noise_of(points, task(points), weights, MODEL, loss), rel=1e-10)
+
+
+def test_the_noise_of_a_task_that_is_drawn_holds_the_sum():
+    # x uniform on three points with two labels each, drawn together
+    x, y = np.array([[1.0, 0], [0, 1], [1, 1], [1, 1]]), np.array([1.0, -1, 1, -1])
+
+    def task(n, rng):
+        rows = rng.integers(0, 4, size=n)
+        return x[rows], y[rows]
+
+    H, model = gv.TaskClass(lambda rng: task, 2, labels="signs"), gv.MLP.random([2, 3, 1], rng=0)
+    target = H.restrict(H.sample(1, rng=0)).member(0)
+    (row,) = gv.along(H, [model], "hinge", target=target, rng=0)
+    truth = noise_of(x, y, np.full(4, 0.25), model, "hinge")
+    assert row["noise_low"] < truth < row["noise_high"]
+    assert row["noise_high"] - row["noise_low"] < 0.3 * truth
 
 
 def test_crossing_where_the_alignment_exceeds_the_noise_of_a_batch():

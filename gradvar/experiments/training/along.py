@@ -25,6 +25,7 @@ from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
 from ...results.plots import plot_signal_and_noise
 from ...results.table import Scalar
+from ...tasks.restriction import HasTasks
 from ...verbs.alignment import one_member
 from ...verbs.auto import as_method
 from ...verbs.check import check_bounds
@@ -45,9 +46,9 @@ class Along(RecordTable):
     """The gradient variance at checkpoints of a training run; made by `along`.
 
     A row has the step and the columns of `SweepResults`: value, low, high, bound, ratio, verdict, ... Where the target
-    that is trained on is known, "alignment" is its gradient alignment, A = ||E[h s]||^2; "noise" is that of one
-    example's gradient u, E||u||^2 - ||E u||^2, with "noise_low" and "noise_high"; and "batch_noise" is the noise over
-    the batch size: E||g - E u||^2 of the gradient g of a step.
+    that is trained on is known, "alignment" is its gradient alignment, A = ||E[h s]||^2 (tasks with inputs of their own
+    have none); "noise" is that of one example's gradient u, E||u||^2 - ||E u||^2, with "noise_low" and "noise_high";
+    and "batch_noise" is the noise over the batch size: E||g - E u||^2 of the gradient g of a step.
 
     Attributes
     ----------
@@ -97,22 +98,26 @@ class Along(RecordTable):
         alignment, noise = (None, None) if self.target is None else self._of_target(self.target, model)
         # The row is computed now, since training goes on to change the model.
         row = Record.of_check({"step": number}, self.seed, model, check, time.perf_counter() - begin, alignment)
-        if alignment is not None and noise is not None:
-            self.alignments.append(alignment)
-            self.noises.append(noise)
+        self.alignments += [alignment] if alignment is not None else []
+        self.noises += [noise] if noise is not None else []
         self.steps.append(number)
         self.checks.append(check)
         self.records.append(row)
         return check
 
-    def _of_target(self, target: Target, model: AnyModel) -> tuple[Estimate, Estimate]:
-        """The alignment of the target that is trained on, and the noise of one of its examples."""
-        given = as_model(model)
-        problem = Problem(one_member(target)[0], given, self.loss, Moment.SECOND)
+    def _of_target(self, target: Target, model: AnyModel) -> tuple[Estimate | None, Estimate]:
+        """The alignment of the target that is trained on, if it is no task, and the noise of one of its examples."""
+        given, tasks = as_model(model), target.hypotheses
+        of_task = isinstance(tasks, HasTasks)
+        if isinstance(tasks, HasTasks):
+            problem = Problem(tasks, given, self.loss)
+        else:
+            problem = Problem(one_member(target)[0], given, self.loss, Moment.SECOND)
         # n sampled inputs resolve about noise/n: well below noise/batch
         enough = max(_FEWEST, _TIMES * (self.batch or 128))
         few = replace(self.settings, max_samples=min(self.settings.max_samples, enough))
-        return estimate(problem, self.method, few), example_noise(target, problem, given, self.loss, few)
+        alignment = None if of_task else estimate(problem, self.method, few)
+        return alignment, example_noise(target, problem, given, self.loss, few)
 
     @property
     def crossing(self) -> int | None:
@@ -219,7 +224,7 @@ def along(
     target : Target, optional
         The member of a class that is trained on, for its alignment and the noise of its examples at each checkpoint, at
         the cost of another estimate each: that of the `Descent` unless another is given. Sampled ones rest on 32 inputs
-        for each example of a batch.
+        for each example of a batch. Of a task, which has no alignment, the noise alone.
     batch : int, optional
         Examples in a step, as that of the `Descent`.
 
@@ -261,7 +266,7 @@ def along(
     shown = flag("progress", progress)
     settings = Settings.checked(rtol, confidence, max_samples, rng, executor, False)
     if isinstance(snapshots, Descent):
-        target, batch = target or _plain_target(snapshots.target), snapshots.batch if batch is None else batch
+        target, batch = target or _of_class(snapshots.target), snapshots.batch if batch is None else batch
     size = None if batch is None else integer("batch", batch, 1)
     results = Along(hypothesis_class(H), as_loss(loss), as_method(method), settings, target, size)
     from tqdm.auto import tqdm
@@ -285,9 +290,9 @@ def along(
     return results
 
 
-def _plain_target(target: Target | None) -> Target | None:
-    """The target of a descent, where it has no inputs of its own."""
-    return target if target is not None and isinstance(target.hypotheses, TargetClass) else None
+def _of_class(target: Target | None) -> Target | None:
+    """The target of a descent, where it is of a class that says its inputs."""
+    return target if target is not None and isinstance(target.hypotheses, (TargetClass, HasTasks)) else None
 
 
 def _pairs(snapshots: object) -> Iterator[Pair]:
