@@ -2,6 +2,8 @@
 
 import _thread
 import pickle
+import platform
+import subprocess
 import sys
 import threading
 import time
@@ -265,3 +267,24 @@ def test_progress_goes_to_a_function():
     last = gv.gradient_variance(H, MODEL, method="monte-carlo", max_samples=1500, rtol=0, rng=0, progress=seen.append)
     assert [estimate.n_samples for estimate in seen] == [512, 1024, 1500]
     assert seen[-1].value == last.value
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others keep memory by rules of their own")
+def test_temporaries_take_no_fresh_pages():
+    code = """if True:
+        import resource, sys
+        import numpy as np
+        if "with" in sys.argv:
+            import gradvar.estimation.tiles
+        def faults():
+            for _ in range(100):
+                [np.ones(2**17) for _ in range(8)]  # 1 MiB each
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        print(faults() - faults())
+    """
+    taken = {
+        way: -int(subprocess.run([sys.executable, "-c", code, way], capture_output=True, text=True, check=True).stdout)
+        for way in ("with", "without")
+    }
+    assert taken["with"] < 1000 < taken["without"]

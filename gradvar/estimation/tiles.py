@@ -19,11 +19,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
+import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+
+np.empty(2**22 - 2**10)
+"""glibc hands the memory of an array back to the system, and takes fresh pages for the next one, until an array as
+large has been freed once, up to 32 MiB. Otherwise small problems spend a third of their time on that, and threads wait
+for each other there."""
 
 _lock = threading.Lock()
 _holds: dict[tuple[str, int], _Hold] = {}

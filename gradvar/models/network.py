@@ -19,8 +19,9 @@ from ..core.errors import ShapeError
 from .base import Pullback, parameter_vector, split_as
 from .gradients import Block, LayerGradient, factors, stacked, total, written_out
 
-_NUMBERS = 2**18
-"""Numbers that are kept at a time, 2 MiB, about what the cache holds. Inputs are taken in blocks of that size."""
+_NUMBERS = 2**20
+"""Numbers that are kept at a time, 8 MiB. Inputs are taken in blocks of that size: of smaller ones, threads wait for
+the interpreter as long as they compute."""
 
 Backward = Callable[[Array], list[Block]]
 """The function c -> the gradients c_n g(x_n), from (n,), in blocks that follow the order of the parameters.

@@ -13,7 +13,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gradvar as gv
+from gradvar.losses import as_loss
 from gradvar.methods.enumeration import cube
+from gradvar.problem import Problem
 from gradvar.testing import reference
 
 
@@ -319,3 +321,17 @@ def test_a_worker_keeps_two_rows_of_the_cube():
             tracemalloc.stop()
     assert peak < 2 * (2 * row + 16 * 2**18)  # and sixteen blocks that stay in the cache
     assert kept < row / 8  # nothing stays with the threads
+
+
+@pytest.mark.alone
+def test_an_enumeration_takes_the_memory_that_it_says_with_a_pool_of_the_user_too():
+    H, model = gv.SparseParities(15, 3), gv.MLP.random([15, 32, 32, 1], "relu", rng=0)
+    gv.gradient_variance(gv.SparseParities(4, 3), gv.MLP.random([4, 8, 8, 1], rng=0), method="enumeration")
+    tracemalloc.start()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            gv.gradient_variance(H, model, method="enumeration", executor=pool)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < cube.memory_needed(Problem(H, model, as_loss("square")))

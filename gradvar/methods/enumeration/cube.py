@@ -32,7 +32,7 @@ from ...estimation.tiles import ordered_map
 from ...models import MLP
 from ...problem import Problem
 from .passes import Tile, passes
-from .points import MeanNorms, n_points, over_points
+from .points import MeanNorms, n_points, over_points, written
 
 _BLOCK = 2**17
 """Numbers in a block of rows that one task transforms: 1 MiB, unless one row is larger."""
@@ -287,25 +287,28 @@ def _kept(
     problem: Problem, settings: Settings, widths: list[tuple[int, int]], tiles: list[Tile], norms: MeanNorms | None
 ) -> list[_Columns] | None:
     """The columns of some tiles at all points; None where a left factor only looked like the inputs at the probe."""
-    points, dim, inputs = n_points(problem), problem.inputs.dim, problem.inputs
-    found: list[_Columns] = []
-    sizes: list[tuple[slice, Array]] = []
-    for block, (factors, norm_sq) in over_points(problem.signal, problem, settings):
-        x = inputs.points(block.start, block.stop)
-        if any(width == 0 and not is_input_layer(a, x) for (width, _), (a, _) in zip(widths, factors, strict=True)):
-            return None
-        if not found:
-            empty = ((np.empty((len(side), points)) for side in (tile.left, tile.right)) for tile in tiles)
-            found = [
-                _Columns(a, b, factors[tile.pair][0].shape[1] > dim) for tile, (a, b) in zip(tiles, empty, strict=True)
-            ]
-        for (pair, left, right), columns in zip(tiles, found, strict=True):
-            columns.left[:, block] = factors[pair][0][:, left.start : left.stop].T
-            columns.right[:, block] = factors[pair][1][:, right.start : right.stop].T
-        sizes.append((block, norm_sq))
+    points, dim, shapes = n_points(problem), problem.inputs.dim, problem.tangent_factors(_probe(problem))
+    kept = [
+        _Columns(np.empty((len(left), points)), np.empty((len(right), points)), shapes[pair][0].shape[1] > dim)
+        for pair, left, right in tiles
+    ]
+    columns = [side.T for some in kept for side in (some.left, some.right)]
+    found = list(written(partial(_columns, problem, widths, tiles), columns, problem, settings))
+    if any(norm_sq is None for _, norm_sq in found):
+        return None
     if norms is not None:
-        norms.take(sizes)
-    return found
+        norms.take((block, norm_sq) for block, norm_sq in found if norm_sq is not None)
+    return kept
+
+
+def _columns(
+    problem: Problem, widths: list[tuple[int, int]], tiles: list[Tile], x: Array
+) -> tuple[list[Array], Array | None]:
+    """The columns of some tiles, and the squared norms; None instead where a left factor is not the inputs."""
+    factors, norm_sq = problem.signal(x)
+    as_taken = all(width or is_input_layer(a, x) for (width, _), (a, _) in zip(widths, factors, strict=True))
+    sides = [factors[pair][i][:, some.start : some.stop] for pair, *ranges in tiles for i, some in enumerate(ranges)]
+    return sides, norm_sq if as_taken else None
 
 
 def _factor_tasks(kept: list[_Columns], problem: Problem, tilt: Array | None) -> Iterator[Callable[[], Part]]:

@@ -13,6 +13,7 @@ import math
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from operator import call
 
 import numpy as np
@@ -30,7 +31,7 @@ from ...problem import Factors, Moment, Problem, component_blocks, norms_sq
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
 from . import coefficients, cube, labels
-from .points import MeanNorms, n_points, over_points
+from .points import MeanNorms, n_points, written
 
 _BLOCK = 2**22
 """Numbers in a block of signal components or of their projections: 32 MiB."""
@@ -234,16 +235,17 @@ def _moments(hypotheses: KnowsProjection, prior: Array | None, components: tuple
 
 def _signal_factors(problem: Problem, settings: Settings) -> tuple[Factors, MeanNorms]:
     """The signal's factors at all points, and the means of its squared norms."""
-    points, norms, sizes = n_points(problem), MeanNorms(problem), []
-    factors: Factors = []
-    for block, (parts, norm_sq) in over_points(problem.signal, problem, settings):
-        if not factors:
-            factors = [(np.empty((points, a.shape[1])), np.empty((points, b.shape[1]))) for a, b in parts]
-        for factor, part in zip(factors, parts, strict=True):
-            factor[0][block], factor[1][block] = part
-        sizes.append((block, norm_sq))
-    norms.take(sizes)
+    points, norms = n_points(problem), MeanNorms(problem)
+    probe = problem.signal_factors(problem.inputs.points(0, 1))
+    factors = [(np.empty((points, a.shape[1])), np.empty((points, b.shape[1]))) for a, b in probe]
+    norms.take(written(partial(_sides, problem), list(chain(*factors)), problem, settings))
     return factors, norms
+
+
+def _sides(problem: Problem, x: Array) -> tuple[list[Array], Array]:
+    """Both sides of each factor of the signal, and its squared norms."""
+    factors, norm_sq = problem.signal(x)
+    return list(chain(*factors)), norm_sq
 
 
 def _projection_memory(problem: Problem) -> int:
