@@ -9,8 +9,13 @@ from .jit import compiled
 
 Rows = NDArray[np.float64]
 
+_FLOAT64 = np.dtype(np.float64)
+
 TOGETHER = 2**14
 """Numbers that are transformed, in rows, before their squares are added: 128 KiB stay in the second-level cache."""
+
+LARGE = 22
+"""Dimension from which on a row, 32 MiB and more, goes through the memory as seldom as possible."""
 
 # Level sums: 2**7 runs of 2**6 numbers are added by the degree of the run, then by the degree within the run.
 RUN_BITS = 6
@@ -40,9 +45,8 @@ def walsh_hadamard(rows: Rows) -> None:
     >>> rows
     array([[10., -2., -4.,  0.]])
     """
-    _dimension(rows)
-    _require_writeable(rows)
-    _transform(rows)
+    transform = _transform if _dimension(rows, True) < LARGE else _transform_large
+    transform(rows)
 
 
 def level_sums(rows: Rows) -> Rows:
@@ -61,7 +65,7 @@ def level_sums(rows: Rows) -> Rows:
     >>> level_sums(np.array([[10.0, -2.0, -4.0, 0.0]]))
     array([[100.,  20.,   0.]])
     """
-    sums = np.zeros((len(rows), _dimension(rows) + 1))
+    sums = np.zeros((len(rows), _dimension(rows, False) + 1))
     _level_sums(rows, _DEGREES, sums)
     return sums
 
@@ -85,34 +89,33 @@ def level_weights(rows: Rows) -> Rows:
     >>> level_weights(np.array([[1.0, 2.0, 3.0, 4.0]]))
     array([[6.25, 1.25, 0.  ]])
     """
-    dim = _dimension(rows)
-    _require_writeable(rows)
+    dim = _dimension(rows, True)
     sums = np.zeros((len(rows), dim + 1))
     together = max(1, TOGETHER >> dim)
+    transform = _transform if dim < LARGE else _transform_large
     for start in range(0, len(rows), together):
         tile = rows[start : start + together]
-        _transform(tile)
+        transform(tile)
         _level_sums(tile, _DEGREES, sums[start : start + together])
     return np.ldexp(sums, -2 * dim)
 
 
-def _dimension(rows: Rows) -> int:
-    if not isinstance(rows, np.ndarray) or rows.dtype != np.float64:
+def _dimension(rows: Rows, overwritten: bool) -> int:
+    if not isinstance(rows, np.ndarray) or rows.dtype != _FLOAT64:
         kind = rows.dtype if isinstance(rows, np.ndarray) else type(rows).__name__
         raise ValueError(f"`rows` must be an array of float64, got {kind}")
-    if rows.ndim != 2:
-        raise ValueError(f"`rows` must have shape (m, 2**d), got {rows.shape}; pass rows[np.newaxis] for one row")
-    size = int(rows.shape[1])
+    shape, flags = rows.shape, rows.flags  # looked up once: small transforms take no longer than these checks
+    if len(shape) != 2:
+        raise ValueError(f"`rows` must have shape (m, 2**d), got {shape}; pass rows[np.newaxis] for one row")
+    size: int = shape[1]
     if size < 1 or size & (size - 1):
-        raise ValueError(f"`rows` must have shape (m, 2**d), got {rows.shape}: {size} is not a power of two")
-    if not rows.flags.c_contiguous or not rows.flags.aligned:
-        raise ValueError("`rows` must be C-contiguous and aligned; pass np.ascontiguousarray(rows)")
+        raise ValueError(f"`rows` must have shape (m, 2**d), got {shape}: {size} is not a power of two")
+    if not flags.carray:  # C-contiguous, aligned and writeable
+        if not flags.c_contiguous or not flags.aligned:
+            raise ValueError("`rows` must be C-contiguous and aligned; pass np.ascontiguousarray(rows)")
+        if overwritten:
+            raise ValueError("`rows` is overwritten and must be writeable; pass rows.copy()")
     return size.bit_length() - 1
-
-
-def _require_writeable(rows: Rows) -> None:
-    if not rows.flags.writeable:
-        raise ValueError("`rows` is overwritten and must be writeable; pass rows.copy()")
 
 
 # At strides that the compiler knows, it sees that the streams do not overlap, and vectorises the loops over them; at 1
@@ -186,7 +189,7 @@ def _radix_16(s: int) -> Callable[[Rows], None]:
 
 
 _bits_2_to_5, _bits_6_to_9, _bits_10_to_12 = _radix_16(2**2), _radix_16(2**6), _radix_8(2**10)
-_bits_13_to_15, _bits_16_to_18 = _radix_8(2**13), _radix_8(2**16)
+_bits_13_to_15, _bits_16_to_18, _bits_19_to_21 = _radix_8(2**13), _radix_8(2**16), _radix_8(2**19)
 
 
 @compiled
@@ -239,6 +242,16 @@ def _last_bits(x: Rows, stride: int) -> None:
                 b0, b1, b2, b3 = a0 + a1, a0 - a1, a2 + a3, a2 - a3
                 v0[j], v1[j], v2[j], v3[j] = b0 + b2, b1 + b3, b0 - b2, b1 - b3
         s *= 4
+
+
+def _transform_large(rows: Rows) -> None:
+    """Rows that no cache holds: blocks that one does, then passes over the whole row, of three bits and of two."""
+    even = rows.shape[1] == 2**23  # two and two bits: a pass of a single one would take as long
+    _transform(rows.reshape(-1, 2**21 if even else 2**19))
+    for row in rows:
+        if not even:
+            _bits_19_to_21(row)
+        _last_bits(row, 2**21 if even else 2**22)
 
 
 @compiled

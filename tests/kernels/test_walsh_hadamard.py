@@ -16,13 +16,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import hadamard
 
 import gradvar.kernels
+from gradvar.kernels import walsh_hadamard as module
 from gradvar.kernels.jit import compiled
 from gradvar.kernels.walsh_hadamard import _transform, level_sums, level_weights, walsh_hadamard
 
 JIT = not numba.config.DISABLE_JIT
 U = 2.0**-53
 SMALL = range(13 if JIT else 7)
-# The way through the memory changes: blocks of 2^10, three bits more at 13, 16 and 19, and what is left over.
+# The way through the memory changes: blocks of 2^10, three bits more at 13, 16, 19 and 22, and what is left over.
 LARGE = range(13, 24) if JIT else (7, 15, 19)  # 15 and 19: every line runs without the JIT too
 
 
@@ -61,6 +62,29 @@ def test_is_the_tensor_product_of_two_smaller_transforms(dim):
         pairs = expected.reshape(2 ** (bits - 1 - i), 2, 2 ** (i + low))
         expected = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
     assert_allclose(transformed(f), expected.reshape(1, -1), rtol=0, atol=1e-13 * 2 ** (dim / 2) * dim)
+
+
+def test_long_rows_take_blocks_and_then_as_few_passes_as_there_are(monkeypatch):
+    passes = []
+    monkeypatch.setattr(module, "_transform", lambda rows: passes.append(("blocks", rows.shape[1])))
+    monkeypatch.setattr(module, "_bits_19_to_21", lambda row: passes.append(("three bits", 2**19)))
+    monkeypatch.setattr(module, "_last_bits", lambda row, stride: passes.append(("two at a time", stride)))
+    for dim in (21, 22, 23, 24):
+        walsh_hadamard(np.empty((1, 2**dim)))
+    eight = [("blocks", 2**19), ("three bits", 2**19), ("two at a time", 2**22)]
+    assert passes == [("blocks", 2**21), *eight, ("blocks", 2**21), ("two at a time", 2**21), *eight]
+
+
+@pytest.mark.large
+def test_a_row_of_128_mib_has_the_sum_of_two_parities():
+    row, j = np.zeros((1, 2**24)), np.arange(2**24, dtype=np.uint32)
+    row[0, [0b101 << 21 | 5, 0b1011 << 19]] = 1.0, 4.0
+    walsh_hadamard(row)
+    expected = sum(
+        a * (1.0 - 2.0 * (np.bitwise_count(j & np.uint32(s)) % 2))
+        for a, s in ((1.0, 0b101 << 21 | 5), (4.0, 0b1011 << 19))
+    )
+    assert_array_equal(row[0], expected)
 
 
 def test_integers_are_transformed_without_error():

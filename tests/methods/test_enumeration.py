@@ -308,18 +308,28 @@ def test_the_spectrum_has_the_same_bits_for_any_workers(monkeypatch):
             assert np.array_equal(gv.degree_spectrum(model, "hinge", executor=pool), expected)
 
 
+def test_the_spectrum_has_the_same_bits_where_values_and_slopes_are_evaluated_one_after_the_other(monkeypatch):
+    H, model = gv.SparseParities(6, 3), units("relu", True, True)
+    expected, variance = gv.degree_spectrum(model, "hinge"), enumerated(H, model, "hinge").value
+    monkeypatch.setattr(cube, "_ROOM", 0)
+    assert np.array_equal(gv.degree_spectrum(model, "hinge"), expected)
+    assert enumerated(H, model, "hinge").value == variance
+
+
 @pytest.mark.large
-def test_a_worker_keeps_two_rows_of_the_cube():
+@pytest.mark.parametrize(("loss", "room", "rows"), [("square", 2**22, 4), ("hinge", 2**22, 3)])
+def test_two_workers_keep_two_rows_of_the_cube_each_or_one_where_there_is_no_room(loss, room, rows, monkeypatch):
+    monkeypatch.setattr(cube, "_ROOM", room)
     model, row = gv.MLP.random([20, 12, 1], "relu", rng=0), 8 * 2**20
     with ThreadPoolExecutor(2) as pool:
-        gv.degree_spectrum(gv.MLP.random([6, 2, 1], rng=0), executor=pool)
+        gv.degree_spectrum(gv.MLP.random([6, 2, 1], rng=0), loss, executor=pool)
         tracemalloc.start()
         try:
-            gv.degree_spectrum(model, executor=pool)
+            gv.degree_spectrum(model, loss, executor=pool)
             kept, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert peak < 2 * (2 * row + 16 * 2**18)  # and sixteen blocks that stay in the cache
+    assert peak < rows * row + 2 * 8 * 2**20  # and eight blocks that stay in the cache
     assert kept < row / 8  # nothing stays with the threads
 
 

@@ -38,8 +38,10 @@ _BLOCK = 2**17
 """Numbers in a block of rows that one task transforms: 1 MiB, unless one row is larger."""
 _KEPT = 27 * 2**21
 """Numbers of tangent factors that are kept at a time: 432 MiB, unless two functions on the cube are more."""
-_IN_CACHE = 2**15
-"""Pre-activations of hidden units that are taken at a time: 256 KiB."""
+_IN_CACHE = 2**17
+"""Pre-activations of hidden units that are taken at a time: 1 MiB. Of fewer, two threads wait for each other's GIL."""
+_ROOM = 2**26
+"""Numbers up to which two tasks have rows of a unit's values and slopes at once; beyond, they evaluate it twice."""
 
 Mean = Callable[[Array], Array]
 Part = tuple[Array, float]
@@ -205,21 +207,28 @@ def _part_of_units(
     bits = min(dim, _IN_CACHE.bit_length() - 1)
     shift = np.zeros(units) if bias is None else bias
     slack = (2 * dim + 2) * np.finfo(np.float64).eps * (np.abs(weights).sum(axis=1) + np.abs(shift))
-    values, deltas = rows.take(2, units, 2**dim)
     # <w, x> + b: the first coordinates run through a block of points, the others are the same in all of it
     low, high = _preactivations(weights[:, :bits], 0.0), _preactivations(weights[:, bits:], shift)
-    for i in range(high.shape[1]):
-        block = slice(i << bits, (i + 1) << bits)
-        z = low + high[:, i : i + 1]
-        if activation in KINKED:
-            settle(z, slack[:, None], activation)
-        value, slope = value_and_slope(activation)(z)
-        here = scale[block] if scale.size > 1 else scale
-        np.multiply(value, here, out=values[:, block])
-        np.multiply(slope, output[:, None] * here, out=deltas[:, block])
-    inner, inner_mean = _part_of_input_layer(deltas, bias is not None, mean)
-    outer, outer_mean = _part_of_rows(values, mean)
-    return inner + outer, inner_mean + outer_mean
+    total, mean_norm_sq = np.zeros(dim + 1), 0.0
+    at_once = 2 * 2 * units * 2**dim + scale.size <= _ROOM + 1
+    for sides in ((0, 1),) if at_once else ((0,), (1,)):
+        functions = rows.take(len(sides), units, 2**dim)
+        for i in range(high.shape[1]):
+            block = slice(i << bits, (i + 1) << bits)
+            z = low + high[:, i : i + 1]
+            if activation in KINKED:
+                settle(z, slack[:, None], activation)
+            found = value_and_slope(activation)(z)
+            here = scale[block] if scale.size > 1 else scale
+            for side, function in zip(sides, functions, strict=True):
+                np.multiply(found[side], output[:, None] * here if side else here, out=function[:, block])
+        for side, function in zip(sides, functions, strict=True):
+            part, part_mean = (
+                _part_of_input_layer(function, bias is not None, mean) if side else _part_of_rows(function, mean)
+            )
+            total += part
+            mean_norm_sq += part_mean
+    return total, mean_norm_sq
 
 
 def _part_of_output_bias(rows: _Rows, scale: Array, dim: int, mean: Array | None) -> Part:
@@ -346,4 +355,7 @@ def is_input_layer(left: Array, x: Array) -> bool:
 
 def _on_cube(problem: Problem, settings: Settings, f: Callable[[Array], Array]) -> Array:
     """The values of f at all points."""
-    return np.concatenate([values for _, values in over_points(f, problem, settings)])
+    values = np.empty(n_points(problem))
+    for block, found in over_points(f, problem, settings):
+        values[block] = found
+    return values
