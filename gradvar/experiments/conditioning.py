@@ -255,7 +255,7 @@ def _decoded(
         # F(A) = E |A phi - p|^2 with p = A* phi: grad F = 2 (A - A*) E phi phi^T
         phi = features(trained)
         second = phi.T @ phi / len(phi)
-        weights, adam, decoded[name] = np.zeros_like(goal), Adam(_RATES[name]), {}
+        weights, adam, decoded[name] = np.zeros_like(goal), Adam().steps(_RATES[name]), {}
         for t in tqdm(range(1, max(steps) + 1), desc=name, disable=not progress):
             weights = adam(weights, 2 * (weights - goal) @ second)
             if t in steps:
@@ -264,7 +264,7 @@ def _decoded(
                 decoded[name][t] = (found @ W.T)[shown]
                 wrong = {"codes": _relative(found, codes), "curves": _relative(found @ W.T, curves)}
                 errors.append({"learner": name, "adam": t, **wrong})
-    encoder = MLP.random([n, 500, 100, 6, 100, 100, n], "relu", rng=seed)
+    encoder = MLP.random([n, 500, 100, 6, 100, 100, n], "relu", seed, distribution="truncated normal")
     fit = descend(
         lambda f: f,
         encoder,
