@@ -100,18 +100,16 @@ def theorem_1(problem: Problem, gradient: Estimate, known: tuple[Assumption, ...
     Of members with probabilities pi, max_i pi_i stands for 1/|H|.
     """
     share, lipschitz = log2_share(problem.hypotheses), problem.loss.lipschitz
-    prior = prior_of(problem.hypotheses) is not None
     failed = [a for a in known if a.status in _NOT_KNOWN]
     square = 2 * math.log2(lipschitz) if math.isfinite(lipschitz) else 0.0
     times = "L^2 " if square != 0 else ""
-    formula = f"max_i pi_i {times}G^2" if prior else f"{times}G^2/|H|"
+    formula = f"{times}G^2/|H|" if prior_of(problem.hypotheses) is None else f"max_i pi_i {times}G^2"
     formula += f", L = {lipschitz:g}" if times else ""
     moment = second_moment(problem.hypotheses)
     if moment != 1:
         square, formula = square + math.log2(moment), f"{moment:g} {formula}"
     constant = math.nan if share == -math.inf else square + share
-    holds = "its assumptions hold" + "; pi are the probabilities of the members" * prior
-    reason = "; ".join(f"{_NOT_KNOWN[a.status]} {a.name}: {a.evidence}" for a in failed) or holds
+    reason = "; ".join(f"{_NOT_KNOWN[a.status]} {a.name}: {a.evidence}" for a in failed) or "its assumptions hold"
     return norm_bound("theorem-1", formula, Constant(constant, reason), gradient, applicable=not failed)
 
 

@@ -9,14 +9,14 @@ from typing import SupportsIndex, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, SeedLike, finite, inputs_of, integer, probabilities, real
+from ..core.arguments import Array, SeedLike, finite, inputs_of, integer, real
 from ..core.errors import NotApplicableError, ShapeError
 from .gram.derived import ProjectsByTable
 from .gram.matrix import Gram, KnownByGram, TableGram
 from .gram.outputs import OutputTable, class_labels, pairs_of
 from .gram.table import StoredTable, Table, check_bytes, class_mean, compact
 from .inputs import FinitePoints
-from .members.checks import Numbers, number_rows
+from .members.checks import Numbers, as_prior, number_rows
 from .members.target_class import TargetClass
 
 _ROWS = 2**12
@@ -112,16 +112,14 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
             raise ValueError(f"`values` must be of a size whose squares float64 holds, got {size:.3g}; rescale them")
         values.setflags(write=False)
         self.size: int = values.shape[0]
-        if prior is not None:
-            chances = probabilities("prior", prior, self.size, "member")
-            self.prior = chances if np.ptp(chances) > 0 else None
+        self.prior = as_prior(prior, self.size, "member")
         self._stored = self._as_table(values)
 
     def __repr__(self) -> str:
         outputs = "" if self.n_outputs == 1 else f", {self.n_outputs} outputs"
-        prior = "" if self.prior is None else f", prior={np.array2string(self.prior, threshold=8, separator=', ')}"
+        row = "" if self.prior is None else np.array2string(self.prior, 10**6, threshold=8, separator=", ")
         at = f"{self.inputs.n_points} points of R^{self.inputs.dim}"
-        return f"FiniteClass({self.size} functions on {at}{outputs}{prior})"
+        return f"FiniteClass({self.size} functions on {at}{outputs}{f', prior={row}' if row else ''})"
 
     @property
     def description(self) -> str:

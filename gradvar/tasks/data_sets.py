@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..classes.inputs import FinitePoints, Inputs
-from ..classes.members.checks import Numbers, number_rows
+from ..classes.inputs.finite import different_rows
+from ..classes.members.checks import Numbers, as_prior, number_rows
 from ..classes.members.target import Members
 from ..core.arguments import Array, SeedLike, generator, inputs_of, integer, probabilities, real_array, sequence
 from ..core.errors import ShapeError
@@ -36,43 +37,29 @@ class DataSets(HasTasks):
         ]
         if not parts:
             raise ShapeError("`datasets` must have at least one data set (X, y): without tasks there is no variance")
-        for i, (x, _, _) in enumerate(parts):
-            if x.shape[1] != parts[0][0].shape[1]:
-                raise ShapeError(
-                    f"`datasets` must have points of one dimension, got {parts[0][0].shape[1]} columns in "
-                    f"datasets[0][0] and {x.shape[1]} in datasets[{i}][0]"
-                )
+        columns = [x.shape[1] for x, _, _ in parts]
+        if len(set(columns)) > 1:
+            raise ShapeError(f"`datasets` must have points of one dimension, got X with {columns} columns")
         self.size: int = len(parts)
         self._x, self._y, self._weights = (np.concatenate(column) for column in zip(*parts, strict=True))
         self._stops = np.cumsum([0, *(len(y) for _, y, _ in parts)])
         self.dim = int(self._x.shape[1])
         self.labels = "signs" if (np.abs(self._y) == 1).all() else "real"
-        if prior is not None:
-            chances = probabilities("prior", prior, self.size, "data set")
-            self.prior = chances if np.ptp(chances) > 0 else None
-        different, self._numbers = _different(self._x)
+        self.prior = as_prior(prior, self.size, "data set")
+        different, self._numbers = different_rows(self._x + 0.0)
         self._index = {row.tobytes(): number for number, row in enumerate(different)}
+        self.n_pairs = len(self._pairs[0])
         self.inputs: Inputs = Mixture(self, self.dim, FinitePoints(different))
 
     def __repr__(self) -> str:
-        return f"TaskClass.from_datasets({self._said} of R^{self.dim}, {len(self._y)} rows)"
+        return f"TaskClass.from_datasets({len(self._y)} rows of R^{self.dim}: {self.description})"
 
     @property
     def description(self) -> str:
         """The class in words."""
         prior = "" if self.prior is None else f", of probabilities pi_i up to {self.prior.max():.4g}"
-        return f"{self._said}{prior}"
-
-    @property
-    def _said(self) -> str:
-        sizes = np.diff(self._stops)
-        least, most = int(sizes.min()), int(sizes.max())
-        return f"{self.size:,} data sets of {f'{least:,}' if least == most else f'{least:,} to {most:,}'} points"
-
-    @property
-    def n_pairs(self) -> int:
-        """How many pairs of a task and a point of it there are."""
-        return len(self._pairs[0])
+        least, most = np.diff(self._stops).min(), np.diff(self._stops).max()
+        return f"{self.size:,} data sets of {least:,}{f' to {most:,}' if most > least else ''} points{prior}"
 
     def members(self) -> npt.NDArray[np.intp]:
         """Return the numbers of all data sets, shape (m,)."""
@@ -118,9 +105,8 @@ class DataSets(HasTasks):
         These are the weight of the point, the mean and the variance of its labels.
         """
         tasks = np.repeat(np.arange(self.size), np.diff(self._stops))
-        possible = self._weights > 0
-        y, w = self._y[possible], self._weights[possible]
-        pairs, which = np.unique((self._numbers * self.size + tasks)[possible], return_inverse=True)
+        y, w, pair = (each[self._weights > 0] for each in (self._y, self._weights, self._numbers * self.size + tasks))
+        pairs, which = np.unique(pair, return_inverse=True)
         weight = np.bincount(which, w)
         mean = np.bincount(which, w * y) / weight
         variance = np.bincount(which, w * (y - mean[which]) ** 2) / weight
@@ -157,13 +143,3 @@ def _made_sure(i: int, given: DataSet) -> tuple[Array, Array, Array]:
     if len(given) == 2:
         return x, y, np.full(len(y), 1 / len(y))
     return x, y, probabilities(f"{name}[2]", given[2], len(y), "row")
-
-
-def _different(x: Array) -> tuple[Array, npt.NDArray[np.intp]]:
-    """The different rows, in the order in which they come first, and the number of each row among them."""
-    rows = x + 0.0
-    _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    numbers = np.empty(len(order), dtype=np.intp)
-    numbers[order] = np.arange(len(order))
-    return rows[first[order]], numbers[which.reshape(-1)]

@@ -97,8 +97,7 @@ def sample_uniform(probe: ClassProbe) -> str:
     if listed is None:
         skip("the class lists no `members()`, or more than 4,096")
     x = np.concatenate([probe.x, probe.draw_inputs(64, 19)])
-    values = probe.values(*listed, x)
-    functions = _rounded(values, scale_of(values))
+    functions = _rounded(values := probe.values(*listed, x), scale_of(values))
     # At least eight expected draws of each.
     n = max(8 * listed[1], 64 * min(len(numbered(functions)), _MOST_CATEGORIES))
     drawn = _rounded(probe.values(probe.draw(n, 4), n, x), scale_of(values))

@@ -19,6 +19,8 @@ from .checks import CheckFailed, answered_by, called, offered, skip
 from .comparison import ROUNDING, Truth, exactly, first, identical, is_count, number, real, sampled, short
 from .regions import DRAWN, Rows, extremes
 
+Statistic = Callable[[Array, Array | None], Array]
+
 MEMBERS = 32
 """Members that are drawn where a handful will do."""
 _TABLE = 4096
@@ -151,12 +153,7 @@ class ClassProbe:
         return self.draw(MEMBERS, 2)
 
     def over_members(
-        self,
-        statistic: Callable[[Array, Array | None], Array],
-        draws: Callable[[Array], Array],
-        degree: int,
-        key: int,
-        most: int,
+        self, statistic: Statistic, draws: Callable[[Array], Array], degree: int, key: int, most: int
     ) -> tuple[Array, Truth, str]:
         """A mean over the class: the inputs it is at, the mean, and the members in words.
 

@@ -182,20 +182,24 @@ def test_equal_probabilities_are_none(kind):
         assert_allclose(other.bounds[name].log2, one.bounds[name].log2, rtol=1e-12, err_msg=name)
 
 
+def check_sampled(H, model, truth, method, name):
+    missed, found = 0, []
+    for seed in range(12):
+        one = gv.gradient_variance(H, model, method=method, max_samples=1024, rtol=0, confidence=0.99, rng=seed)
+        assert name in one.method
+        found.append(one.value)
+        missed += not one.interval[0] <= truth <= one.interval[1]
+    assert missed <= 2
+    assert abs(np.mean(found) - truth) < 7 * np.std(found) / np.sqrt(12)
+
+
 @pytest.mark.parametrize("kind", ["real", "classes"])
 def test_samples_are_unbiased_and_their_intervals_hold_the_sum(kind):
     """Of 12 intervals at 99% at most 2 miss: P(more) < 3e-4 for each method."""
     values, points, weights, n_classes, prior, model = random_problem(5, kind)
     H = gv.FiniteClass(values, points, weights, n_classes, prior=prior)
     truth = moment(projections(values, points, weights, n_classes, model), prior, Moment.VARIANCE)
-    for method in (gv.MonteCarlo(), gv.MonteCarlo(n_members=256)):
-        missed, found = 0, []
-        for seed in range(12):
-            one = gv.gradient_variance(H, model, method=method, max_samples=1024, rtol=0, confidence=0.99, rng=seed)
-            found.append(one.value)
-            missed += not one.interval[0] <= truth <= one.interval[1]
-        assert missed <= 2
-        assert abs(np.mean(found) - truth) < 7 * np.std(found) / np.sqrt(12)
+    check_sampled(H, model, truth, gv.MonteCarlo(), "U-statistic")
     counts = np.bincount(H.sample(100_000, rng=0), minlength=len(prior))
     assert (np.abs(counts / 100_000 - prior) <= 5 * np.sqrt(prior * (1 - prior) / 100_000)).all()
 
@@ -314,6 +318,7 @@ def test_repr_and_sweeps_tell_priors_apart():
     one, other = (gv.FiniteClass(table, CUBE, prior=prior) for prior in ([0.5, 0.3, 0.2], [0.5, 0.2, 0.3]))
     assert repr(one) == "FiniteClass(3 functions on 8 points of R^3, prior=[0.5, 0.3, 0.2])"
     assert repr(one) != repr(other)
+    assert "\n" not in repr(gv.FiniteClass(np.ones((100, 8)), CUBE, prior=zipf(100)))
     assert_array_equal(one.members(), [0, 1, 2])
     assert len(list(itertools.chain(one))) == 3
 
@@ -355,6 +360,8 @@ def test_a_class_of_ones_own_may_say_its_probabilities():
         alignments = (gv.gradient_alignment(each, model, "logistic").value for each in (one, other))
         assert_allclose(*alignments, rtol=1e-11)
     assert gv.bound_check(H, model).bound_name == "theorem-1"
+    truth = gv.gradient_variance(same, model).value
+    check_sampled(H, model, truth, gv.MonteCarlo(n_members=256), "sampled members")
     assert [f.name for f in check_hypothesis_class(OwnSampledUniformly(prior)).failures] == ["sample-uniform"]
 
 

@@ -129,7 +129,7 @@ def test_a_task_is_a_function_on_its_own_points():
     assert_array_equal(H.member(0)([[2.0], [1.0], [2.0]]), [-1.0, 0.0, -1.0])
     with pytest.raises(ValueError, match="labels are known nowhere else"):
         H.member(0)([[3.0]])
-    assert repr(H) == "TaskClass.from_datasets(2 data sets of 1 to 3 points of R^1, 4 rows)"
+    assert repr(H) == "TaskClass.from_datasets(4 rows of R^1: 2 data sets of 1 to 3 points)"
     assert "2 data sets of 1 to 3 points" in str(gv.bound_check(H, gv.Linear([0.5])))
 
 
@@ -155,7 +155,7 @@ X = np.ones((2, 3))
         ([X], TypeError, r"`datasets\[0\]` must be a pair \(X, y\), or \(X, y, weights\), got ndarray"),
         ([(X, [1, 1]), (X, [1])], ShapeError, r"`datasets\[1\]` must be X of shape .* got \(2, 3\) and \(1,\)"),
         ([(X, [[1, 0], [0, 1]])], ShapeError, r"`datasets\[0\]\[1\]` must have shape \(n,\), got \(2, 2\)"),
-        ([(X, [1, 1]), (X[:, :2], [1, 1])], ShapeError, r"3 columns in datasets\[0\]\[0\] and 2 in datasets\[1\]\[0\]"),
+        ([(X, [1, 1]), (X[:, :2], [1, 1])], ShapeError, r"one dimension, got X with \[3, 2\] columns"),
         ([(X, [1, np.nan])], NonFiniteError, r"`datasets\[0\]\[1\]` must be finite"),
         ([(X, [1, 1], [1, 1])], ValueError, r"`datasets\[0\]\[2\]` must sum to one, got the sum 2; divide"),
         ([(X, ["a", "b"])], TypeError, r"`datasets\[0\]\[1\]` must be an array of real numbers"),

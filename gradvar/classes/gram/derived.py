@@ -149,8 +149,7 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | N
     if points > _MOST_FOR_LANCZOS:
         return None
     if isinstance(hypotheses, KnowsProjection) and few_values and points <= _MOST_POINTS:
-        table = _projected(hypotheses, points)
-        return _norm_of(table, centred, prior_of(hypotheses))._replace(from_formula=True)
+        return _norm_of(_projected(hypotheses, points), centred, prior_of(hypotheses))._replace(from_formula=True)
     matrix = _covariances(hypotheses, points, centred)
     if matrix is None:
         return None

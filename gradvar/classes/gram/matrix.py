@@ -25,6 +25,7 @@ from ...core.numbers import log2_of
 from .eigenvalue import top_eigenvalue
 from .table import Table, gram, second_moments, smaller_gram
 
+Entries = Callable[[], npt.ArrayLike]
 _EPS = float(np.finfo(np.float64).eps)
 _LARGEST = 2**14
 """Rows of the largest matrix that is formed: 2 GiB."""
@@ -101,7 +102,7 @@ class Gram:
     def __init__(
         self,
         size: int,
-        entries: Callable[[], npt.ArrayLike],
+        entries: Entries,
         rounding: float = 64 * _EPS,
         claimed: bool = False,
         prior: Array | None = None,

@@ -13,6 +13,13 @@ from ...core.reach import Reach
 from .base import check_block
 
 
+def different_rows(x: Array) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Return the different rows, in the order in which they come first, and the number of each row among them."""
+    _, first, which = np.unique(x, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return x[first[order]], np.argsort(order)[which.reshape(-1)]
+
+
 class FinitePoints:
     """A distribution on finitely many points of R^dim: a data set, a grid, a support with weights.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, real
+from ...core.arguments import Array, probabilities, real
 from ...core.errors import ShapeError
 
 Numbers = npt.NDArray[np.int64]
@@ -24,6 +24,12 @@ def number_rows(members: npt.ArrayLike, what: str, first: int, last: int | None 
         accepted = f">= {first}" if last is None else f"from {first} to {last}"
         raise ValueError(f"`members` must be {what} {accepted}, got {wrong[0]}")
     return rows.astype(np.int64)
+
+
+def as_prior(prior: npt.ArrayLike | None, size: int, what: str) -> Array | None:
+    """Return the probabilities of so many members, or None where they are equal."""
+    chances = None if prior is None else probabilities("prior", prior, size, what)
+    return None if chances is None or np.ptp(chances) == 0 else chances
 
 
 def vector_rows(members: npt.ArrayLike, width: int, who: str, name: str = "members") -> Array:

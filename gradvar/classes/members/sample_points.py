@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ...core.errors import ShapeError
 from ..inputs import FinitePoints, Hypercube, Inputs
+from ..inputs.finite import different_rows
 
 Points: TypeAlias = npt.ArrayLike | FinitePoints
 Coding: TypeAlias = Literal["pm1", "01"]
@@ -51,9 +52,7 @@ def sample_points(owner: _Class, points: Points, weights: npt.ArrayLike | None, 
             )
     elif coding == "01":
         raise ValueError(f"`coding` '01' is for targets on the cube, and the inputs of {owner!r} are {owner.inputs!r}")
-    _, first, which = np.unique(x, axis=0, return_index=True, return_inverse=True)
-    if first.size == given.n_points:
+    rows, which = different_rows(x)
+    if len(rows) == given.n_points:
         return given
-    summed = np.bincount(which.reshape(-1), weights=given.weights(0, given.n_points), minlength=first.size)
-    order = np.argsort(first)
-    return FinitePoints(x[first[order]], summed[order])
+    return FinitePoints(rows, np.bincount(which, given.weights(0, given.n_points)))

@@ -107,16 +107,13 @@ class Along(RecordTable):
 
     def _of_target(self, target: Target, model: AnyModel) -> tuple[Estimate | None, Estimate]:
         """The alignment of the target that is trained on, if it is no task, and the noise of one of its examples."""
-        given, tasks = as_model(model), target.hypotheses
-        of_task = isinstance(tasks, HasTasks)
-        if isinstance(tasks, HasTasks):
-            problem = Problem(tasks, given, self.loss)
-        else:
-            problem = Problem(one_member(target)[0], given, self.loss, Moment.SECOND)
+        given, tasks = as_model(model), target.hypotheses if isinstance(target.hypotheses, HasTasks) else None
+        moment = Moment.SECOND if tasks is None else Moment.VARIANCE
+        problem = Problem(tasks or one_member(target)[0], given, self.loss, moment)
         # n sampled inputs resolve about noise/n: well below noise/batch
         enough = max(_FEWEST, _TIMES * (self.batch or 128))
         few = replace(self.settings, max_samples=min(self.settings.max_samples, enough))
-        alignment = None if of_task else estimate(problem, self.method, few)
+        alignment = None if tasks else estimate(problem, self.method, few)
         return alignment, example_noise(target, problem, given, self.loss, few)
 
     @property

@@ -102,11 +102,6 @@ def _examples(target: Target) -> tuple[Inputs, Labels]:
             return LabelledMixture.of(task), lambda x: (x[:, :-1], x[:, -1], 0.0)
         says, spread = table, getattr(table, "label_variances", None)
         return task.inputs, lambda x: (x, says.targets(which, x)[0], 0.0 if spread is None else spread(which, x)[0])
-    # over the flips, E y = (1 - 2 rate) h and Var y = (1 - (1 - 2 rate)^2) h^2
+    # over the flips of h in {-1, 1}, E y = (1 - 2 rate) h and Var y = 1 - (1 - 2 rate)^2
     kept = home.kept if isinstance(home, Noisy) else 1.0
-
-    def labels(x: Array) -> tuple[Array, Array, Array]:
-        values = np.asarray(target(x))
-        return x, kept * values, (1 - kept**2) * values**2
-
-    return home.inputs, labels
+    return home.inputs, lambda x: (x, kept * np.asarray(target(x)), 1 - kept**2)

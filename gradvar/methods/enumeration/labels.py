@@ -50,8 +50,8 @@ def tasks(factors: Factors, problem: Problem) -> Iterator[Callable[[], Part]]:
         left = left * weights[:, None]
         together = max(1, _BLOCK // (hypotheses.size * left.shape[1]))
         for start in range(0, right.shape[1], together):
-            columns = right[:, start : start + together]
-            yield partial(_of_block, labels, hypotheses.n_classes, prior_of(hypotheses), left, columns)
+            some = right[:, start : start + together]
+            yield partial(_of_block, labels, hypotheses.n_classes, prior_of(hypotheses), left, some)
 
 
 def _of_block(labels: npt.NDArray[np.generic], n_classes: int, prior: Array | None, left: Array, right: Array) -> Part:

@@ -73,16 +73,11 @@ class ClassKernel:
 
     @property
     def mean_square(self) -> float:
-        """E c(x, x')^2 of an orthonormal class; 0.0 for others, of which it is not known."""
-        if not getattr(self._class, "is_orthonormal", False):
+        """E c(x, x')^2 of an orthonormal class of equally likely members; 0.0 for others, of which it is not known."""
+        if not getattr(self._class, "is_orthonormal", False) or prior_of(self._class) is not None:
             return 0.0
-        prior, log2_size = prior_of(self._class), self._class.log2_size
-        # sum pi^2 and sum pi^3, of the eigenvalues pi_i of E_h[h h']
-        square, cube = exp2(-log2_size), exp2(-2 * log2_size)
-        if prior is not None:
-            square, cube = float(np.sum(prior**2)), float(np.sum(prior**3))
-        variance = square - 2 * cube + square**2
-        return {Moment.VARIANCE: variance, Moment.SECOND: square, Moment.MEAN: square**2}[self.moment]
+        one, square = exp2(-self._class.log2_size), exp2(-2 * self._class.log2_size)
+        return {Moment.VARIANCE: one - square, Moment.SECOND: one, Moment.MEAN: square}[self.moment]
 
 
 def work_of_pair(problem: Problem) -> float:
