@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
+
 import gradvar as gv
 
 from .timing import Row, Run, Side, contest
@@ -44,6 +46,12 @@ def transformer() -> gv.BoundCheck:
 def restricted() -> gv.BoundCheck:
     H = gv.Parities(16)
     return gv.bound_check(H.restrict(H.sample(256, rng=0)), mlp(16, 64, 1), rng=0)
+
+
+def finite() -> gv.BoundCheck:
+    rng = np.random.default_rng(0)
+    H = gv.FiniteClass(np.sign(rng.standard_normal((2000, 5000))), rng.standard_normal((5000, 16)))
+    return gv.bound_check(H, mlp(16, 64, 1), rng=0)
 
 
 def swept() -> gv.SweepResults:
@@ -83,6 +91,27 @@ CALLS = {
     "256 of 2^16 parities, one layer": restricted,
     "DiscreteLog(16001), 14 bits, one layer": lambda: gv.bound_check(gv.DiscreteLog(16_001), mlp(14, 64, 1), rng=0),
     "DiscreteLog(32003), 15 bits, one layer": lambda: gv.bound_check(gv.DiscreteLog(32_003), mlp(15, 64, 1), rng=0),
+    "Parities(22), 22-512-512-1": lambda: gv.bound_check(gv.Parities(22), mlp(22, 512, 512, 1), rng=0),
+    "SparseParities(60, 3), one layer": lambda: gv.bound_check(gv.SparseParities(60, 3), mlp(60, 64, 1), rng=0),
+    "BiasedParities(16), one layer, relu": lambda: gv.bound_check(
+        gv.BiasedParities(16, 0.3), mlp(16, 64, 1, activation="relu"), rng=0
+    ),
+    "LinearPeriodic(20, 2), one layer, relu": lambda: gv.bound_check(
+        gv.LinearPeriodic(20, 2.0), mlp(20, 64, 1, activation="relu"), rng=0
+    ),
+    "ModularMultiples(10007), one layer": lambda: gv.bound_check(gv.ModularMultiples(10_007), mlp(14, 64, 1), rng=0),
+    "ModularAddition(31), one layer": lambda: gv.bound_check(gv.ModularAddition(31), mlp(62, 64, 31), rng=0),
+    "RandomNetworks(16, (16,)), one layer": lambda: gv.bound_check(gv.RandomNetworks(16, (16,)), mlp(16, 64, 1), rng=0),
+    "FiniteClass, 2000 members at 5000 points": finite,
+    "SparseParities(16, 3), Convolutional": lambda: gv.bound_check(
+        gv.SparseParities(16, 3), gv.Convolutional.random(16, [8, 8], 3, rng=0), rng=0
+    ),
+    "SparseParities(16, 3), Attention": lambda: gv.bound_check(
+        gv.SparseParities(16, 3), gv.Attention.random(16, 16, rng=0, length=16), rng=0
+    ),
+    "SparseParities(16, 3), Recurrent": lambda: gv.bound_check(
+        gv.SparseParities(16, 3), gv.Recurrent.random(16, 16, rng=0, length=16), rng=0
+    ),
     "SparseParities(16, 3), a torch transformer": transformer,
     "sweep of 16 problems, ThreadPoolExecutor(2)": swept,
 }

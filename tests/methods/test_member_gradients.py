@@ -81,16 +81,10 @@ def by_definition(recorded: Recorded, model, x: np.ndarray, blocks: int) -> tupl
     """Inner products of blocks, and means over pairs of blocks in each half, by members."""
     values = recorded.evaluate(recorded.drawn, x)
     s = -model.gradient(x)
-    size = len(x) // blocks
-    c = np.array(
-        [
-            [
-                sum((values[a, i] - values[:, i].mean()) * s[i] for i in range(b * size, (b + 1) * size)) / size
-                for b in range(blocks)
-            ]
-            for a in range(M)
-        ]
-    )
+    size, deviations = len(x) // blocks, values - values.mean(axis=0)
+    # c[a, b] = the mean over the inputs i of block b of (h_a(x_i) - mean_h) s(x_i)
+    terms = deviations[:, :, None] * s
+    c = terms.reshape(M, blocks, size, -1).mean(axis=2)
     kernel = np.einsum("abq,acq->bc", c, c)
     halves = []
     for half in (range(blocks // 2), range(blocks // 2, blocks)):

@@ -390,7 +390,7 @@ def test_signals_that_are_all_annihilated_say_what_is_assumed_of_the_others():
     assert found.interval[1] == pytest.approx((math.log(0.025) / 1024) ** 2 * 80, rel=1e-6)
 
 
-@pytest.mark.parametrize("rtol", [0.1, 0.02])
+@pytest.mark.parametrize("rtol", [0.1, 0.05])
 def test_where_rtol_is_out_of_reach_the_guarantee_says_what_it_would_take(rtol):
     H, model = gv.SparseParities(40, 2), gv.MLP.random([40, 16, 16, 1], rng=0)
     few = gv.gradient_variance(H, model, method="monte-carlo", max_samples=2048, rtol=rtol, rng=0)

@@ -28,14 +28,18 @@ class Tile(NamedTuple):
 def passes(widths: Sequence[tuple[int, int]], room: int) -> list[list[Tile]]:
     """Return the tiles of each pass, of pairs with so many columns, where `room` columns, two at least, may be kept."""
     found: list[list[Tile]] = []
+    left_over: list[int] = []
+    first: dict[int, int] = {}  # tiles of this size fit into no pass before this one: room only shrinks
     for pair, (left, right) in enumerate(widths):
         for tile in _tiles(pair, left, right, room):
-            fitting = (some for some in found if sum(t.columns for t in some) + tile.columns <= room)
-            there = next(fitting, None)
-            if there is None:
-                found.append([tile])
-            else:
-                there.append(tile)
+            size = tile.columns
+            there = next((i for i in range(first.get(size, 0), len(found)) if left_over[i] >= size), len(found))
+            if there == len(found):
+                found.append([])
+                left_over.append(room)
+            found[there].append(tile)
+            left_over[there] -= size
+            first[size] = there
     return found
 
 
