@@ -46,7 +46,13 @@ def by_degree(degree: int) -> Run:
 def members(m: int) -> Run:
     H, model = Drawn(gv.SparseParities(32, 2)), gv.MLP.random([32, 64, 1], rng=0)
     method = gv.MonteCarlo(n_members=m, n_projections=None)
-    return lambda turn: (gv.gradient_variance(H, model, method=method, max_samples=4096, rtol=0, rng=0).value, math.nan)
+    pool = ThreadPoolExecutor(1)
+
+    def run(turn: int) -> tuple[float, float]:
+        found = gv.gradient_variance(H, model, method=method, max_samples=4096, rtol=0, rng=0, executor=pool)
+        return found.value, math.nan
+
+    return run
 
 
 def spectrum(dim: int) -> Run:
