@@ -18,6 +18,15 @@ GRADVAR = {
     "enumeration": "gv.bound_check(gv.SparseParities(12, 3), gv.MLP.random([12, 8, 8, 1], rng=0))",
     "pairs": "gv.bound_check(gv.SparseParities(40, 2), gv.MLP.random([40, 8, 8, 1], rng=0), max_samples=1024, rng=0)",
     "members": "gv.bound_check(gv.RandomNetworks(8, (8,)), gv.MLP.random([8, 8, 1], rng=0), max_samples=1024, rng=0)",
+    "orthogonal networks": (
+        "gv.bound_check(gv.OrthogonalNetworks(20, 7), gv.MLP.random([20, 8, 8, 1], rng=0), max_samples=1024, rng=0)"
+    ),
+    "alignment": (
+        "gv.gradient_alignment(gv.SparseParities(24, 3).member(subset=[0, 1, 2]), gv.MLP.random([24, 4, 1], 'relu', 0))"
+    ),
+    "discrete log": "gv.bound_check(gv.DiscreteLog(1009), gv.MLP.random([10, 8, 1], rng=0))",
+    "modular addition": "gv.bound_check(gv.ModularAddition(7), gv.MLP.random([14, 8, 7], rng=0))",
+    "random labels": "gv.bound_check(gv.RandomLabels(gv.Gaussian(8).sample(50, 0)), gv.MLP.random([8, 8, 1], rng=0))",
     "spectrum": "gv.degree_spectrum(gv.MLP.random([12, 16, 1], rng=0))",
 }
 PEERS = {

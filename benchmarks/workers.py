@@ -45,9 +45,10 @@ def estimated(
 def sweep(workers: int) -> Run:
     pool = ThreadPoolExecutor(workers)
     problems = gv.grid(
-        H=[gv.Parities(d) for d in (12, 14)],
+        H=[gv.SparseParities(d, 3) for d in (14, 15, 16)],
         model=lambda H, seed: gv.MLP.random([H.inputs.dim, 64, 64, 1], "relu", rng=seed),
-        seed=range(8),
+        seed=range(4),
+        method="enumeration",
     )
     return lambda turn: (total(gv.sweep(problems, executor=pool, progress=False)), math.nan)
 

@@ -126,8 +126,9 @@ def omitted_sums(cosines: Floats, sines: Floats, below: Floats, above: Floats, d
     none = np.zeros(nodes)
     before[0, 0] = 1.0
     for i in range(count):
-        before[i + 1] = before[i]
-        dbefore[i + 1] = dbefore[i]
+        for j in range(before.shape[1]):
+            for node in range(before.shape[2]):
+                before[i + 1, j, node], dbefore[i + 1, j, node] = before[i, j, node], dbefore[i, j, node]
         _step(before[i + 1], dbefore[i + 1], cosines[i], none, sines[i], none, degree, nodes)
     after = np.zeros((degree + 1, nodes))
     dafter = np.zeros((degree + 1, nodes))

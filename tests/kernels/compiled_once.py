@@ -9,6 +9,7 @@ from numba.core.dispatcher import Dispatcher
 
 import gradvar as gv
 import gradvar.kernels
+from gradvar.methods.closed_form import two_layer_parities
 
 compiled: list[str] = []
 compile_one = Dispatcher.compile
@@ -41,6 +42,21 @@ def call_everything():
     gv.bound_check(gv.PlantedParities(30, 3), network(30, 8, 1), **few)
     gv.bound_check(gv.LinearPeriodic(30, 3), network(30, 8, 1), rng=0)
     gv.degree_spectrum(network(14, 8, 1))
+    two_layer_parities._DOUBLING = 0.0  # as if the sums had cancelled
+    gv.gradient_variance(gv.SparseParities(40, 3), network(40, 1, 1), method="closed-form")
+    gv.gradient_alignment(gv.SparseParities(24, 3).member(subset=[0, 1, 2]), network(24, 2, 1, activation="relu"))
+    gv.gradient_variance(gv.SparseParities(10, 3).restrict(range(16)), network(10, 8, 1), method="enumeration")
+    gv.gradient_variance(gv.BiasedParities(10, 0.3), network(10, 8, 1), method="enumeration")
+    gv.gradient_variance(gv.BiasedParities(30, 0.3, degree=2), network(30, 8, 8, 1), **few)
+    gv.gradient_variance(gv.OrthogonalNetworks(20, 7), network(20, 8, 8, 1), **few)
+    signs = gv.SampledClass(halfspace, gv.Hypercube(10), labels="signs")
+    whole = gv.MonteCarlo(n_members=64, n_projections=None)
+    gv.gradient_variance(signs, network(10, 16, 1), method=whole, **few)
+
+
+def halfspace(rng):
+    normal = rng.standard_normal(10)
+    return lambda x: np.where(x @ normal < 0, -1.0, 1.0)
 
 
 def dispatchers():
@@ -55,10 +71,17 @@ def counts():
     return {name: len(kernel.signatures) for name, kernel in dispatchers() if kernel.signatures}
 
 
+def unreached():
+    return [name for name, kernel in dispatchers() if not kernel.signatures]
+
+
 if __name__ == "__main__":
     Dispatcher.compile = recorded
+    gv.gradient_variance(gv.Parities(10), network(10, 8, 8, 1))
+    before = unreached()
     call_everything()
-    once = counts()
+    once, missing = counts(), unreached()
     # The other direction: arrays of another layout are compiled for again, and seen.
     dict(dispatchers())["pair_sums.multiply_into"](*np.ones((3, 2, 4))[:, :, ::2])
-    print(json.dumps({"counts": once, "afterwards": counts(), "compiled": compiled}))
+    found = {"counts": once, "afterwards": counts(), "compiled": compiled}
+    print(json.dumps(found | {"unreached": missing, "unreached before": before}))
