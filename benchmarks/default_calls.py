@@ -1,18 +1,21 @@
 """Default calls, as a user makes them first: at most 5 s and 600 MiB each (the peer is this budget).
 
-First calls in a fresh process with a warm cache of compiled kernels; 64 units a layer and tanh, unless said.
+First calls in a fresh process with a warm cache of compiled kernels; 64 units a layer and tanh, unless said. The rows
+of by="layer" have the same call without it for a peer.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 
 import gradvar as gv
+from gradvar.classes.base import HypothesisClass
+from gradvar.verbs.layers import Options
 
 from .timing import Row, Run, Side, contest
 
@@ -117,6 +120,45 @@ CALLS = {
 }
 
 
+def labels() -> gv.FiniteClass:
+    rng = np.random.default_rng(0)
+    return gv.FiniteClass(rng.choice([-1.0, 1.0], (200, 4000)), rng.normal(size=(4000, 10)))
+
+
+ROUTES: dict[str, Callable[[], tuple[HypothesisClass, gv.MLP, Options]]] = {
+    "pairs, 64-128-1": lambda: (
+        gv.SparseParities(64, 3),
+        mlp(64, 128, 1),
+        {"method": "monte-carlo", "rtol": 0, "max_samples": 8192},
+    ),
+    "pairs, 64-256-256-1": lambda: (
+        gv.SparseParities(64, 3),
+        mlp(64, 256, 256, 1),
+        {"rtol": 0, "max_samples": 4096},
+    ),
+    "members": lambda: (gv.RandomNetworks(20, [8]), mlp(20, 64, 1), {"rtol": 0.3}),
+    "tasks": lambda: (gv.PlantedParities(40, 3), mlp(40, 64, 64, 1), {"rtol": 0.3}),
+    "enumeration, one hidden layer": lambda: (gv.SparseParities(16, 3), mlp(16, 128, 1), {"method": "enumeration"}),
+    "enumeration, two": lambda: (gv.SparseParities(14, 3), mlp(14, 32, 32, 1), {"method": "enumeration"}),
+    "covariance sum": lambda: (labels(), mlp(10, 64, 64, 1), {"method": "covariance-sum"}),
+    "closed form": lambda: (gv.SparseParities(200, 4), mlp(200, 64, 1), {}),
+    "Parseval": lambda: (gv.Parities(40), mlp(40, 64, 1), {}),
+}
+
+
+def of_route(name: str, by_layer: bool) -> Run:
+    H, model, options = ROUTES[name]()
+    options["rng"] = 0
+
+    def run(turn: int) -> tuple[float, float]:
+        if by_layer:
+            parts = gv.gradient_variance(H, model, by="layer", **options)
+            return math.fsum(part.value for part in parts.values()), math.nan
+        return gv.gradient_variance(H, model, **options).value, math.nan
+
+    return run
+
+
 def by_gradvar(name: str) -> Run:
     if "torch" in name:
         import torch  # noqa: F401 - its import is not the call's
@@ -137,6 +179,11 @@ def by_gradvar(name: str) -> Run:
 
 
 def rows(quick: bool) -> Iterator[Row]:
+    for name in ROUTES:
+        sides = [
+            Side(side, of_route, (name, by_layer)) for side, by_layer in (("by layer", True), ("the whole", False))
+        ]
+        yield from contest("default_calls", f'by="layer": {name}', sides, 3 if quick else 5)
     for name in CALLS:
         for row in contest("default_calls", name, [Side("gradvar", by_gradvar, (name,))], 0 if quick else 3):
             if row.gradvar is None or row.memory is None:

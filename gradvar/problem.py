@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import cached_property
 from typing import TypeAlias, TypeGuard, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from .classes.base import HypothesisClass
 from .classes.gram.outputs import SUM_TO_ONE
@@ -26,15 +25,16 @@ from .models.base import (
     KnowsTangent,
     KnowsTangentFactors,
     Model,
-    check_one_output,
     largest_gradient,
+    layers_of,
     tangent,
     tangent_factors,
 )
 from .models.contraction import contraction
 from .models.infinite_mlp import InfiniteMLP
 from .models.precision import rounding
-from .models.trainable import whole
+from .models.returned import finite_rows, predictions_of, real_numbers
+from .models.trainable import Share, Trainable, whole
 
 AnyModel: TypeAlias = Model | InfiniteMLP
 Factors = list[tuple[Array, Array]]
@@ -203,6 +203,35 @@ class Problem:
             raise NotApplicableError(self.weightless)
         return self.model
 
+    def by_layer(self, apart: bool = True) -> Problem:
+        """Return the problem of which each layer is a part of its own, or the same factors as one part again."""
+        model = Trainable(whole(self.predictor), layers_of(self.predictor), apart)
+        other = object.__new__(Problem)
+        for part in fields(self):
+            object.__setattr__(other, part.name, model if part.name == "model" else getattr(self, part.name))
+        return other
+
+    @cached_property
+    def n_parts(self) -> int:
+        """How many parts of the gradient have moments of their own: the layers, or one."""
+        return len(self.model.layers) if isinstance(self.model, Trainable) and self.model.apart else 1
+
+    @cached_property
+    def shares(self) -> list[list[Share]]:
+        """For each pair of factors which columns of the left side belong to which part of the gradient."""
+        x = self.inputs.sample(1, np.random.default_rng(0))
+        if self.n_parts > 1 and isinstance(self.model, Trainable):
+            return self.model.shares(x)
+        return [[(0, slice(None))]] * len(tangent_factors(self.predictor, x))
+
+    def split(self, factors: Factors) -> list[Factors]:
+        """The factors of each part of the gradient."""
+        found: list[Factors] = [[] for _ in range(self.n_parts)]
+        for (left, right), shares in zip(factors, self.shares, strict=True):
+            for part, columns in shares:
+                found[part].append((left[:, columns], right))
+        return found
+
     @property
     def weightless(self) -> str | None:
         """None for a model at fixed weights, else why it cannot be evaluated."""
@@ -270,7 +299,7 @@ class Problem:
 
     def loss_split(self, x: Array) -> tuple[Array, Array]:
         """Return a(p_w(x)) and b(p_w(x)), each of shape (n,); predictions are made sure to be finite."""
-        return self.loss.split(_predictions(self.predictor.predict(x), x))
+        return self.loss.split(predictions_of(self.predictor.predict(x), x))
 
     def tangent_factors(self, x: Array) -> Factors:
         """Return the factors of the predictor's gradient g, made sure to be finite, to fit and to have squares.
@@ -292,7 +321,7 @@ class Problem:
         return factors
 
     def _fitting(self, given: Factors, x: Array) -> Factors:
-        factors = [(_real("gradient", left), _real("gradient", right)) for left, right in given]
+        factors = [(real_numbers("gradient", left), real_numbers("gradient", right)) for left, right in given]
         for left, right in factors:
             for factor in (left, right):
                 if factor.ndim != 2 or factor.shape[0] != x.shape[0]:
@@ -300,7 +329,7 @@ class Problem:
                         f"the gradient of {self.model!r} must have {x.shape[0]} rows for {x.shape[0]} inputs, "
                         f"got shape {factor.shape}"
                     )
-                _finite_rows("gradient", factor, x)
+                finite_rows("gradient", factor, x)
         columns = factors[0][0].shape[1]
         if not isinstance(self.model, KnowsTangentFactors) and columns != self.predictor.n_parameters:
             raise ShapeError(
@@ -315,21 +344,30 @@ class Problem:
         return [(left, right * scale[:, None]) for left, right in gradient]
 
     def signal(self, x: Array) -> tuple[Factors, Array]:
-        """Return the factors of the signal, and ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
+        """Return the factors of the signal, and ||g(x)||^2 and ||s(x)||^2 of each part, (n, 2 parts)."""
         gradient, scale = self._tangent(self._for_signal(x))
         return [(left, right * scale[:, None]) for left, right in gradient], self._norms(x, gradient, scale)
 
     def norms(self, x: Array) -> Array:
-        """Return ||g(x)||^2 and ||s(x)||^2 as two columns, shape (n, 2)."""
+        """Return ||g(x)||^2 and ||s(x)||^2 of each part of the gradient as two columns, shape (n, 2 parts)."""
         rows = max(_FEWEST_ROWS, _CACHED // self.row_size)
         blocks = (x[start : start + rows] for start in range(0, max(x.shape[0], 1), rows))
         return np.concatenate([self._norms(block, *self._tangent(self._for_signal(block))) for block in blocks])
 
     def _norms(self, x: Array, signal: Factors, scale: Array) -> Array:
         """||g(x)||^2 and ||s(x)||^2, from the factors of the signal without its scale."""
-        norm_sq = norms_sq(signal)
-        whole = norms_sq(self.tangent_factors(x)) if self._is_centred else norm_sq
-        return np.stack([whole, scale**2 * norm_sq], axis=1)
+        norm_sq = self.norms_of_parts(signal)
+        whole = self.norms_of_parts(self.tangent_factors(x)) if self._is_centred else norm_sq
+        return np.stack([whole, scale[:, None] ** 2 * norm_sq], axis=2).reshape(len(x), -1)
+
+    def norms_of_parts(self, factors: Factors) -> Array:
+        """The squared norms of the parts of gradients that factors stand for, shape (n, parts)."""
+        total = np.zeros((factors[0][0].shape[0], self.n_parts))
+        for (left, right), shares in zip(factors, self.shares, strict=True):
+            of_right = np.einsum("ij,ij->i", right, right)
+            for part, columns in shares:
+                total[:, part] += np.einsum("ij,ij->i", left[:, columns], left[:, columns]) * of_right
+        return total
 
     @property
     def _is_centred(self) -> bool:
@@ -342,7 +380,7 @@ class Problem:
     def _tangent(self, x: Array) -> tuple[Factors, Array]:
         """The factors of the gradient, and b(p_w(x))."""
         p, factors = tangent(self.predictor, x)
-        return self._checked(factors, x), self.loss.split(_predictions(p, x))[1]
+        return self._checked(factors, x), self.loss.split(predictions_of(p, x))[1]
 
 
 def norms_sq(factors: Factors) -> Array:
@@ -360,29 +398,3 @@ def component_blocks(factors: Factors, together: int) -> Iterator[tuple[Array, A
         for i in range(few.shape[1]):
             for start in range(0, many.shape[1], together):
                 yield few[:, i], many[:, start : start + together]
-
-
-def _predictions(p: npt.ArrayLike, x: Array) -> Array:
-    """The predictions at these inputs, made sure to be finite and one number each."""
-    predictions = _real("predict", p)
-    check_one_output("`model.predict`", predictions.shape, x.shape[0])
-    _finite_rows("prediction", predictions[:, None], x)
-    return predictions
-
-
-def _real(what: str, values: npt.ArrayLike) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"`{what}` of `model` must return an array of real numbers, got dtype {array.dtype}")
-    return np.asarray(array, dtype=np.float64)
-
-
-def _finite_rows(what: str, values: Array, x: Array) -> None:
-    finite = np.isfinite(values)
-    if not finite.all():
-        row, column = (int(i) for i in np.argwhere(~finite)[0])
-        point = np.array2string(x[row], threshold=8, precision=4)
-        raise NonFiniteError(
-            f"the {what} of `model` must be finite, got {values[row, column]} in row {row} "
-            f"of a block of {x.shape[0]:,} inputs, at x = {point}"
-        )

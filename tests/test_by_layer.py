@@ -45,8 +45,33 @@ CASES = {
     "members at all inputs": (gv.FiniteClass(TABLE, POINTS), deep(3), {"rng": 0, "method": SampledMembers()}),
     "flipped": (gv.SparseParities(9, 2).noisy(0.1), deep(9), {}),
     "outputs": (gv.FiniteClass(RNG.integers(0, 3, (4, 40)), POINTS, n_classes=3), gv.MLP.random([3, 4, 3], rng=0), {}),
+    "tasks": (gv.PlantedParities(40, 3), deep(40), {"rng": 0, "max_samples": 2048, "rtol": 0}),
+    "tasks, rtol": (gv.PlantedParities(20, 3), deep(20), {"rng": 0, "rtol": 0.5, "method": "monte-carlo"}),
+    "tasks, enumerated": (gv.PlantedParities(6, 3), deep(6), {"method": "enumeration"}),
+    "biased": (gv.BiasedParities(7, 0.3, degree=2), deep(7), {"method": "enumeration"}),
+    "all biased": (gv.BiasedParities(7, 0.3), deep(7), {"method": "closed-form"}),
+    "one hidden layer, enumerated": (
+        gv.SparseParities(7, 2),
+        gv.MLP.random([7, 4, 1], rng=0),
+        {"method": "enumeration"},
+    ),
+    "all labelings": (gv.RandomLabels(POINTS), deep(3), {}),
+    "no blocks": (
+        gv.SparseParities(8, 2),
+        gv.from_function(deep(8).predict, deep(8).gradient, deep(8).n_parameters, 8, dict(deep(8).layers)),
+        {"rng": 0, "method": "monte-carlo", "max_samples": 1024, "rtol": 0},
+    ),
+    "a linear function whose weights are two layers": (
+        gv.Parities(8).restrict(range(3, 9)),
+        gv.from_function(lambda x: x.sum(axis=1), lambda x: x, 8, 8, {"first": (3,), "rest": (5,)}),
+        {"method": "enumeration"},
+    ),
     "one layer": (gv.Parities(5), gv.Linear([1.0] * 5), {}),
 }
+
+
+OTHERS = ("outputs", "no blocks", "linear-periodic", "members", "members at all inputs", "tasks, rtol")
+"""Here the loss is another; or a number of members, or of examples of a task, is chosen by the layer alone."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -76,11 +101,37 @@ def test_the_alignment_of_one_target_or_a_class(target):
     assert math.fsum(part.value for part in parts.values()) == pytest.approx(whole.value, rel=1e-10)
 
 
-def test_each_layer_is_that_of_trainable():
-    """The same number as by itself."""
-    H, model = gv.SparseParities(8, 2), deep(8)
-    for layer, part in gv.gradient_variance(H, model, by="layer").items():
-        assert part.value == gv.gradient_variance(H, gv.trainable(model, layer)).value
+@pytest.mark.parametrize("name", [name for name in CASES if name not in OTHERS])
+def test_each_layer_is_that_of_trainable(name):
+    """On the sample of the whole, whose size a pilot chose, the number that the layer has by itself."""
+    H, model, given = CASES[name]
+    options = {"rng": 0, **given}
+    parts = gv.gradient_variance(H, model, by="layer", **options)
+    scale = math.fsum(part.value for part in parts.values())
+    for layer, part in parts.items():
+        if part.n_samples:
+            options |= {"max_samples": part.n_samples, "rtol": 0}
+        alone = gv.gradient_variance(H, gv.trainable(model, layer), **options)
+        if alone.method == part.method:  # of relu units a layer by itself may be declined
+            assert part.value == pytest.approx(alone.value, rel=1e-9, abs=1e-12 * scale), layer
+
+
+def test_two_layers_of_a_task_class_by_brute_force():
+    """Var over all tasks of the entries of the mean gradient, layer by layer."""
+    H, model = gv.PlantedParities(5, 3), gv.MLP.random([5, 3, 1], rng=0)
+    members = H.members()
+    x = H.inputs.points(0, H.inputs.n_points)
+    weights, targets = H.probabilities(members, x), H.targets(members, x)
+    residual = model.predict(x) - targets
+    gradients = (weights * residual) @ model.gradient(x)
+    each = ((gradients - gradients.mean(axis=0)) ** 2).mean(axis=0)
+    parts, start = gv.gradient_variance(H, model, by="layer"), 0
+    for layer, shape in model.layers.items():
+        stop = start + math.prod(shape)
+        assert parts[layer].value == pytest.approx(each[start:stop].sum(), rel=1e-10), layer
+        low, high = gv.gradient_variance(H, model, by="layer", method="monte-carlo", rng=0, rtol=0.3)[layer].interval
+        assert low - 1e-12 <= each[start:stop].sum() <= high + 1e-12, layer
+        start = stop
 
 
 def test_bits_do_not_depend_on_the_workers():
@@ -109,13 +160,11 @@ def test_few_carriers_of_one_layer_are_no_reason_to_change_its_regression():
 
 
 def test_what_has_no_layers():
-    """An infinite network, another `by`, sampled tasks."""
+    """An infinite network, another `by`, a check."""
     with pytest.raises(gv.NotApplicableError, match="by='layer' needs a model at fixed weights"):
         gv.gradient_variance(gv.SparseParities(20, 2), gv.InfiniteMLP(2), by="layer")
     with pytest.raises(ValueError, match="`by` must be None or 'layer', got 'unit'"):
         gv.gradient_variance(gv.Parities(4), deep(4), by="unit")
-    with pytest.raises(gv.NotApplicableError, match="no sample that all layers share"):
-        gv.gradient_variance(gv.PlantedParities(40, 3), deep(40), by="layer")
     with pytest.raises(TypeError, match="by"):
         gv.bound_check(gv.Parities(4), deep(4), by="layer")
 

@@ -55,6 +55,7 @@ def expectation(
     row_size: int,
     most: tuple[float, ...],
     max_points: int = MAX_POINTS,
+    pilot: Columns | None = None,
 ) -> list[Estimate]:
     """Return E_x[f_j(x)] for each column j of f.
 
@@ -72,6 +73,8 @@ def expectation(
         Numbers that one input takes in the model's memory.
     most : tuple of float
         A bound on each column; inf where none is known.
+    pilot : callable or None
+        What a pilot averages, no more columns than f has; None for f itself.
 
     Raises
     ------
@@ -83,11 +86,11 @@ def expectation(
         return _enumerate(f, inputs, settings, method, rows)
     begin = time.perf_counter()
 
-    def pilot(n: int) -> _MeansPilot:
-        values = np.concatenate(list(_values(f, inputs, settings, Stream.MEAN_PILOT, n, rows)))
-        return _MeansPilot(_means(values, most), settings)
+    def first(n: int) -> _MeansPilot:
+        values = np.concatenate(list(_values(pilot or f, inputs, settings, Stream.MEAN_PILOT, n, rows)))
+        return _MeansPilot(_means(values, most[: values.shape[1]]), settings)
 
-    n = planned_size(pilot, settings, _PILOT)
+    n = planned_size(first, settings, _PILOT)
     tiles: list[Array] = []
 
     def estimates() -> list[Estimate]:

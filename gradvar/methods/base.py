@@ -59,20 +59,28 @@ class Method(Protocol):
         """
 
 
+class InParts(ABC):
+    """A method that keeps the parts of the gradient, the layers of `Problem.by_layer`, apart: on one sample of inputs.
+
+    A sample has the size that the whole gradient takes.
+    """
+
+    @abstractmethod
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
+        """Return the moment of each part of the gradient, for a problem that the method does not decline."""
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return the moment of the whole gradient."""
+        (found,) = self.estimates(problem, settings)
+        return found
+
+
 class Sampler:
     """A method whose number comes from samples, of which more are always better: asked where no exact one is left."""
 
     def work(self, problem: Problem) -> float:
         """Return inf."""
         return math.inf
-
-
-@runtime_checkable
-class Settles(Method, Protocol):
-    """A method that chooses its size by a pilot, and can be told that size."""
-
-    def settled(self, problem: Problem, settings: Settings) -> tuple[Method, Settings]:
-        """Return the method and the settings that draw what `estimate` would draw after its pilot, and no pilot."""
 
 
 @dataclass(frozen=True)

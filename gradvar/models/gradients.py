@@ -57,29 +57,28 @@ class LayerGradient(NamedTuple):
 
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
+Numbers: TypeAlias = npt.NDArray[np.int64]
 Block = LayerGradient | Array
 """The gradients of a layer, or of an array of weights written out, (n, size)."""
 
 
-def selected(blocks: Sequence[Block], kept: Mask) -> list[Block]:
-    """The blocks' columns that are kept, a matrix or a bias as a whole."""
-    found: list[Block] = []
+def left_parameters(blocks: Sequence[Block]) -> list[Numbers]:
+    """For each pair of `factors`, and each column of its left side, a parameter of the layer that it belongs to."""
+    pairs: list[Numbers] = []
+    others: list[Numbers] = []
     start = 0
     for block in blocks:
+        size = block.shape[1] if not isinstance(block, LayerGradient) else 0
         if isinstance(block, LayerGradient):
-            size, units = block.inputs.shape[2] * block.deltas.shape[2], block.deltas.shape[2]
-            bias = block.bias and bool(kept[start + size])
-            if kept[start]:
-                found.append(block._replace(bias=bias))
-            elif bias:
-                found.append(block.deltas.sum(axis=1))
-            start += size + units * block.bias
-        else:
-            columns = kept[start : start + block.shape[1]]
-            if columns.any():
-                found.append(block[:, columns])
-            start += block.shape[1]
-    return found
+            r, q = block.inputs.shape[2], block.deltas.shape[2]
+            size = q * (r + block.bias)
+            if block.is_pair:
+                pairs.append(start + np.append(np.zeros(r, np.int64), [q * r] * block.bias).astype(np.int64))
+                start += size
+                continue
+        others.append(np.arange(start, start + size))
+        start += size
+    return [*pairs, np.concatenate(others)] if others else pairs
 
 
 def written_out(blocks: Sequence[Block]) -> Array:

@@ -8,7 +8,7 @@ that is used once, with inputs a and backpropagated delta, the pair (a, delta); 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
@@ -29,10 +29,12 @@ from .base import (
     pullback,
 )
 from .contraction import contraction
-from .gradients import Block, Mask, factors, selected, stacked
+from .gradients import Block, Mask, Numbers, factors, left_parameters, stacked
 from .precision import rounding
 
 Pairs: TypeAlias = list[tuple[Array, Array]]
+Share: TypeAlias = tuple[int, slice]
+"""The number of a part of the gradient, and the columns of a left factor that belong to it."""
 
 
 @runtime_checkable
@@ -43,18 +45,13 @@ class KnowsBlocks(Protocol):
         """p_w(x) and the gradient there, of some rows of x after the other."""
 
 
-def tangents(model: Model, x: Array, parts: Sequence[Mask]) -> tuple[Array, list[Pairs]]:
-    """Return p_w(x), and the tangent factors of each part of the parameters, of one evaluation of the model."""
+def tangent_and_parameters(model: Model, x: Array) -> tuple[Array, Pairs, list[Numbers]]:
+    """Return p_w(x), the tangent factors, and of each column of their left sides a parameter of its layer."""
     if not isinstance(model, KnowsBlocks) or not len(x) or not is_up_to_date(model, "blocks", {"predict", "gradient"}):
-        gradient, one = _gradient(model, x), np.ones((x.shape[0], 1))
-        return model.predict(x), [[(gradient[:, kept], one)] for kept in parts]
-    predictions: list[Array] = []
-    found: list[list[Pairs]] = [[] for _ in parts]
-    for p, blocks in model.blocks(x):
-        predictions.append(p)
-        for of_part, kept in zip(found, parts, strict=True):
-            of_part.append(factors(selected(blocks, kept), p.size))
-    return np.concatenate(predictions), [stacked(of_part) for of_part in found]
+        gradient = _gradient(model, x)
+        return model.predict(x), [(gradient, np.ones((len(x), 1)))], [np.arange(model.n_parameters)]
+    found = [(p, factors(blocks, p.size), left_parameters(blocks)) for p, blocks in model.blocks(x)]
+    return np.concatenate([p for p, _, _ in found]), stacked([pairs for _, pairs, _ in found]), found[0][2]
 
 
 class Trainable:
@@ -66,10 +63,12 @@ class Trainable:
         The model with all of its layers.
     layers : dict of str to tuple
         The names and shapes of the arrays that are parameters, in the order of the gradient.
+    apart : bool
+        Whether moments are asked for of each layer alone.
     """
 
-    def __init__(self, model: Model, names: Iterable[str]) -> None:
-        self.model = model
+    def __init__(self, model: Model, names: Iterable[str], apart: bool = False) -> None:
+        self.model, self.apart = model, apart
         self.layers = {name: shape for name, shape in layers_of(model).items() if name in set(names)}
         self.kept = kept_columns(model, self.layers)
         self.n_parameters = int(np.count_nonzero(self.kept))
@@ -99,8 +98,28 @@ class Trainable:
 
     def tangent(self, x: npt.ArrayLike) -> tuple[Array, Pairs]:
         """Return p(x), shape (n,), and the factors, of one evaluation."""
-        p, (pairs,) = tangents(self.model, _array(x), [self.kept])
-        return p, pairs
+        p, pairs, parameters = tangent_and_parameters(self.model, _array(x))
+        kept = [self.kept[some] for some in parameters]
+        # the columns of a matrix stand together: of some layers all are kept
+        return p, [
+            (left if some.all() else left[:, some], right)
+            for (left, right), some in zip(pairs, kept, strict=True)
+            if some.any()
+        ]
+
+    def shares(self, x: Array) -> list[list[Share]]:
+        """Return which columns of each left factor belong to which layer, by its number among those of this model."""
+        sizes = [int(np.prod(shape)) for shape in self.layers.values()]
+        numbers = np.full(self.kept.size, -1)
+        numbers[self.kept] = np.repeat(np.arange(len(sizes)), sizes)
+        found = []
+        for parameters in tangent_and_parameters(self.model, x)[2]:
+            ours = numbers[parameters]
+            ours = ours[ours >= 0]
+            starts = np.flatnonzero(np.diff(ours, prepend=-1))
+            ends = zip(starts, np.append(starts[1:], ours.size), strict=True)
+            found.append([(int(ours[a]), slice(int(a), int(b))) for a, b in ends])
+        return [shares for shares in found if shares]
 
     def pullback(self, x: npt.ArrayLike) -> Pullback:
         """Return p(x) and the function c -> sum_n c_n dp(x_n)/dw."""
@@ -109,7 +128,7 @@ class Trainable:
 
     def contraction(self, n_outputs: int) -> Trainable:
         """Return the model (x, c) -> <c, p_w(x)> with the same layers, of one with so many outputs."""
-        return Trainable(contraction(self.model, n_outputs), self.layers)
+        return Trainable(contraction(self.model, n_outputs), self.layers, self.apart)
 
     @property
     def parameters(self) -> Array:
@@ -215,9 +234,18 @@ def whole(model: object) -> Model:
     return cast(Model, model.model if isinstance(model, Trainable) else model)
 
 
+def part_of(model: object, name: str) -> int | None:
+    """The number of the part of the gradient that a layer belongs to; None where it is held fixed."""
+    if not isinstance(model, Trainable):
+        return 0
+    if name not in model.layers:
+        return None
+    return list(model.layers).index(name) * model.apart
+
+
 def trains(model: object, name: str) -> bool:
     """Whether a layer is among the parameters."""
-    return not isinstance(model, Trainable) or name in model.layers
+    return part_of(model, name) is not None
 
 
 def _gradient(model: Model, x: Array) -> Array:

@@ -12,6 +12,7 @@ import math
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from ..core.numbers import ROUNDING, Scaled
 from ..estimation.expectation import rows_per_tile
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map
+from ..methods.base import InParts
 from ..methods.enumeration.coefficients import moments
 from ..problem import Problem, component_blocks, norms_sq
 from ..results.estimate import Estimate
@@ -34,7 +36,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
-class TaskEnumeration:
+class TaskEnumeration(InParts):
     """Evaluate the gradient variance over tasks by a sum over all tasks and all inputs.
 
     Exact up to float64 rounding, which makes up the interval. With V the value, M = E_A ||c_A||^2, n inputs and
@@ -86,7 +88,7 @@ class TaskEnumeration:
         assert isinstance(problem.hypotheses, TabulatesTasks)
         return f"exact sum over all {problem.hypotheses.size:,} tasks and all {problem.inputs.n_points:,} inputs"
 
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return the gradient variance over tasks, exact up to rounding."""
         hypotheses, points = problem.hypotheses, problem.inputs.n_points
         assert isinstance(hypotheses, TabulatesTasks)
@@ -94,23 +96,25 @@ class TaskEnumeration:
         tile = partial(_terms, problem, hypotheses, np.asarray(hypotheses.members()))
         rows = rows_per_tile(problem.row_size, _ROWS)
         blocks = ((start, min(start + rows, points)) for start in range(0, points, rows))
-        c, sizes = np.zeros((1, 1)), np.zeros(1)
+        sums: list[Array] = []
         silent = np.errstate(over="ignore", invalid="ignore")  # overflow is told of below
         with silent, closing(ordered_map(tile, blocks, settings.executor)) as results:
-            for part, part_sizes in results:
-                c, sizes = c + part, sizes + part_sizes
-            # Var = E_A ||c_A - E_A' c_A'||^2, and M = E_A ||c_A||^2
-            variance, second_moment, _ = moments(c, prior_of(hypotheses))
-            delta = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(sizes.max())
-            half = ROUNDING * second_moment + 2 * delta * math.sqrt(variance) + delta**2
-        if not math.isfinite(variance + half):
+            for terms in results:
+                sums = [total + part for total, part in zip(sums, terms, strict=True)] if sums else terms
+            *of_parts, sizes = sums
+            prior = prior_of(hypotheses)
+            numbers = [_variance(c, size, points, prior) for c, size in zip(of_parts, sizes.T, strict=True)]
+        if not all(math.isfinite(number.mantissa + number.error) for number in numbers):
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
-        return Estimate.exactly(
-            Scaled(variance, half),
-            "enumeration",
-            f"exact up to float64 rounding: all {len(c):,} tasks on all {points:,} inputs",
-            n_evaluated=points,
-        )
+        guarantee = f"exact up to float64 rounding: all {len(sizes):,} tasks on all {points:,} inputs"
+        return [Estimate.exactly(number, "enumeration", guarantee, n_evaluated=points) for number in numbers]
+
+
+def _variance(c: Array, size: Array, points: int, prior: Array | None) -> Scaled:
+    """Var = E_A ||c_A - E_A' c_A'||^2, with an error from M = E_A ||c_A||^2 and E_{D_A}[(|a| + |f_A b|)^2 ||g||^2]."""
+    variance, second_moment, _ = moments(c, prior)
+    delta = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(size.max())
+    return Scaled(variance, ROUNDING * second_moment + 2 * delta * math.sqrt(variance) + delta**2)
 
 
 def example_norm(problem: Problem, settings: Settings) -> Estimate | None:
@@ -152,17 +156,20 @@ def _example_norms(
     )
 
 
-def _terms(
-    problem: Problem, hypotheses: TabulatesTasks[Array], members: Array, block: tuple[int, int]
-) -> tuple[Array, Array]:
-    """The terms that a block of inputs has of c_A (m, P) and of E_{D_A}[(|a| + |f_A b|)^2 ||g||^2] (m,)."""
+def _terms(problem: Problem, hypotheses: TabulatesTasks[Array], members: Array, block: tuple[int, int]) -> list[Array]:
+    """The terms that a block of inputs has of c_A (m, P) of each part of the gradient, for all tasks.
+
+    The last array is that of E_{D_A}[(|a| + |f_A b|)^2 ||g||^2], shape (m, parts).
+    """
     x = problem.inputs.points(*block)
     a, b = problem.loss_split(x)
     factors = problem.tangent_factors(x)
     m, together = len(members), max(1, _BLOCK // len(x))
-    c, sizes = np.zeros((m, sum(left.shape[1] * right.shape[1] for left, right in factors))), np.zeros(m)
+    parts = problem.split(factors)
+    counts = [sum(left.shape[1] * right.shape[1] for left, right in part) for part in parts]
+    c, sizes = np.zeros((m, sum(counts))), np.zeros((m, len(parts)))
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = norms_sq(factors)
+        norms = problem.norms_of_parts(factors)
         for start in range(0, m, together):
             some_members = members[start : start + together]
             probabilities = np.asarray(hypotheses.probabilities(some_members, x), dtype=np.float64)
@@ -172,7 +179,7 @@ def _terms(
             # D_A(x) (a + f_A(x) b)
             slopes = probabilities * (a + moved)
             sizes[rows], done = (probabilities * (np.abs(a) + np.abs(moved)) ** 2) @ norms, 0
-            for one, some in component_blocks(factors, together):
+            for one, some in component_blocks(list(chain(*parts)), together):
                 c[rows, done : done + some.shape[1]] = slopes @ (one[:, None] * some)
                 done += some.shape[1]
-    return c, sizes
+    return [*np.split(c, np.cumsum(counts)[:-1], axis=1), sizes]

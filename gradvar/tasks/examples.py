@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arguments import Array, SeedLike, finite, generator, integer
 from ..core.errors import LabelError, NonFiniteError, ShapeError
-from ..problem import Factors, Moment, Problem, norms_sq
+from ..problem import Factors, Moment, Problem
 from .base import DrawsExamples
 from .mixture import Members, Mixture
 
@@ -59,15 +59,16 @@ class LabelledMixture(Mixture[Members]):
 def example_gradients(problem: Problem, x: Array, y: Array) -> tuple[Factors, Array]:
     """Return the factors of the gradient on single examples, and norms.
 
-    The norms are ||g(x)||^2, ||s(x)||^2 and ||u(x, y)||^2, as three columns (n, 3).
+    The norms are ||g(x)||^2, ||s(x)||^2 and ||u(x, y)||^2 of each part, as three columns (n, 3 parts).
     """
     # u = (a(p) + y b(p)) g: where inputs differ from task to task, a(p) g does not drop out of the variance.
     a, b = problem.loss_split(x)
     gradient = problem.tangent_factors(x)
-    slope, norm_sq = a + y * b, norms_sq(gradient)
+    slope, norm_sq = a + y * b, problem.norms_of_parts(gradient)
     factors = [(left, right * slope[:, None]) for left, right in gradient]
     with np.errstate(over="ignore"):  # whoever takes the mean makes sure that it is finite
-        return factors, np.stack([norm_sq, b**2 * norm_sq, slope**2 * norm_sq], axis=1)
+        columns = [norm_sq, b[:, None] ** 2 * norm_sq, slope[:, None] ** 2 * norm_sq]
+        return factors, np.stack(columns, axis=2).reshape(len(x), -1)
 
 
 def sampled_gradients(problem: Problem, m: int, n: int, rng: np.random.Generator) -> tuple[Factors, Array]:

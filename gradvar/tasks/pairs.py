@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -36,7 +36,7 @@ from ..estimation.progress import progress
 from ..estimation.settings import Settings
 from ..estimation.tiles import ordered_map, single_threaded_blas
 from ..estimation.u_statistic import Moments, moments
-from ..methods.base import Sampler
+from ..methods.base import InParts, Sampler
 from ..problem import Problem
 from ..results.estimate import Estimate
 from ..results.interruption import attach_estimate
@@ -48,13 +48,13 @@ _FEWEST_BATCHES, _FEWEST_PAIRS = 32, 10
 """No interval is drawn from fewer batches, or from a smaller effective number of pairs, (sum h^2)^2 / sum h^4."""
 _MOST_PARAMETERS, _ROWS = 2**23, 1024
 
-Batches: TypeAlias = tuple[Array, Array, Array]
-"""Means over the examples of each of m batches of tasks: of W_A (m,); of u (m, P), which is that of ubar_A; and of
-||g||^2, ||s||^2 and ||u||^2 (m, 3)."""
+Batches: TypeAlias = tuple[Array, list[Array], Array]
+"""Means over the examples of each of m batches of tasks: for each part of the gradient of W_A (parts, m); of u (m, P),
+which is that of ubar_A; and of ||g||^2, ||s||^2 and ||u||^2 (m, 3 parts)."""
 
 
 @dataclass(frozen=True)
-class TaskPairs(Sampler):
+class TaskPairs(InParts, Sampler):
     """Estimate the gradient variance over tasks by pairs of examples within tasks and between tasks.
 
     Unbiased; the interval has the standard error of Hoeffding's decomposition and knows of skewed tasks; the value and
@@ -85,7 +85,7 @@ class TaskPairs(Sampler):
         """Say what is averaged."""
         return "unbiased U-statistic over pairs of sampled tasks, within-task minus between-task, with an interval"
 
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return the U-statistic, its size chosen by a pilot; `rtol=0` spends all `max_samples` examples.
 
         Raises
@@ -96,11 +96,14 @@ class TaskPairs(Sampler):
         begin = time.perf_counter()
         done: list[Batches] = []
 
-        def so_far() -> Estimate:
-            return _estimate(done, design, problem, settings, time.perf_counter() - begin)
+        def found() -> list[Estimate]:
+            return _estimates(done, design, problem, settings, time.perf_counter() - begin)
 
-        with attach_estimate(lambda: so_far() if done else None), progress(settings.progress) as bar:
-            design = planned(problem, settings)
+        def so_far() -> Estimate | None:
+            return found()[0] if done and problem.n_parts == 1 else None
+
+        with attach_estimate(so_far), progress(settings.progress) as bar:
+            design = planned(problem if problem.n_parts == 1 else problem.by_layer(apart=False), settings)
             tile = _Tile(problem, settings.seed, design)
             numbers = range(math.ceil(design.batches / tile.batches))
             bar.stage(f"pairs of tasks, {design.samples:,} examples", len(numbers))
@@ -108,7 +111,7 @@ class TaskPairs(Sampler):
                 for batches in results:
                     done.append(batches)
                     bar.advance(1, so_far)
-        return so_far()
+        return found()
 
 
 @dataclass(frozen=True)
@@ -122,18 +125,21 @@ class _Tile:
     def __call__(self, number: int) -> Batches:
         rng, n, tasks = stream(self.seed, Stream.TASKS, number), self.design.examples, self.design.tasks
         batches = min(self.batches, self.design.batches - number * self.batches)
-        within, gradients, norms = np.zeros(batches), np.zeros((batches, 1)), np.zeros((batches, 3))
+        parts = self.problem.n_parts
+        within, norms = np.zeros((parts, batches)), np.zeros((batches, 3 * parts))
+        gradients: list[Array] = [np.zeros((batches, 1)) for _ in within]
         together = max(1, self.rows // (n * self.batches))  # tasks of a batch that are drawn at a time
         for start in range(0, tasks, together):
             m = batches * min(together, tasks - start)
             factors, example_norms = sampled_gradients(self.problem, m, n, rng)
             # sum_{i != j} <u_i, u_j> over the examples of a task, added up over the tasks of a batch
-            kernel = kernel_within(factors, m)
-            pairs = kernel.sum(axis=(1, 2)) - np.einsum("tii->t", kernel)
-            within += pairs.reshape(batches, -1).sum(axis=1)
-            gradients = gradients + total_gradients(factors, batches)
-            norms += example_norms.reshape(batches, -1, 3).sum(axis=1)
-        return within / (tasks * n * (n - 1)), gradients / (tasks * n), norms / (tasks * n)
+            for part, ours in enumerate(self.problem.split(factors)):
+                kernel = kernel_within(ours, m)
+                pairs = kernel.sum(axis=(1, 2)) - np.einsum("tii->t", kernel)
+                within[part] += pairs.reshape(batches, -1).sum(axis=1)
+                gradients[part] = gradients[part] + total_gradients(ours, batches)
+            norms += example_norms.reshape(batches, -1, 3 * parts).sum(axis=1)
+        return within / (tasks * n * (n - 1)), [u / (tasks * n) for u in gradients], norms / (tasks * n)
 
     @property
     def rows(self) -> int:
@@ -146,8 +152,22 @@ class _Tile:
         return max(1, self.rows // (self.design.examples * self.design.tasks))
 
 
-def _estimate(done: list[Batches], design: Design, problem: Problem, settings: Settings, seconds: float) -> Estimate:
-    within, gradients, norms = (np.concatenate(parts) for parts in zip(*done, strict=True))
+def _estimates(
+    done: list[Batches], design: Design, problem: Problem, settings: Settings, seconds: float
+) -> list[Estimate]:
+    """The estimate of each part of the gradient."""
+    size, found = design.tasks * design.examples, []
+    for part in range(problem.n_parts):
+        within = np.concatenate([within[part] for within, _, _ in done])
+        gradients = np.concatenate([gradients[part] for _, gradients, _ in done])
+        norms = np.concatenate([norms[:, 3 * part : 3 * part + 3] for _, _, norms in done])
+        most = (*problem.largest_norms, math.inf)
+        of_norms = sampled_norms(norms, most, settings, seconds, size) if within.size > 1 else None
+        found.append(replace(_estimate(within, gradients, design, settings), seconds=seconds, norms=of_norms))
+    return found
+
+
+def _estimate(within: Array, gradients: Array, design: Design, settings: Settings) -> Estimate:
     m, size = within.size, design.tasks * design.examples
     found, effective, rounding = _statistics(within, gradients)
     resolved = m >= _FEWEST_BATCHES and effective >= _FEWEST_PAIRS
@@ -172,10 +192,8 @@ def _estimate(done: list[Batches], design: Design, problem: Problem, settings: S
         mantissa_resolution=resolution,
         confidence=settings.confidence,
         n_samples=m * size,
-        seconds=seconds,
         # By the example: the variance at m batches, in terms of m * size examples.
         zeta=(max(found.zeta1, 0.0) * size, found.zeta2 * size**2),
-        norms=sampled_norms(norms, (*problem.largest_norms, math.inf), settings, seconds, size) if m > 1 else None,
     )
 
 

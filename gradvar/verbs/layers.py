@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import SupportsFloat, SupportsIndex, TypedDict
 
 from ..core.arguments import SeedLike
@@ -11,7 +12,7 @@ from ..core.errors import NotApplicableError
 from ..estimation.progress import Reporter
 from ..estimation.settings import Settings
 from ..methods import Method
-from ..methods.base import Choice, Sampler, Settles
+from ..methods.base import Choice, InParts
 from ..models.base import Model, layers_of
 from ..models.trainable import trainable
 from ..problem import AnyModel, Problem, as_model
@@ -45,22 +46,40 @@ def by_layer(
     network = as_model(model)
     if not isinstance(network, Model):
         raise NotApplicableError(f"by='layer' needs a model at fixed weights: {problem.weightless}")
-    parts = {name: problem_of(trainable(network, name)) for name in layers_of(network)}
     errors: list[str] = []
     for method in (*choice.methods, *choice.later):
         try:
-            return LayerEstimates(_of_parts(estimate, problem, parts, method, settings))
+            found = method.estimates(problem.by_layer(), settings) if isinstance(method, InParts) else None
+            parts = ((name, problem_of(trainable(network, name))) for name in layers_of(network))
+            return LayerEstimates(
+                {
+                    name: estimate(part, method if found is None else _Found(found[i]), settings)
+                    for i, (name, part) in enumerate(parts)
+                }
+            )
         except NotApplicableError as error:
             errors.append(str(error))
     raise NotApplicableError(f"no method takes all layers of {network!r} ({'; '.join(errors)})")
 
 
-def _of_parts(
-    estimate: Estimated, problem: Problem, parts: dict[str, Problem], method: Method, settings: Settings
-) -> dict[str, Estimate]:
-    at = settings
-    if isinstance(method, Settles):
-        method, at = method.settled(problem, settings)
-    elif isinstance(method, Sampler):
-        raise NotApplicableError("by='layer' has no sample that all layers share for tasks")
-    return {name: estimate(part, method, at) for name, part in parts.items()}
+@dataclass(frozen=True)
+class _Found:
+    """What a method has found already, of one layer."""
+
+    found: Estimate
+    name: str = "found"
+
+    def declines(self, problem: Problem) -> None:
+        """Return None."""
+
+    def work(self, problem: Problem) -> float:
+        """Return 0."""
+        return 0.0
+
+    def plan(self, problem: Problem) -> str:
+        """Say that it is known."""
+        return "known already"
+
+    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+        """Return it."""
+        return self.found

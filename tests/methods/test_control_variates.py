@@ -37,9 +37,9 @@ def test_coefficients_are_those_of_least_squares(sizes: list[int]):
     f = found.functions(x)
     assert f.shape == (64, 8)
     flat = np.concatenate([np.swapaxes(b, 1, 2).reshape(8, -1) for b in found.coefficients.factors], axis=1)
-    np.testing.assert_allclose(found.coefficients.gram, flat @ flat.T, atol=1e-12)
+    np.testing.assert_allclose(found.coefficients.gram, [flat @ flat.T], atol=1e-12)
     s = np.concatenate([np.einsum("nj,ni->nji", b, a).reshape(len(x), -1) for a, b in problem.signal_factors(x)], 1)
-    np.testing.assert_allclose(found.project(problem.signal_factors(x)), s @ flat.T, atol=1e-12)
+    np.testing.assert_allclose(found.project(problem.signal_factors(x)), [s @ flat.T], atol=1e-12)
     # on 2048 samples of 64 points the coefficients are near those of the whole cube
     whole = np.linalg.lstsq(f, s, rcond=None)[0]
     assert np.abs(flat - whole).max() < 0.1 * np.abs(whole).max()
@@ -57,7 +57,7 @@ def test_a_model_with_many_parameters_gets_the_constant_alone(monkeypatch: pytes
     problem = gv.Problem(gv.SparseParities(6, 3), gv.MLP.random([6, 4, 1], rng=0))
     found = regression(problem, SETTINGS)
     assert found is not None
-    assert found.coefficients.gram.shape == (1, 1)
+    assert found.coefficients.gram.shape == (1, 1, 1)
     monkeypatch.setattr("gradvar.methods.monte_carlo.control_variates._LARGEST", 10)
     assert regression(problem, SETTINGS) is None
 

@@ -73,8 +73,8 @@ def all_sums(gradients: MemberGradients, executor=None) -> Sums:
         held = np.array([block for block, _ in ordered_map(gradients, tasks, executor)])
         assert held.size <= member_gradients._HELD
         for group in groups(part, len(held)):
-            found.append(sums_of(held, part, gradients.projected, gradients.enumerated, group))
-    return Sums.total(found, gradients.q)
+            found.extend(sums_of(held, part, gradients, group))
+    return Sums.total(found)
 
 
 def by_definition(recorded: Recorded, model, x: np.ndarray, blocks: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ def signals(tile: SignalTile, model: gv.Model) -> np.ndarray:
 def test_inner_products_are_those_of_the_signals(model: gv.Model):
     first, second = tiles(model)
     expected = signals(first, model) @ signals(second, model).T
-    found = first.inner_products(second)
+    (found,), _ = first.inner_products(second)
     assert found.dtype == np.float64
     # 2 (K + 2) roundings of one sum of K products and of the products of two sums, by Cauchy and Schwarz
     unit = np.finfo(np.float64).eps / 2
@@ -43,10 +43,10 @@ def test_inner_products_are_those_of_the_signals(model: gv.Model):
 def test_products_are_in_float64_and_points_of_a_first_layer_can_be_left_out(scale: float):
     first, second = tiles(MLP, scale)
     expected = signals(first, MLP) @ signals(second, MLP).T
-    assert_allclose(first.inner_products(second), expected, rtol=1e-12, atol=1e-14 * np.abs(expected).max())
+    assert_allclose(first.inner_products(second)[0][0], expected, rtol=1e-12, atol=1e-14 * np.abs(expected).max())
     assert all(a.dtype == b.dtype == np.float64 for a, b in first.factors)
-    assert first.has_points
-    rest, deltas = first.without_points(second)
+    assert first.points == 0
+    (rest,), deltas = first.inner_products(second, True)
     points = first.x @ second.x.T + 1
     assert_allclose(rest + points * deltas, expected, rtol=1e-12, atol=1e-14 * np.abs(expected).max())
 

@@ -23,6 +23,7 @@ from ...estimation.settings import Settings
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
+from ..base import InParts
 from . import norms
 from .theorem import Theorem
 
@@ -30,7 +31,7 @@ _METHOD = "closed-form (Parseval)"
 
 
 @dataclasses.dataclass(frozen=True)
-class AllParities(Theorem):
+class AllParities(InParts, Theorem):
     """The theorem on all parities."""
 
     statement = "all parities: Var = E||s||^2/2^d - ||s(1,...,1)||^2/4^d by Parseval, for any model and loss"
@@ -45,47 +46,48 @@ class AllParities(Theorem):
         """Return that of E||s||^2."""
         return norms.work(problem)
 
-    def settled(self, problem: Problem, settings: Settings) -> tuple[AllParities, Settings]:
-        """Return the settings by which E||s||^2 has as many samples as the pilot chooses, where it is sampled."""
-        n = norms.norms(problem, settings)[1].n_samples if problem.moment is not Moment.MEAN else 0
-        return self, dataclasses.replace(settings, rtol=0.0, max_samples=n) if n else settings
-
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return the moment: as exact as E||s||^2 is."""
+        dropped = _norms_at_ones(problem)
         if problem.moment is Moment.MEAN:
-            return _mean_part(problem)
-        dim = problem.inputs.dim
-        dropped = _norm_at_ones(problem) if problem.moment is Moment.VARIANCE else 0.0
-
-        def finish(signal: Estimate) -> Estimate:
-            less = power_of_two(dropped, -dim - signal.exponent)
-            low, high = signal.mantissa_interval[0] - less, signal.mantissa_interval[1] - less
-            off = ROUNDING * less
-            return dataclasses.replace(
-                signal.scaled(-dim),
-                mantissa=max(signal.mantissa - less, 0.0) if signal.exact else signal.mantissa - less,
-                mantissa_interval=(max(low - off, 0.0) if signal.exact else low - off, high + off),
-                mantissa_upper=None if signal.mantissa_upper is None else signal.mantissa_upper - less,
-                method=_METHOD,
-                log2_signal_share=-float(dim),
-                guarantee=f"{signal.guarantee}, by Parseval",
-            )
-
+            return [_mean_part(problem, norm) for norm in dropped]
+        if problem.moment is Moment.SECOND:
+            dropped = [0.0 for _ in dropped]
         try:
-            gradient, signal = norms.norms(problem, settings)
+            found = norms.norms_of_parts(problem, settings)
         except Interrupted as interrupted:
-            raise Interrupted(None if interrupted.estimate is None else finish(interrupted.estimate)) from None
-        return dataclasses.replace(finish(signal), norms=(gradient, signal))
+            known = interrupted.estimate if problem.n_parts == 1 else None
+            raise Interrupted(None if known is None else _less(known, dropped[0], problem)) from None
+        return [
+            dataclasses.replace(_less(pair[1], norm, problem), norms=pair)
+            for pair, norm in zip(found, dropped, strict=True)
+        ]
 
 
-def _norm_at_ones(problem: Problem) -> float:
-    """||s(1, ..., 1)||^2."""
-    return float(problem.norms(np.ones((1, problem.inputs.dim)))[0, 1])
+def _less(signal: Estimate, dropped: float, problem: Problem) -> Estimate:
+    """E||s||^2 / 2^d less what was dropped over 4^d."""
+    dim = problem.inputs.dim
+    less = power_of_two(dropped, -dim - signal.exponent)
+    low, high = signal.mantissa_interval[0] - less, signal.mantissa_interval[1] - less
+    off = ROUNDING * less
+    return dataclasses.replace(
+        signal.scaled(-dim),
+        mantissa=max(signal.mantissa - less, 0.0) if signal.exact else signal.mantissa - less,
+        mantissa_interval=(max(low - off, 0.0) if signal.exact else low - off, high + off),
+        mantissa_upper=None if signal.mantissa_upper is None else signal.mantissa_upper - less,
+        method=_METHOD,
+        log2_signal_share=-float(dim),
+        guarantee=f"{signal.guarantee}, by Parseval",
+    )
 
 
-def _mean_part(problem: Problem) -> Estimate:
+def _norms_at_ones(problem: Problem) -> list[float]:
+    """||s(1, ..., 1)||^2 of each part of the gradient."""
+    return [float(norm) for norm in problem.norms(np.ones((1, problem.inputs.dim)))[0, 1::2]]
+
+
+def _mean_part(problem: Problem, norm: float) -> Estimate:
     """||s(1, ..., 1)||^2 / 4^d."""
-    norm = _norm_at_ones(problem)
     return Estimate.exactly(
         Scaled(norm, ROUNDING * norm, -2 * problem.inputs.dim),
         _METHOD,

@@ -19,7 +19,7 @@ r"""G^2 = E||dp/dw||^2 and E||s||^2: exactly where that can be had, else from a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,7 +34,7 @@ from ...estimation.tiles import ordered_map
 from ...models import MLP, Cosine, Linear
 from ...models.infinite_mlp import InfiniteMLP
 from ...models.mlp import has_one_hidden_layer
-from ...models.trainable import trains, whole
+from ...models.trainable import part_of, whole
 from ...problem import Problem
 from ...results.estimate import Estimate
 from ..base import COMPILED_CODE
@@ -43,7 +43,7 @@ from .cube_units import unit_norms as on_cube
 from .cube_units.unit_variance import HiddenUnit
 from .gaussian_units import unit_norms as on_gaussian
 from .rounded import EPS
-from .two_layer_parities import signal_scale, units
+from .two_layer_parities import in_parts, signal_scale
 
 _METHOD = "closed-form (squared norms)"
 _FREE_WORK = 2.0**27
@@ -57,10 +57,10 @@ _PANELS = 2.0**18
 
 @dataclass(frozen=True)
 class _Sum:
-    """G^2 as a number that is known and a sum over hidden units, and the multiplications that it takes."""
+    """G^2 of each part as a number that is known and a sum over hidden units, and the multiplications that it takes."""
 
-    constant: float
-    units: tuple[Callable[[], tuple[Scaled, bool]], ...] = ()
+    constant: tuple[float, ...]
+    units: tuple[Callable[[], tuple[list[Scaled], bool]], ...] = ()
     work: float = 1.0
 
 
@@ -74,27 +74,35 @@ def norms(problem: Problem, settings: Settings, variance: Estimate | None = None
     """
     if isinstance(problem.model, InfiniteMLP):
         return infinite_width.norms(problem)
+    return norms_of_parts(problem, settings, variance)[0]
+
+
+def norms_of_parts(
+    problem: Problem, settings: Settings, variance: Estimate | None = None
+) -> list[tuple[Estimate, Estimate]]:
+    """Return them for each part of the gradient, from samples of the size that the whole takes; variance as for one."""
     known = None if variance is None else variance.norms
     if known is not None and all(norm.exact for norm in known):
-        return known[0], known[1]
+        return [(known[0], known[1])]
     total, scale = _sum_over_units(problem), signal_scale(problem)
-    gradient = None if total is None else _gradient_norm(problem, total, settings)
-    if gradient is not None and scale is not None:
-        return gradient, _times(gradient, scale**2)
+    gradients = None if total is None else _gradient_norms(problem, total, settings)
+    if gradients is not None and scale is not None:
+        return [(gradient, _times(gradient, scale**2)) for gradient in gradients]
     is_enumerated = _is_affordable(problem, variance)
     if known is not None and not is_enumerated:
-        return gradient or known[0], known[1]
-    signal, averaged = expectation(
+        return [(gradients[0] if gradients else known[0], known[1])]
+    found = expectation(
         partial(_signal_first, problem),
         problem.inputs,
         settings,
         name="mean of the squared norm",
         method="expectation",
         row_size=problem.row_size,
-        most=problem.largest_norms[::-1],
+        most=problem.largest_norms[::-1] * problem.n_parts,
         max_points=MAX_POINTS if is_enumerated else 0,
-    )
-    return gradient or averaged, signal
+        pilot=partial(_signal_first, problem if problem.n_parts == 1 else problem.by_layer(apart=False)),
+    )[::-1]
+    return list(zip(gradients or found[::2], found[1::2], strict=True))
 
 
 def work(problem: Problem) -> float:
@@ -124,75 +132,86 @@ def _is_affordable(problem: Problem, variance: Estimate | None) -> bool:
 def _sum_over_units(problem: Problem) -> _Sum | None:
     """G^2 as a sum over hidden units, where model and inputs are such; else None."""
     model, inputs = whole(problem.model), problem.inputs
-    has = partial(trains, problem.model)
     if not isinstance(inputs, (Hypercube, Gaussian)):
         return None
     if type(model) is Linear:
-        return _Sum(inputs.dim)
+        return _Sum((inputs.dim,))
     if type(model) is MLP and len(model.weights) == 1:
-        return _Sum(inputs.dim * has("weights[0]") + (model.biases[0] is not None and has("biases[0]")))
+        return _Sum(_sizes(problem, {"weights[0]": inputs.dim, "biases[0]": model.biases[0] is not None}))
     if type(model) is Cosine:
-        hidden, constant, outer = [HiddenUnit(model.weights, 0.0, 1.0, False, "cos")], 0, False
+        hidden: list[tuple[HiddenUnit, ...]] = [(HiddenUnit(model.weights, 0.0, 1.0, False, "cos", has_output=False),)]
+        constant: tuple[float, ...] = (0.0,)
     elif has_one_hidden_layer(model):
-        hidden, constant = units(problem.model), int(model.biases[1] is not None and has("biases[1]"))
-        outer = has("weights[1]")
+        hidden, constant = in_parts(problem), _sizes(problem, {"biases[1]": model.biases[1] is not None})
     else:
         return None
     if isinstance(inputs, Gaussian):
-        parts = tuple(partial(_under_gaussian, unit, outer) for unit in hidden)
+        parts = tuple(partial(_under_gaussian, unit) for unit in hidden)
         return _Sum(constant, parts, _PANELS * len(parts))
     if inputs.bias:
         return None
-    ways = [on_cube.way(unit) for unit in hidden]
+    ways = [on_cube.way(unit[0]) for unit in hidden]
     if sum(way.work for way in ways if way is not None) > _MOST_HALVES:
-        ways = [on_cube.way(unit, halves=False) for unit in hidden]
+        ways = [on_cube.way(unit[0], halves=False) for unit in hidden]
     found = [way for way in ways if way is not None]
     if len(found) < len(hidden):
         return None
-    on_the_cube = tuple(partial(_on_cube, unit, outer, way) for unit, way in zip(hidden, found, strict=True))
+    on_the_cube = tuple(partial(_on_cube, unit, way) for unit, way in zip(hidden, found, strict=True))
     compiled = COMPILED_CODE * any(way.is_compiled for way in found)
     return _Sum(constant, on_the_cube, compiled + sum(way.work for way in found))
 
 
-def _on_cube(unit: HiddenUnit, outer: bool, way: on_cube.Way) -> tuple[Scaled, bool]:
-    """a^2 (d + 1) E sigma'^2 + E sigma^2, the one for a bias, and whether it is exact."""
-    found = way.norms()
-    slope = found.slope.times(unit.output**2 * (unit.weights.size * unit.has_weights + unit.has_bias))
-    return Scaled.total([slope, found.value.times(outer)]), found.exact
+def _sizes(problem: Problem, sizes: Mapping[str, float]) -> tuple[float, ...]:
+    """What layers add to each part of the gradient."""
+    places = [(part_of(problem.model, name), size) for name, size in sizes.items()]
+    return tuple(float(sum(size for place, size in places if place == part)) for part in range(problem.n_parts))
 
 
-def _under_gaussian(unit: HiddenUnit, outer: bool) -> tuple[Scaled, bool]:
+def _on_cube(parts: tuple[HiddenUnit, ...], way: on_cube.Way) -> tuple[list[Scaled], bool]:
+    """a^2 (d + 1) E sigma'^2 + E sigma^2, the one for a bias, of what is in each part, and whether it is exact."""
+    found, totals = way.norms(), []
+    for unit in parts:
+        slope = found.slope.times(unit.output**2 * (unit.weights.size * unit.has_weights + unit.has_bias))
+        totals.append(Scaled.total([slope, found.value.times(unit.has_output)]))
+    return totals, found.exact
+
+
+def _under_gaussian(parts: tuple[HiddenUnit, ...]) -> tuple[list[Scaled], bool]:
     """a^2 ((d - 1 + 1) E sigma'^2 + E[sigma'^2 u^2]) + E sigma^2, the last one in brackets for a bias."""
-    norm = math.hypot(*unit.weights.tolist())
-    value, slope, moment = on_gaussian.unit_norms(unit.activation, norm, unit.bias)
-    square, inner = unit.output**2, unit.has_weights
-    across = (unit.weights.size - 1) * inner + unit.has_bias
-    return Scaled.total([slope.times(square * across), moment.times(square * inner), value.times(outer)]), True
+    norm = math.hypot(*parts[0].weights.tolist())
+    value, slope, moment = on_gaussian.unit_norms(parts[0].activation, norm, parts[0].bias)
+    square, totals = parts[0].output ** 2, []
+    for unit in parts:
+        across = (unit.weights.size - 1) * unit.has_weights + unit.has_bias
+        terms = slope.times(square * across), moment.times(square * unit.has_weights), value.times(unit.has_output)
+        totals.append(Scaled.total(terms))
+    return totals, True
 
 
-def _gradient_norm(problem: Problem, total: _Sum, settings: Settings) -> Estimate | None:
-    """G^2; None where it is not exact and a sample may know it better."""
+def _gradient_norms(problem: Problem, total: _Sum, settings: Settings) -> list[Estimate] | None:
+    """G^2 of each part; None where it is not exact and a sample may know it better."""
     problem.norms(problem.inputs.sample(1, stream(settings.seed, 0)))  # an error where the model cannot be evaluated
     with closing(ordered_map(call, total.units, settings.executor)) as results:
         found = list(results)
-    number = Scaled.total([Scaled(total.constant), *(part for part, _ in found)])
-    number = replace(number, error=number.error + len(found) * 2 * EPS * number.mantissa)
+    numbers = []
+    for part, constant in enumerate(total.constant):
+        number = Scaled.total([Scaled(constant), *(of_unit[part] for of_unit, _ in found)])
+        numbers.append(replace(number, error=number.error + len(found) * 2 * EPS * number.mantissa))
+    guarantee = f"exact up to series and float64 rounding, both within the interval: a sum over {_units(len(found))}"
     if not found:
-        return Estimate.exactly(number, _METHOD, "exact: E||x||^2 is the number of coordinates")
+        guarantee = "exact: E||x||^2 is the number of coordinates"
+    estimates = [Estimate.exactly(number, _METHOD, guarantee) for number in numbers]
     if all(exact for _, exact in found):
-        return Estimate.exactly(
-            number,
-            _METHOD,
-            f"exact up to series and float64 rounding, both within the interval: a sum over {_units(len(found))}",
-        )
-    if number.relative_error > _LARGEST_ERROR:
+        return estimates
+    if Scaled.total(numbers).relative_error > _LARGEST_ERROR:
         return None
-    estimate = Estimate.exactly(
-        number,
-        _METHOD,
-        "not exact: the Fourier series of a kink is cut, and an estimate of what it leaves out makes the interval",
+    guarantee = (
+        "not exact: the Fourier series of a kink is cut, and an estimate of what it leaves out makes the interval"
     )
-    return replace(estimate, exact=False, mantissa_error=number.error)
+    return [
+        replace(estimate, exact=False, mantissa_error=number.error, guarantee=guarantee)
+        for estimate, number in zip(estimates, numbers, strict=True)
+    ]
 
 
 def _units(count: int) -> str:

@@ -39,16 +39,16 @@ from ...classes import SparseParities
 from ...classes.inputs import Hypercube
 from ...core.activations import ACTIVATIONS, KINKED
 from ...core.errors import NotApplicableError
-from ...core.numbers import Scaled
+from ...core.numbers import Scaled, power_of_two
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...losses import LOSSES
 from ...models import MLP, Linear
 from ...models.mlp import has_one_hidden_layer
-from ...models.trainable import trains, whole
+from ...models.trainable import part_of, trains, whole
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
-from ..base import COMPILED_CODE
+from ..base import COMPILED_CODE, InParts
 from .cube_units import equal_weights, unit_variance
 from .cube_units.unit_variance import Contribution, HiddenUnit
 from .rounded import EPS
@@ -74,7 +74,7 @@ _STEP, _SERIES, _EQUAL = 1 / 6, 2.0**20, 2.0**17
 
 
 @dataclass(frozen=True)
-class TwoLayerParities(Theorem):
+class TwoLayerParities(InParts, Theorem):
     """The theorem on parities of one degree and one hidden layer."""
 
     statement = (
@@ -122,28 +122,46 @@ class TwoLayerParities(Theorem):
         compiled = COMPILED_CODE if others else 0.0
         return compiled + _STEP * series + len(others) * _SERIES + (len(hidden) - len(others)) * _EQUAL
 
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return the moment, exact up to the series and rounding, with both in the interval.
 
         Not exact where a kink leaves an error of more than 1e-6, and NotApplicableError where it is more than `rtol`.
         """
         hypotheses, hidden, scale = _parts(problem)
-        degree = hypotheses.degree
-        parts = _contributions(hidden, degree, problem.moment, False, settings)
-        for j, part in _again(parts, hidden, degree, problem.moment, settings):
-            parts[j] = part
-        total = Scaled.total(part.number for part in parts)
-        total = replace(total, error=total.error + len(parts) * EPS * total.mantissa)
+        degree, split = hypotheses.degree, in_parts(problem)
+        of_units = _contributions(split, degree, problem.moment, False, settings)
+        parts = [_together(of_unit) for of_unit in of_units]
+        for j, of_unit in _again(parts, split, degree, problem.moment, settings):
+            of_units[j], parts[j] = of_unit, _together(of_unit)
+        total = _total(parts)
         cut = _cut(parts, hidden, total, degree) if hidden[0].activation in KINKED else 0.0
         if cut > max(_KINKED_TOLERANCE, settings.rtol):
             left = f"an error of {cut:.1e} of the variance" if cut < math.inf else "all of the variance open"
             raise NotApplicableError(
                 f"the Fourier series of the {hidden[0].activation} leaves {left} at d = {hypotheses.dim}"
             )
-        found = Estimate.exactly(total.times(scale**2).over(hypotheses.size), _METHOD, _EXACT)
+        numbers = map(_total, zip(*of_units, strict=True))
+        found = [Estimate.exactly(n.times(scale**2).over(hypotheses.size), _METHOD, _EXACT) for n in numbers]
         if cut <= _KINKED_TOLERANCE:
             return found
-        return replace(found, exact=False, guarantee=_CUT, mantissa_error=found.mantissa_interval[1] - found.mantissa)
+        return [
+            replace(one, exact=False, guarantee=_CUT, mantissa_error=one.mantissa_interval[1] - one.mantissa)
+            for one in found
+        ]
+
+
+def _total(parts: Sequence[Contribution]) -> Scaled:
+    total = Scaled.total(part.number for part in parts)
+    return replace(total, error=total.error + len(parts) * EPS * total.mantissa)
+
+
+def _together(parts: Sequence[Contribution]) -> Contribution:
+    """What the parts of one unit contribute together."""
+    if len(parts) == 1:
+        return parts[0]
+    number = Scaled.total(part.number for part in parts)
+    rounding = math.fsum(power_of_two(part.rounding, part.number.exponent - number.exponent) for part in parts)
+    return Contribution(number, rounding, parts[0].work)
 
 
 def _parts(problem: Problem) -> tuple[SparseParities, list[HiddenUnit], float]:
@@ -201,6 +219,18 @@ def units(model: object) -> list[HiddenUnit]:
     ]
 
 
+def in_parts(problem: Problem) -> list[tuple[HiddenUnit, ...]]:
+    """The hidden units once for each part of the gradient, with what belongs to it."""
+    w, b, v = (part_of(problem.model, name) for name in ("weights[0]", "biases[0]", "weights[1]"))
+    return [
+        tuple(
+            replace(unit, has_weights=w == part, has_bias=unit.has_bias and b == part, has_output=v == part)
+            for part in range(problem.n_parts)
+        )
+        for unit in units(problem.model)
+    ]
+
+
 def _uncovered_kinks(hidden: list[HiddenUnit], degree: int) -> str | None:
     others = [unit for unit in hidden if equal_weights.declines(unit, degree)]
     if not others:
@@ -213,8 +243,8 @@ def _uncovered_kinks(hidden: list[HiddenUnit], degree: int) -> str | None:
 
 
 def _again(
-    parts: list[Contribution], hidden: list[HiddenUnit], degree: int, moment: Moment, settings: Settings
-) -> list[tuple[int, Contribution]]:
+    parts: list[Contribution], split: list[tuple[HiddenUnit, ...]], degree: int, moment: Moment, settings: Settings
+) -> list[tuple[int, list[Contribution]]]:
     """The units that leave the sum known to fewer than 11 digits as their sums cancel, in doubled precision."""
     total = Scaled.total(part.number for part in parts)
     if total.error <= _DOUBLING * total.mantissa:
@@ -227,7 +257,7 @@ def _again(
     ]
     if sum(parts[j].work for j in worst) > _MAX_DOUBLED_WORK:
         return []
-    return list(zip(worst, _contributions([hidden[j] for j in worst], degree, moment, True, settings), strict=True))
+    return list(zip(worst, _contributions([split[j] for j in worst], degree, moment, True, settings), strict=True))
 
 
 def _cut(parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, degree: int) -> float:
@@ -240,21 +270,27 @@ def _cut(parts: list[Contribution], hidden: list[HiddenUnit], total: Scaled, deg
     return Scaled(total.mantissa, cut).relative_error
 
 
-def _contribution(degree: int, moment: Moment, doubled: bool, unit: HiddenUnit) -> Contribution:
-    if not (unit.has_weights or unit.has_bias or unit.has_output):
-        return Contribution(Scaled(0.0))
+def _of_unit(degree: int, moment: Moment, doubled: bool, parts: tuple[HiddenUnit, ...]) -> list[Contribution]:
+    """What the parts of one unit contribute."""
+    unit = parts[0]
+    if not any(part.has_weights or part.has_bias or part.has_output for part in parts):
+        return [Contribution(Scaled(0.0)) for _ in parts]
     if equal_weights.declines(unit, degree):
-        return unit_variance.contribution(unit, degree, moment, doubled)
-    exact = equal_weights.contribution(unit, degree, moment)
+        return unit_variance.contributions(parts, degree, moment, doubled)
+    exact = [equal_weights.contribution(part, degree, moment) for part in parts]
     # The sum over Hamming weights cancels where the coefficients are small; a smooth series has small terms instead.
-    if unit.activation in KINKED or not unit.weights.any() or exact.number.relative_error <= _DOUBLING:
+    known = all(one.number.relative_error <= _DOUBLING for one in exact)
+    if unit.activation in KINKED or not unit.weights.any() or known:
         return exact
-    series = unit_variance.contribution(unit, degree, moment, doubled)
-    return series if series.number.error_at(exact.number.exponent) < exact.number.error else exact
+    series = unit_variance.contributions(parts, degree, moment, doubled)
+    return [
+        other if other.number.error_at(one.number.exponent) < one.number.error else one
+        for one, other in zip(exact, series, strict=True)
+    ]
 
 
 def _contributions(
-    hidden: Sequence[HiddenUnit], degree: int, moment: Moment, doubled: bool, settings: Settings
-) -> list[Contribution]:
-    with closing(ordered_map(partial(_contribution, degree, moment, doubled), hidden, settings.executor)) as results:
+    split: Sequence[tuple[HiddenUnit, ...]], degree: int, moment: Moment, doubled: bool, settings: Settings
+) -> list[list[Contribution]]:
+    with closing(ordered_map(partial(_of_unit, degree, moment, doubled), split, settings.executor)) as results:
         return list(results)

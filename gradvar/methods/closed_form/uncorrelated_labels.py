@@ -10,7 +10,7 @@ and Var is their difference, the points different and w their weights: E||s||^2/
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,12 +21,13 @@ from ...core.numbers import ROUNDING, Scaled
 from ...estimation.settings import Settings
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
+from ..base import InParts
 from ..enumeration.points import MeanNorms, n_points, over_points
 from .theorem import Theorem
 
 
 @dataclass(frozen=True)
-class UncorrelatedLabels(Theorem):
+class UncorrelatedLabels(InParts, Theorem):
     """The theorem on uncorrelated labels."""
 
     statement = (
@@ -44,20 +45,21 @@ class UncorrelatedLabels(Theorem):
         """Return that of the model at all inputs."""
         return n_points(problem) * problem.input_work
 
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return the moment, exact up to rounding."""
         points, hypotheses = n_points(problem), problem.hypotheses
         x, weights = problem.inputs.points(0, points), problem.inputs.weights(0, points)
         mean = np.asarray(hypotheses.mean(x)) if isinstance(hypotheses, KnowsMean) else np.zeros(points)
         sizes = list(over_points(problem.norms, problem, settings))
-        signal = np.concatenate([norm_sq[:, 1] for _, norm_sq in sizes])
+        signals = np.concatenate([norm_sq[:, 1::2] for _, norm_sq in sizes])
         share = {Moment.VARIANCE: 1 - mean**2, Moment.SECOND: np.ones(points), Moment.MEAN: mean**2}[problem.moment]
-        value = math.fsum(weights**2 * share * signal)
-        if not math.isfinite(value):
+        values = [math.fsum(weights**2 * share * signal) for signal in signals.T]
+        if not np.isfinite(values).all():
             raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
         norms = MeanNorms(problem)
         norms.take(sizes)
         guarantee = "exact up to float64 rounding: labels of different inputs are uncorrelated"
         method = "closed-form (uncorrelated labels)"
-        found = Estimate.exactly(Scaled(value, ROUNDING * value), method, guarantee, n_evaluated=points)
-        return replace(found, norms=norms.estimates())
+        return norms.beside(
+            Estimate.exactly(Scaled(value, ROUNDING * value), method, guarantee, n_evaluated=points) for value in values
+        )

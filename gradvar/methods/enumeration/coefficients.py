@@ -21,7 +21,7 @@ from ...classes.members.target_class import Restriction
 from ...classes.parities import SetsOnCube
 from ...core.arguments import Array
 from ...problem import Factors, Problem, component_blocks
-from .cube import input_layer_widths, is_input_layer
+from .cube import Places, input_layer_widths, is_input_layer
 
 _BLOCK = 2**20
 """Numbers in a block of functions on the cube: 8 MiB."""
@@ -29,6 +29,8 @@ _BLOCK = 2**20
 Numbers = npt.NDArray[np.int64]
 Part = tuple[float, float, float]
 """E_h ||c_h - mean||^2, E_h ||c_h||^2 and ||mean||^2 over some components."""
+PartOf = tuple[int, Part]
+"""These with the number of the part of the gradient that the components belong to."""
 
 
 def covers(problem: Problem) -> bool:
@@ -41,37 +43,36 @@ def _home(problem: Problem) -> object:
     return hypotheses.parent if type(hypotheses) is Restriction else hypotheses
 
 
-def tasks(factors: Factors, problem: Problem) -> Iterator[Callable[[], Part]]:
+def tasks(factors: Factors, problem: Problem) -> Iterator[Callable[[], list[PartOf]]]:
     """The moments of blocks of components of the signal, from its factors at all points."""
     home, chosen = _home(problem), problem.hypotheses
     assert isinstance(home, SetsOnCube)
     numbers = home.set_numbers(chosen.members()) if isinstance(chosen, Restriction) else home.set_numbers()
     points = factors[0][0].shape[0]
     x, together = problem.inputs.points(0, points), max(1, _BLOCK // points)
-    for left, right in factors:
-        if is_input_layer(left, x):
+    for (left, right), shares in zip(factors, problem.shares, strict=True):
+        if is_input_layer(left, x, shares):
+            places = shares[0][0], shares[-1][0] if left.shape[1] > x.shape[1] else None
             for start in range(0, right.shape[1], together):
-                some = right[:, start : start + together]
-                yield partial(_of_input_layer, home, numbers, some, left.shape[1] > x.shape[1])
-        else:
-            for column, columns in component_blocks([(left, right)], together):
-                yield partial(_of_products, home, numbers, column, columns)
+                yield partial(_of_input_layer, places, home, numbers, right[:, start : start + together])
+            continue
+        for part, some in shares:
+            for column, columns in component_blocks([(left[:, some], right)], together):
+                yield partial(_of_products, part, home, numbers, column, columns)
 
 
-def _of_input_layer(home: SetsOnCube, numbers: Numbers, deltas: Array, has_bias: bool) -> Part:
+def _of_input_layer(places: Places, home: SetsOnCube, numbers: Numbers, deltas: Array) -> list[PartOf]:
     """The components delta(x) x_i, and delta(x) where there are biases."""
     from ...kernels.shifted_coefficients import shifted_moments  # compiled code only where it is needed
 
     found = home.coefficients(deltas)
     variance, mean = shifted_moments(found, numbers, home.dim, *home.shift)
-    if has_bias:
-        own_variance, _, own_mean = moments(found[numbers])
-        variance, mean = variance + own_variance, mean + own_mean
-    return variance, variance + mean, mean
+    of_weights = places[0] or 0, (variance, variance + mean, mean)
+    return [of_weights] if places[1] is None else [of_weights, (places[1], moments(found[numbers]))]
 
 
-def _of_products(home: SetsOnCube, numbers: Numbers, column: Array, columns: Array) -> Part:
-    return moments(home.coefficients(column[:, None] * columns)[numbers])
+def _of_products(part: int, home: SetsOnCube, numbers: Numbers, column: Array, columns: Array) -> list[PartOf]:
+    return [(part, moments(home.coefficients(column[:, None] * columns)[numbers]))]
 
 
 def transforms_needed(problem: Problem) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -23,15 +23,15 @@ from ...estimation.settings import Settings
 from ...estimation.tiles import CachedPerProcess, ordered_map
 from ...problem import Problem
 from ...results.estimate import Estimate
-from ..base import COMPILED_CODE
+from ..base import COMPILED_CODE, InParts
 from ..monte_carlo.class_kernel import ClassKernel, work_of_pair
 from ..monte_carlo.signal_tiles import SignalTile
 from ..monte_carlo.tile_cache import TileCache
 from .points import MeanNorms, n_points
 
-Part: TypeAlias = tuple[float, float, float, tuple[slice, Array] | None]
-"""The sum over a pair of tiles; and for a tile with itself sum_i w_i ||s_i||, the largest C_H(x_i, x_i), else 0, and
-its inputs with their ||g_i||^2 and ||s_i||^2, else None."""
+Part: TypeAlias = tuple[Array, Array, float, tuple[slice, Array] | None]
+"""For each part of the gradient the sum over a pair of tiles; and for a tile with itself sum_i w_i ||s_i||, the largest
+C_H(x_i, x_i), else 0, and its inputs with their ||g_i||^2 and ||s_i||^2, else None."""
 
 MAX_POINTS = 2**14
 _ROWS = 512
@@ -39,7 +39,7 @@ _KEPT_BYTES = 2**27
 
 
 @dataclass(frozen=True)
-class CovarianceSum:
+class CovarianceSum(InParts):
     """Sum class covariance times tangent kernel over all pairs of at most 2^14 inputs: exact up to rounding.
 
     The half width of the interval is 1e-12 of the value and 4 (r^1/2 + 8) eps max_x c(x, x) (E||s||)^2, r the numbers
@@ -71,23 +71,27 @@ class CovarianceSum:
         """Say what is summed."""
         return f"exact sum of class covariance x tangent kernel over all pairs of {n_points(problem):,} inputs"
 
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return the moment, exact up to rounding."""
         points, tiles = n_points(problem), _Tiles(problem)
-        numbers = range(math.ceil(points / tiles.rows))
-        pairs = ((i, j) for j in numbers for i in range(j + 1))
+        columns = range(math.ceil(points / tiles.rows))
+        pairs = ((i, j) for j in columns for i in range(j + 1))
         with closing(ordered_map(tiles, pairs, settings.executor)) as results:
             sums, sizes, largest, norm_sq = zip(*results, strict=True)
-        value = math.fsum(sums)
         each = 4 * (math.sqrt(problem.row_size) + 8) * float(np.finfo(np.float64).eps)
-        half = ROUNDING * abs(value) + each * max(largest) * math.fsum(sizes) ** 2
-        if not math.isfinite(value + half):
-            raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
+        numbers = []
+        for of_part, size in zip(zip(*sums, strict=True), zip(*sizes, strict=True), strict=True):
+            value = math.fsum(of_part)
+            half = ROUNDING * abs(value) + each * max(largest) * math.fsum(size) ** 2
+            if not math.isfinite(value + half):
+                raise NonFiniteError(
+                    f"the gradient variance of {problem.model!r} overflows float64; rescale its weights"
+                )
+            numbers.append(Scaled(value, half))
         guarantee = f"exact up to float64 rounding: the class covariance at all pairs of {points:,} inputs"
         norms = MeanNorms(problem)
         norms.take(part for part in norm_sq if part is not None)
-        estimate = Estimate.exactly(Scaled(value, half), self.name, guarantee, n_evaluated=points)
-        return replace(estimate, norms=norms.estimates())
+        return norms.beside(Estimate.exactly(number, self.name, guarantee, n_evaluated=points) for number in numbers)
 
 
 class _Tiles(CachedPerProcess):
@@ -120,8 +124,9 @@ class _Tiles(CachedPerProcess):
         first, second = self._tile(i), self._tile(j)
         left, right = (self.problem.inputs.weights(*self._block(number)) for number in pair)
         covariance = self.kernel(first.x, second.x)
-        total = float(left @ (covariance * first.inner_products(second)) @ right)
+        kernels, _ = first.inner_products(second)
+        total = np.array([left @ np.multiply(covariance, kernel, out=kernel) @ right for kernel in kernels])
         if i != j:
-            return 2 * total, 0.0, 0.0, None
-        size = float(left @ np.sqrt(first.norms[:, 1]))
+            return 2 * total, np.zeros(total.size), 0.0, None
+        size = left @ np.sqrt(first.norms[:, 1::2])
         return total, size, float(np.diag(covariance).max()), (slice(*self._block(i)), first.norms)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from operator import call
 
 import numpy as np
@@ -30,6 +31,7 @@ from ...core.errors import NonFiniteError
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
 from ...models import MLP
+from ...models.trainable import Share, part_of, whole
 from ...problem import Problem
 from .passes import Tile, passes
 from .points import MeanNorms, n_points, over_points, written
@@ -44,14 +46,16 @@ _ROOM = 2**26
 """Numbers up to which two tasks have rows of a unit's values and slopes at once; beyond, they evaluate it twice."""
 
 Mean = Callable[[Array], Array]
-Part = tuple[Array, float]
-"""Weight at each degree, and the squared norm of E_x[m s], of some components of the signal."""
+Places = tuple[int | None, int | None]
+"""The parts of the gradient that the weights and the biases of a layer belong to; None where they are no parameters."""
+Part = list[tuple[int | None, Array, float]]
+"""The part of the gradient that components of the signal belong to, their weight at each degree, and ||E_x[m s]||^2."""
 
 
 def memory_needed(problem: Problem) -> int:
     """Bytes that `level_spectrum` takes."""
     points = n_points(problem)
-    kept = 0 if _one_hidden_layer(problem.model) else min(_room(points), sum(map(sum, input_layer_widths(problem))))
+    kept = 0 if _one_hidden_layer(problem) else min(_room(points), sum(map(sum, input_layer_widths(problem))))
     return _workers(points) * _task_bytes(points) + 8 * points * kept
 
 
@@ -71,48 +75,49 @@ def _workers(points: int) -> int:
 
 def transforms_needed(problem: Problem) -> int:
     """Number of Walsh-Hadamard transforms that `level_spectrum` takes."""
-    model = problem.model
-    if type(model) is MLP and _one_hidden_layer(model):
+    model = whole(problem.model)
+    if type(model) is MLP and _one_hidden_layer(problem):
         return 2 * model.sizes[1] + 1
     return sum(max(left, 1) * right for left, right in input_layer_widths(problem))
 
 
 def evaluations_needed(problem: Problem) -> int:
     """How often `level_spectrum` evaluates the model at every input."""
-    return 1 if _one_hidden_layer(problem.model) else len(passes(input_layer_widths(problem), _room(n_points(problem))))
+    return 1 if _one_hidden_layer(problem) else len(passes(input_layer_widths(problem), _room(n_points(problem))))
 
 
 def input_layer_widths(problem: Problem, recognise: bool = True) -> list[tuple[int, int]]:
     """Columns of each left tangent factor, 0 where it is the inputs themselves, and of the right one."""
     x = _probe(problem)
     return [
-        (0 if recognise and is_input_layer(left, x) else left.shape[1], right.shape[1])
-        for left, right in problem.tangent_factors(x)
+        (0 if recognise and is_input_layer(left, x, shares) else left.shape[1], right.shape[1])
+        for (left, right), shares in zip(problem.tangent_factors(x), problem.shares, strict=True)
     ]
 
 
 def level_spectrum(
     problem: Problem, settings: Settings, mean: Mean | None = None, norms: MeanNorms | None = None
-) -> Part:
+) -> tuple[Array, Array]:
     """Return sum_{|S|=k} ||E_x[chi_S s]||^2 for k = 0..d, and ||E_x[m s]||^2 for m = `mean`, over the whole cube.
 
-    `norms` takes the squared norms of the gradients at all points, where those are made.
+    Of each part of the gradient, shapes (parts, d + 1) and (parts,). `norms` takes the squared norms of the gradients
+    at all points, where those are made.
 
     Exact up to rounding: see `Enumeration`. Costs 2 transforms of 2^d for each hidden unit of a network with one
     hidden layer, and one for each product of tangent factors beyond the first layer otherwise.
     """
-    weights = np.zeros(problem.inputs.dim + 1)
-    mean_norm_sq = 0.0
+    weights, mean_norm_sq = np.zeros((problem.n_parts, problem.inputs.dim + 1)), np.zeros(problem.n_parts)
     workers = _workers(1 << problem.inputs.dim)
-    if _one_hidden_layer(problem.model):
+    if _one_hidden_layer(problem):
         runs = iter([_unit_tasks(problem, settings, mean)])
     else:
         runs = _factor_passes(problem, settings, mean, norms)
     for tasks in runs:
         with closing(ordered_map(call, tasks, settings.executor, workers)) as results:
-            for part, part_mean in results:
-                weights += part
-                mean_norm_sq += part_mean
+            for part, levels, of_mean in chain.from_iterable(results):
+                if part is not None:
+                    weights[part] += levels
+                    mean_norm_sq[part] += of_mean
     if not np.isfinite(weights).all():
         raise NonFiniteError(f"the signal of {problem.model!r} overflows float64 on the cube")
     return weights, mean_norm_sq
@@ -128,30 +133,32 @@ def first_layer_shift(weights: Array) -> Array:
     return shifted
 
 
-def _one_hidden_layer(model: object) -> bool:
+def _one_hidden_layer(problem: Problem) -> bool:
+    model = whole(problem.model)
     return type(model) is MLP and len(model.weights) == 2
 
 
 # Parts of the signal. Rows are functions on the cube: the value at point j in column j.
 
 
-def _part_of_input_layer(deltas: Array, has_bias: bool, mean: Array | None) -> Part:
-    """The components delta(x) x_i of an input layer, and delta(x) where it has biases. Overwrites `deltas`."""
-    mean_norm_sq = 0.0
+def _part_of_input_layer(places: Places, deltas: Array, mean: Array | None) -> Part:
+    """The components delta(x) x_i of an input layer, and delta(x) of its biases, where these have a place.
+
+    Overwrites `deltas`.
+    """
+    of_weights = of_bias = 0.0
     if mean is not None:
         tilted = deltas * mean
-        mean_norm_sq += float(np.sum(_first_moments(tilted) ** 2))
-        if has_bias:
-            mean_norm_sq += float(np.sum(tilted.mean(axis=1) ** 2))
+        of_weights = float(np.sum(_first_moments(tilted) ** 2))
+        of_bias = float(np.sum(tilted.mean(axis=1) ** 2))
     levels = _level_weights(deltas)
-    shifted = first_layer_shift(levels)
-    return (shifted + levels if has_bias else shifted), mean_norm_sq
+    return [(places[0], first_layer_shift(levels), of_weights), (places[1], levels, of_bias)]
 
 
-def _part_of_rows(rows: Array, mean: Array | None) -> Part:
+def _part_of_rows(place: int | None, rows: Array, mean: Array | None) -> Part:
     """Components given as they are. Overwrites `rows`."""
     mean_norm_sq = 0.0 if mean is None else float(np.sum((rows * mean).mean(axis=1) ** 2))
-    return _level_weights(rows), mean_norm_sq
+    return [(place, _level_weights(rows), mean_norm_sq)]
 
 
 def _level_weights(rows: Array) -> Array:
@@ -201,6 +208,8 @@ def _part_of_units(
     activation: Activation,
     scale: Array,
     mean: Array | None,
+    places: Places,
+    outer: int | None,
 ) -> Part:
     """Some hidden units, from b(p(x)) = `scale`, one number or one for each point, and m(x) = `mean` at every point."""
     units, dim = weights.shape
@@ -209,32 +218,29 @@ def _part_of_units(
     slack = (2 * dim + 2) * np.finfo(np.float64).eps * (np.abs(weights).sum(axis=1) + np.abs(shift))
     # <w, x> + b: the first coordinates run through a block of points, the others are the same in all of it
     low, high = _preactivations(weights[:, :bits], 0.0), _preactivations(weights[:, bits:], shift)
-    total, mean_norm_sq = np.zeros(dim + 1), 0.0
     at_once = 2 * 2 * units * 2**dim + scale.size <= _ROOM + 1
-    for sides in ((0, 1),) if at_once else ((0,), (1,)):
+    wanted = [side for side, needed in ((0, outer is not None), (1, places != (None, None))) if needed]
+    found: Part = []
+    for sides in [wanted] if at_once else [[side] for side in wanted]:
         functions = rows.take(len(sides), units, 2**dim)
         for i in range(high.shape[1]):
             block = slice(i << bits, (i + 1) << bits)
             z = low + high[:, i : i + 1]
             if activation in KINKED:
                 settle(z, slack[:, None], activation)
-            found = value_and_slope(activation)(z)
+            both = value_and_slope(activation)(z)
             here = scale[block] if scale.size > 1 else scale
             for side, function in zip(sides, functions, strict=True):
-                np.multiply(found[side], output[:, None] * here if side else here, out=function[:, block])
+                np.multiply(both[side], output[:, None] * here if side else here, out=function[:, block])
         for side, function in zip(sides, functions, strict=True):
-            part, part_mean = (
-                _part_of_input_layer(function, bias is not None, mean) if side else _part_of_rows(function, mean)
-            )
-            total += part
-            mean_norm_sq += part_mean
-    return total, mean_norm_sq
+            found += _part_of_input_layer(places, function, mean) if side else _part_of_rows(outer, function, mean)
+    return found
 
 
-def _part_of_output_bias(rows: _Rows, scale: Array, dim: int, mean: Array | None) -> Part:
+def _part_of_output_bias(place: int, rows: _Rows, scale: Array, dim: int, mean: Array | None) -> Part:
     row = rows.take(1, 2**dim)
     row[:] = scale
-    return _part_of_rows(row, mean)
+    return _part_of_rows(place, row, mean)
 
 
 def _preactivations(weights: Array, bias: Array | float) -> Array:
@@ -249,7 +255,7 @@ def _preactivations(weights: Array, bias: Array | float) -> Array:
 
 
 def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iterator[Callable[[], Part]]:
-    model = problem.model
+    model, place = whole(problem.model), partial(part_of, problem.model)
     assert isinstance(model, MLP)
     problem.tangent_factors(_probe(problem))  # makes sure of their size
     constant = problem.loss.constant
@@ -257,12 +263,14 @@ def _unit_tasks(problem: Problem, settings: Settings, mean: Mean | None) -> Iter
     tilt = None if mean is None else _on_cube(problem, settings, mean)
     weights, output, bias = model.weights[0], model.weights[1][0], model.biases[0]
     together, rows = max(1, _IN_CACHE >> model.dim), _Rows()
+    places = place("weights[0]"), None if bias is None else place("biases[0]")
     for start in range(0, output.size, together):
         units = slice(start, start + together)
-        some = None if bias is None else bias[units]
-        yield partial(_part_of_units, rows, weights[units], some, output[units], model.activation, scale, tilt)
-    if model.biases[1] is not None:
-        yield partial(_part_of_output_bias, rows, scale, model.dim, tilt)
+        unit = weights[units], None if bias is None else bias[units], output[units]
+        yield partial(_part_of_units, rows, *unit, model.activation, scale, tilt, places, place("weights[1]"))
+    last = place("biases[1]")
+    if model.biases[1] is not None and last is not None:
+        yield partial(_part_of_output_bias, last, rows, scale, model.dim, tilt)
 
 
 # Any other model, by its tangent factors.
@@ -274,7 +282,7 @@ class _Columns:
 
     left: Array
     right: Array
-    has_bias: bool
+    shares: list[Share]
 
 
 def _factor_passes(
@@ -296,9 +304,13 @@ def _kept(
     problem: Problem, settings: Settings, widths: list[tuple[int, int]], tiles: list[Tile], norms: MeanNorms | None
 ) -> list[_Columns] | None:
     """The columns of some tiles at all points; None where a left factor only looked like the inputs at the probe."""
-    points, dim, shapes = n_points(problem), problem.inputs.dim, problem.tangent_factors(_probe(problem))
+    points, shapes = n_points(problem), problem.tangent_factors(_probe(problem))
     kept = [
-        _Columns(np.empty((len(left), points)), np.empty((len(right), points)), shapes[pair][0].shape[1] > dim)
+        _Columns(
+            np.empty((len(left), points)),
+            np.empty((len(right), points)),
+            _shares(problem.shares[pair], left, shapes[pair][0].shape[1]),
+        )
         for pair, left, right in tiles
     ]
     columns = [side.T for some in kept for side in (some.left, some.right)]
@@ -315,7 +327,8 @@ def _columns(
 ) -> tuple[list[Array], Array | None]:
     """The columns of some tiles, and the squared norms; None instead where a left factor is not the inputs."""
     factors, norm_sq = problem.signal(x)
-    as_taken = all(width or is_input_layer(a, x) for (width, _), (a, _) in zip(widths, factors, strict=True))
+    seen = zip(widths, factors, problem.shares, strict=True)
+    as_taken = all(width or is_input_layer(a, x, shares) for (width, _), (a, _), shares in seen)
     sides = [factors[pair][i][:, some.start : some.stop] for pair, *ranges in tiles for i, some in enumerate(ranges)]
     return sides, norm_sq if as_taken else None
 
@@ -323,13 +336,24 @@ def _columns(
 def _factor_tasks(kept: list[_Columns], problem: Problem, tilt: Array | None) -> Iterator[Callable[[], Part]]:
     for columns in kept:
         if not len(columns.left):
+            has_bias = columns.shares[-1][1].stop > problem.inputs.dim
+            places = columns.shares[0][0], columns.shares[-1][0] if has_bias else None
             for rows in _in_blocks(columns.right, problem):
-                yield partial(_part_of_input_layer, rows, columns.has_bias, tilt)
+                yield partial(_part_of_input_layer, places, rows, tilt)
             continue
-        few, many = sorted((columns.left, columns.right), key=len)
-        for row in few:
-            for rows in _in_blocks(many, problem):
-                yield partial(_part_of_products, row, rows, tilt)
+        for part, some in columns.shares:
+            few, many = sorted((columns.left[some], columns.right), key=len)
+            for row in few:
+                for rows in _in_blocks(many, problem):
+                    yield partial(_part_of_products, part, row, rows, tilt)
+
+
+def _shares(shares: list[Share], kept: range, width: int) -> list[Share]:
+    """Which of the columns that are kept of a left factor, all where it is the inputs, belong to which part."""
+    kept = kept or range(width)
+    ends = ((part, some.indices(width)) for part, some in shares)
+    inside = [(part, max(a, kept.start) - kept.start, min(b, kept.stop) - kept.start) for part, (a, b, _) in ends]
+    return [(part, slice(a, b)) for part, a, b in inside if a < b]
 
 
 def _in_blocks(rows: Array, problem: Problem) -> Iterator[Array]:
@@ -338,8 +362,8 @@ def _in_blocks(rows: Array, problem: Problem) -> Iterator[Array]:
     return (rows[start : start + together] for start in range(0, rows.shape[0], together))
 
 
-def _part_of_products(row: Array, rows: Array, mean: Array | None) -> Part:
-    return _part_of_rows(row * rows, mean)
+def _part_of_products(place: int, row: Array, rows: Array, mean: Array | None) -> Part:
+    return _part_of_rows(place, row * rows, mean)
 
 
 def _probe(problem: Problem) -> Array:
@@ -347,10 +371,12 @@ def _probe(problem: Problem) -> Array:
     return problem.inputs.sample(64, np.random.default_rng(0))
 
 
-def is_input_layer(left: Array, x: Array) -> bool:
-    """Whether a left factor is [x], or [x, 1], so that the first-layer shift applies."""
+def is_input_layer(left: Array, x: Array, shares: list[Share]) -> bool:
+    """Whether a left factor is [x], or [x, 1], so that the first-layer shift applies, and [x] belongs to one part."""
     dim = x.shape[1]
-    return left.shape[1] in (dim, dim + 1) and np.array_equal(left[:, :dim], x) and bool((left[:, dim:] == 1).all())
+    together = shares[0][1].indices(left.shape[1])[1] >= dim
+    is_points = left.shape[1] in (dim, dim + 1) and np.array_equal(left[:, :dim], x)
+    return is_points and together and bool((left[:, dim:] == 1).all())
 
 
 def _on_cube(problem: Problem, settings: Settings, f: Callable[[Array], Array]) -> Array:

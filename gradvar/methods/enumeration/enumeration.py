@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from operator import call
@@ -27,9 +27,9 @@ from ...core.errors import NonFiniteError, NotApplicableError, ShapeError, TooLa
 from ...core.numbers import ROUNDING, Scaled
 from ...estimation.settings import Settings
 from ...estimation.tiles import ordered_map
-from ...problem import Factors, Moment, Problem, component_blocks, norms_sq
+from ...problem import Factors, Moment, Problem, component_blocks
 from ...results.estimate import Estimate
-from ..base import COMPILED_CODE
+from ..base import COMPILED_CODE, InParts
 from . import coefficients, cube, labels
 from .points import MeanNorms, n_points, written
 
@@ -45,7 +45,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
-class Enumeration:
+class Enumeration(InParts):
     """Evaluate the gradient variance by a sum over all inputs and all members.
 
     Exact up to float64 rounding, which makes up the interval. With V the value, M = E_h ||c_h||^2 and
@@ -106,30 +106,32 @@ class Enumeration:
         memory, _ = self._size(problem)
         return f"exact sum over all {n_points(problem):,} inputs, in {_bytes(memory)} of memory"
 
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return the gradient variance, exact up to rounding."""
-        found = None
+        norms, found = MeanNorms(problem), None
         if isinstance(problem.hypotheses, CubeParities):
-            found = _by_levels(problem, problem.hypotheses, settings)
+            found = _by_levels(problem, problem.hypotheses, settings, norms)
             # The class mean was subtracted after squaring. Where it is nearly all there is, digits were lost: centre
             # first, if there is room.
-            lost = problem.moment is Moment.VARIANCE and found.variance < 1e-3 * found.second
+            variance, second = (math.fsum(getattr(part, name) for part in found) for name in ("variance", "second"))
+            lost = problem.moment is Moment.VARIANCE and variance < 1e-3 * second
             if lost and _projection_memory(problem) <= self.max_memory:
                 found = None
         if found is None:
-            found = _by_projection(problem, settings)
-        value = {Moment.VARIANCE: found.variance, Moment.SECOND: found.second, Moment.MEAN: found.mean}[problem.moment]
-        size = found.second if problem.moment is Moment.VARIANCE else value
-        half = ROUNDING * size + 2 * found.rounding * math.sqrt(max(value, 0.0)) + found.rounding**2
-        if not math.isfinite(value + half):
-            raise NonFiniteError(f"the gradient variance of {problem.model!r} overflows float64; rescale its weights")
-        estimate = Estimate.exactly(
-            Scaled(value, half),
-            "enumeration",
-            f"exact up to float64 rounding: every one of {n_points(problem):,} inputs and every member",
-            n_evaluated=n_points(problem),
-        )
-        return replace(estimate, norms=found.norms.estimates())
+            found = _by_projection(problem, settings, norms)
+        estimates = []
+        for part in found:
+            value = {Moment.VARIANCE: part.variance, Moment.SECOND: part.second, Moment.MEAN: part.mean}[problem.moment]
+            size = part.second if problem.moment is Moment.VARIANCE else value
+            half = ROUNDING * size + 2 * part.rounding * math.sqrt(max(value, 0.0)) + part.rounding**2
+            if not math.isfinite(value + half):
+                raise NonFiniteError(
+                    f"the gradient variance of {problem.model!r} overflows float64; rescale its weights"
+                )
+            guarantee = f"exact up to float64 rounding: every one of {n_points(problem):,} inputs and every member"
+            number = Scaled(max(value, 0.0), half)
+            estimates.append(Estimate.exactly(number, "enumeration", guarantee, n_evaluated=n_points(problem)))
+        return norms.beside(estimates)
 
     @staticmethod
     def _size(problem: Problem) -> tuple[int, int]:
@@ -165,50 +167,61 @@ class Enumeration:
 
 @dataclass(frozen=True)
 class _Moments:
-    """Var, E_h ||c_h||^2 and ||E_h c_h||^2, the root mean square error over H of c_h, by rounding, and E||s||^2."""
+    """Var, E_h ||c_h||^2 and ||E_h c_h||^2, and the root mean square error over H of c_h, by rounding."""
 
     variance: float
     second: float
     mean: float
     rounding: float
-    norms: MeanNorms
 
 
-def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings) -> _Moments:
+def _by_levels(problem: Problem, hypotheses: CubeParities, settings: Settings, norms: MeanNorms) -> list[_Moments]:
     """Var = sum_k W_k(s)/|H| - ||E[m s]||^2 over the degrees of the class."""
     mean = None if problem.moment is Moment.SECOND else hypotheses.mean
-    norms = MeanNorms(problem)
-    weights, mean_part = cube.level_spectrum(problem, settings, mean, norms)
-    second = math.fsum(weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
-    rounding = _parity_rounding(hypotheses) * math.sqrt(math.fsum(weights))
-    return _Moments(second - mean_part, second, mean_part, rounding, norms)
+    found = []
+    for weights, mean_part in zip(*cube.level_spectrum(problem, settings, mean, norms), strict=True):
+        second = math.fsum(weights[hypotheses.degrees.start : hypotheses.degrees.stop]) / hypotheses.size
+        rounding = _parity_rounding(hypotheses) * math.sqrt(math.fsum(weights))
+        found.append(_Moments(second - float(mean_part), second, float(mean_part), rounding))
+    return found
 
 
 def _parity_rounding(hypotheses: CubeParities) -> float:
     return 4 * (hypotheses.dim + 8) * _EPS / math.sqrt(hypotheses.size)
 
 
-def _by_projection(problem: Problem, settings: Settings) -> _Moments:
+def _by_projection(problem: Problem, settings: Settings, norms: MeanNorms) -> list[_Moments]:
     """The moments by the class's projection of each block of signal components."""
     hypotheses = projection(problem.hypotheses)
     assert hypotheses is not None
     points = n_points(problem)
-    factors, norms = _signal_factors(problem, settings)
-    norm_sq = float(problem.inputs.weights(0, points) @ norms_sq(factors))
+    factors = _signal_factors(problem, settings, norms)
+    norm_sq = problem.inputs.weights(0, points) @ problem.norms_of_parts(factors)
     if coefficients.covers(problem):
         tasks = coefficients.tasks(factors, problem)
     elif labels.covers(problem):
         tasks = labels.tasks(factors, problem)
     else:
-        blocks = component_blocks(factors, max(1, _BLOCK // max(points, _n_members(problem))))
-        tasks = (partial(_moments, hypotheses, prior_of(problem.hypotheses), block) for block in blocks)
+        together = max(1, _BLOCK // max(points, _n_members(problem)))
+        tasks = (
+            partial(_moments, hypotheses, prior_of(problem.hypotheses), part, block)
+            for (left, right), shares in zip(factors, problem.shares, strict=True)
+            for part, some in shares
+            for block in component_blocks([(left[:, some], right)], together)
+        )
+    sums: list[list[tuple[float, float, float]]] = [[] for _ in norm_sq]
     with closing(ordered_map(call, tasks, settings.executor)) as results:
-        variance, second, mean = (math.fsum(parts) for parts in zip(*results, strict=True))
+        for part, moments in chain.from_iterable(results):
+            sums[part].append(moments)
     if isinstance(hypotheses, CubeParities):
         rounding = _parity_rounding(hypotheses)
     else:
         rounding = 4 * (math.sqrt(points) + 8) * _EPS * math.sqrt(_largest_second_moment(hypotheses))
-    return _Moments(variance, second, mean, rounding * math.sqrt(norm_sq), norms)
+    found = []
+    for some, size in zip(sums, norm_sq, strict=True):
+        variance, second, mean = (math.fsum(terms) for terms in zip(*some, strict=True))
+        found.append(_Moments(variance, second, mean, rounding * math.sqrt(size)))
+    return found
 
 
 def _largest_second_moment(hypotheses: KnowsProjection) -> float:
@@ -220,7 +233,9 @@ def _largest_second_moment(hypotheses: KnowsProjection) -> float:
         return 1.0
 
 
-def _moments(hypotheses: KnowsProjection, prior: Array | None, components: tuple[Array, Array]) -> coefficients.Part:
+def _moments(
+    hypotheses: KnowsProjection, prior: Array | None, part: int, components: tuple[Array, Array]
+) -> list[coefficients.PartOf]:
     """E_h ||c_h - mean||^2, E_h ||c_h||^2 and ||mean||^2 over these components."""
     column, columns = components
     projections = real("H.project", hypotheses.project(column[:, None] * columns))
@@ -230,16 +245,15 @@ def _moments(hypotheses: KnowsProjection, prior: Array | None, components: tuple
             f"got {projections.shape}"
         )
     finite("H.project", projections)
-    return coefficients.moments(projections, prior)
+    return [(part, coefficients.moments(projections, prior))]
 
 
-def _signal_factors(problem: Problem, settings: Settings) -> tuple[Factors, MeanNorms]:
-    """The signal's factors at all points, and the means of its squared norms."""
-    points, norms = n_points(problem), MeanNorms(problem)
-    probe = problem.signal_factors(problem.inputs.points(0, 1))
+def _signal_factors(problem: Problem, settings: Settings, norms: MeanNorms) -> Factors:
+    """The signal's factors at all points; `norms` takes their squared norms."""
+    points, probe = n_points(problem), problem.signal_factors(problem.inputs.points(0, 1))
     factors = [(np.empty((points, a.shape[1])), np.empty((points, b.shape[1]))) for a, b in probe]
     norms.take(written(partial(_sides, problem), list(chain(*factors)), problem, settings))
-    return factors, norms
+    return factors
 
 
 def _sides(problem: Problem, x: Array) -> tuple[list[Array], Array]:

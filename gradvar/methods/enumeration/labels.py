@@ -19,7 +19,7 @@ from ...classes.base import prior_of
 from ...classes.outputs import ListedByOutput
 from ...core.arguments import Array
 from ...problem import Factors, Problem
-from .coefficients import Part, moments
+from .coefficients import PartOf, moments
 
 _BLOCK = 2**22
 """Numbers in a block of projections: 32 MiB."""
@@ -40,25 +40,28 @@ def products_needed(problem: Problem) -> int:
     return hypotheses.size * points * problem.predictor.n_parameters
 
 
-def tasks(factors: Factors, problem: Problem) -> Iterator[Callable[[], Part]]:
+def tasks(factors: Factors, problem: Problem) -> Iterator[Callable[[], list[PartOf]]]:
     """The moments of blocks of components of the signal, from its factors at all pairs (x, c)."""
     hypotheses = problem.hypotheses
     assert isinstance(hypotheses, ListedByOutput)
     labels, points = hypotheses.labels_of_all, problem.inputs.n_points or 0
     weights = problem.inputs.weights(0, points) * math.sqrt(hypotheses.n_classes)
-    for left, right in factors:
-        left = left * weights[:, None]
-        together = max(1, _BLOCK // (hypotheses.size * left.shape[1]))
-        for start in range(0, right.shape[1], together):
-            some = right[:, start : start + together]
-            yield partial(_of_block, labels, hypotheses.n_classes, prior_of(hypotheses), left, some)
+    for (every, right), shares in zip(factors, problem.shares, strict=True):
+        for part, columns in shares:
+            left = every[:, columns] * weights[:, None]
+            together = max(1, _BLOCK // (hypotheses.size * left.shape[1]))
+            for start in range(0, right.shape[1], together):
+                some = right[:, start : start + together]
+                yield partial(_of_block, part, labels, hypotheses.n_classes, prior_of(hypotheses), left, some)
 
 
-def _of_block(labels: npt.NDArray[np.generic], n_classes: int, prior: Array | None, left: Array, right: Array) -> Part:
+def _of_block(
+    part: int, labels: npt.NDArray[np.generic], n_classes: int, prior: Array | None, left: Array, right: Array
+) -> list[PartOf]:
     m, n = labels.shape
     projections = np.empty((m, left.shape[1], right.shape[1]))
     step = max(1, _GATHERED // (n * (left.shape[1] + right.shape[1])))
     for start in range(0, m, step):
         rows = np.arange(n) * n_classes + labels[start : start + step].astype(np.int64)
         projections[start : start + step] = left[rows].transpose(0, 2, 1) @ right[rows]
-    return moments(projections.reshape(m, -1), prior)
+    return [(part, moments(projections.reshape(m, -1), prior))]

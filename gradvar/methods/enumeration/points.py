@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -64,15 +65,16 @@ class MeanNorms:
         self._sums: list[Array] = []
 
     def take(self, sizes: Iterable[tuple[slice, Array]]) -> None:
-        """Take ||g||^2 and ||s||^2, shape (n, 2), at each block of the points."""
+        """Take ||g||^2 and ||s||^2 of each part of the gradient, shape (n, 2 parts), at each block of the points."""
         self._sums = [self._inputs.weights(block.start, block.stop) @ norms for block, norms in sizes]
 
-    def estimates(self) -> tuple[Estimate, Estimate] | None:
-        """Return G^2 and E||s||^2, exact up to rounding; None where nothing was taken."""
+    def beside(self, moments: Iterable[Estimate]) -> list[Estimate]:
+        """Return a moment of each part with its G^2 and E||s||^2, exact up to rounding, where norms were taken."""
         if not self._sums:
-            return None
-        gradient, signal = enumerated(self._sums, self._points, "expectation")
-        return gradient, signal
+            return list(moments)
+        found = enumerated(self._sums, self._points, "expectation")
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [replace(moment, norms=pair) for moment, pair in zip(moments, pairs, strict=True)]
 
 
 def _at(f: Callable[[Array], T], inputs: Inputs, block: slice) -> T:

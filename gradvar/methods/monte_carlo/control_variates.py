@@ -31,6 +31,7 @@ from ...estimation.tiles import CachedPerProcess, ordered_map, shares_memory, si
 from ...models.base import tangent_factors
 from ...models.trainable import whole
 from ...problem import Factors, Problem, norms_sq
+from .signal_tiles import Removed
 
 _LARGEST = 2**22
 """Numbers in the coefficients: 32 MiB. A model with so many parameters that all functions take more gets the first one,
@@ -47,8 +48,8 @@ class Coefficients(NamedTuple):
     ----------
     factors : list of ndarray
         One array (q, r, s) for each of the signal's factors (n, r), (n, s).
-    gram : ndarray, shape (q, q)
-        <b_q, b_q'>.
+    gram : ndarray, shape (parts, q, q)
+        <b_q, b_q'> of each part of the gradient.
     """
 
     factors: list[Array]
@@ -116,24 +117,34 @@ class Regression(CachedPerProcess):
         if few_carry(np.concatenate(norms), _FEWEST_CARRIERS):
             inverse *= 0.0  # b would be made by inputs too rare to be met again
         coefficients = [np.tensordot(inverse, total, axes=1) for total in sums]
-        flat = np.concatenate([b.reshape(self.q, -1) for b in coefficients], axis=1)
-        return Coefficients(coefficients, flat @ flat.T)
+        of_parts = self.problem.split([(b, b) for b in coefficients])
+        flat = [np.concatenate([b.reshape(self.q, -1) for b, _ in part], axis=1) for part in of_parts]
+        return Coefficients(coefficients, np.stack([part @ part.T for part in flat]))
 
     def functions(self, x: Array) -> Array:
         """f_q(x), shape (n, q)."""
         return _functions(self.problem, x)[:, : self.q]
 
     def project(self, factors: Factors) -> Array:
-        """<s(x), b_q>, shape (n, q), from the signal's factors. Costs n q P."""
-        total = np.zeros((factors[0][0].shape[0], self.q))
+        """<s(x), b_q> of each part, shape (parts, n, q), from the signal's factors. Costs n q P."""
+        total = np.zeros((self.problem.n_parts, factors[0][0].shape[0], self.q))
         # <s, b_q> = sum_l A_l' b_ql B_l
-        for (left, right), b in zip(factors, self.coefficients.factors, strict=True):
+        for (left, right), b, shares in zip(factors, self.coefficients.factors, self.problem.shares, strict=True):
             q, r, s = b.shape
-            if s == 1:
-                total += (left * right) @ b.reshape(q, r).T
-            else:
-                total += np.einsum("nr,nqr->nq", left, (right @ b.reshape(q * r, s).T).reshape(-1, q, r))
+            products = left * right if s == 1 else (right @ b.reshape(q * r, s).T).reshape(-1, q, r)
+            for part, columns in shares:
+                if s == 1:
+                    total[part] += products[:, columns] @ b[:, columns].reshape(q, -1).T
+                else:
+                    total[part] += np.einsum("nr,nqr->nq", left[:, columns], products[:, :, columns])
         return total
+
+    def removed(self, x: Array, parts: int, projections: Array) -> Removed:
+        """What is taken out at these inputs; of the gradient as one part the sums over all parts."""
+        coefficients, gram = self.coefficients
+        if parts < len(gram):
+            projections, gram = (array.sum(axis=0, keepdims=True) for array in (projections, gram))
+        return Removed(self.functions(x), projections, gram, coefficients)
 
 
 def regression(problem: Problem, settings: Settings) -> Regression | None:

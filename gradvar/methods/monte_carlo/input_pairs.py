@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,14 +29,14 @@ from ...estimation.settings import Settings
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import attach_estimate
-from ..base import Sampler
+from ..base import InParts, Sampler
 from .class_kernel import ClassKernel, work_of_pair
 from .control_variates import Regression, regression
 from .pair_sums import ROWS, PairStatistic, PairSums
 
 
 @dataclass(frozen=True)
-class InputPairs(Sampler):
+class InputPairs(InParts, Sampler):
     """The U-statistic over pairs of inputs, with its score interval.
 
     Costs n^2/2 products of the widths of the model (n^2 P for models without tangent factors). A process keeps 256 MiB
@@ -68,7 +68,7 @@ class InputPairs(Sampler):
             "unbiased U-statistic of class covariance x tangent kernel over pairs of sampled inputs, with an interval"
         )
 
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return the U-statistic, its size chosen by a pilot that is dropped; `rtol=0` spends all `max_samples`.
 
         Raises
@@ -81,26 +81,21 @@ class InputPairs(Sampler):
 
         def so_far() -> Estimate | None:
             done = [sums for sums in started if sums.n >= 4]
-            return _estimate(done[-1], settings, time.perf_counter() - begin) if done else None
+            return _so_far(done[-1], settings, begin) if done else None
 
-        def sums_of(key: int, reduction: Regression | None) -> PairSums:
-            started.append(PairSums(problem, settings, reduction, key))
+        def sums_of(of: Problem, key: int) -> PairSums:
+            started.append(PairSums(of, settings, reduction, key))
             return started[-1]
 
         with attach_estimate(so_far), progress(settings.progress) as bar:
             reduction = self._regression(problem, settings)
-            pilot = sums_of(Stream.PAIRS_PILOT, reduction)
+            pilot = sums_of(problem if problem.n_parts == 1 else problem.by_layer(apart=False), Stream.PAIRS_PILOT)
             n = _planned(pilot, problem, settings, bar)
             pilot.tiles.restore()
-            sums = sums_of(Stream.PAIRS, reduction)
+            sums = sums_of(problem, Stream.PAIRS)
             _extend(sums, n, f"{n:,} samples", settings, bar)
-        return _estimate(sums, settings, time.perf_counter() - begin)
-
-    def settled(self, problem: Problem, settings: Settings) -> tuple[InputPairs, Settings]:
-        """Return the settings by which the inputs are as many as the pilot chooses."""
-        with progress(False) as bar:
-            pilot = PairSums(problem, settings, self._regression(problem, settings), Stream.PAIRS_PILOT)
-            return self, replace(settings, rtol=0.0, max_samples=_planned(pilot, problem, settings, bar))
+        seconds = time.perf_counter() - begin
+        return [_estimate(sums, settings, seconds, part) for part in range(problem.n_parts)]
 
     def _regression(self, problem: Problem, settings: Settings) -> Regression | None:
         reduced = self.variance_reduction and problem.moment is Moment.VARIANCE
@@ -134,11 +129,16 @@ def _extend(sums: PairSums, n: int, title: str, settings: Settings, bar: Progres
     begin = time.perf_counter()
     first, last = (math.ceil(size / sums.rows) for size in (sums.n, n))
     bar.stage(title, (last * (last + 1) - first * (first + 1)) // 2)
-    sums.extend(n, lambda pairs: bar.advance(pairs, lambda: _estimate(sums, settings, time.perf_counter() - begin)))
+    sums.extend(n, lambda pairs: bar.advance(pairs, lambda: _so_far(sums, settings, begin)))
 
 
-def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
-    n, statistic = sums.n, sums.statistic()
+def _so_far(sums: PairSums, settings: Settings, begin: float) -> Estimate | None:
+    """The estimate from what is finished; None of a gradient in parts."""
+    return _estimate(sums, settings, time.perf_counter() - begin) if len(sums.row_sums) == 1 else None
+
+
+def _estimate(sums: PairSums, settings: Settings, seconds: float, part: int = 0) -> Estimate:
+    n, statistic = sums.n, sums.statistic(part)
     moments, resolved = statistic.moments, statistic.resolved
     low, high = statistic.interval(0.5 + settings.confidence / 2)
     resolution = settings.quantile * math.sqrt(moments.noise)
@@ -168,5 +168,7 @@ def _estimate(sums: PairSums, settings: Settings, seconds: float) -> Estimate:
         n_samples=n,
         seconds=seconds,
         zeta=(max(moments.zeta1, 0.0), moments.zeta2),
-        norms=sampled_norms(sums.norms, sums.tiles.problem.largest_norms, settings, seconds),
+        norms=sampled_norms(
+            sums.norms[:, 2 * part : 2 * part + 2], sums.tiles.problem.largest_norms, settings, seconds
+        ),
     )

@@ -66,6 +66,16 @@ class Part(NamedTuple):
         ]
 
 
+class Side(NamedTuple):
+    """Some columns of the left side of a factor, which belong to one layer, and the widths of both sides."""
+
+    layer: int
+    factor: int
+    columns: slice
+    left: int
+    right: int
+
+
 class MemberGradients(CachedPerProcess):
     """The gradients of one sample of members, on blocks of one sample of inputs.
 
@@ -82,7 +92,7 @@ class MemberGradients(CachedPerProcess):
     m : int
         Members.
     n_projections : int or None
-        Projections, where the signal has more components.
+        Projections, where a layer has more components.
     n : int
         Inputs; n_blocks divides those that are sampled.
     enumerated : bool
@@ -92,6 +102,10 @@ class MemberGradients(CachedPerProcess):
     ----------
     parts : list of Part
         The gradients, in parts that are held one after the other: those of the same members are neighbours.
+    layers : list of int
+        The part of the gradient, a layer or all of it, that the cells of each factor belong to.
+    projections : list of int
+        How many stand for each layer; 0 for whole gradients.
     held : ndarray
         Where this process writes the gradients of a part at all blocks, shape (blocks, members components), if it does.
     """
@@ -110,24 +124,31 @@ class MemberGradients(CachedPerProcess):
     ) -> None:
         super().__init__()
         self.problem, self.seed, self.key, self.m, self.enumerated = problem, seed, key, m, enumerated
-        self.n_projections = n_projections
         self.n_blocks = min(_BLOCKS, n)
         self.size = math.ceil(n / self.n_blocks) if enumerated else n // self.n_blocks
         self.n = n if enumerated else self.size * self.n_blocks
         factors = problem.signal_factors(problem.inputs.sample(1, np.random.default_rng(0)))
-        self.widths = [(left.shape[1], right.shape[1]) for left, right in factors]
-        self.q = sum(left * right for left, right in self.widths)
-        self.projected = n_projections is not None and n_projections < self.q
-        if n_projections is not None and self.projected:
-            self.q = n_projections
-        self.parts = self._split()
-        self._rows = rows_per_tile(problem.row_size + m + (self.q if self.projected else 0), 1024)
+        widths = [right.shape[1] for _, right in factors]
+        # the columns of a factor's left side that are a layer's, by layers
+        found = sorted((layer, i, some) for i, shares in enumerate(problem.shares) for layer, some in shares)
+        self.sides = [Side(*side, factors[side[1]][0][:, side[2]].shape[1], widths[side[1]]) for side in found]
+        sizes = [sum(s.left * s.right for s in self.sides if s.layer == layer) for layer in range(problem.n_parts)]
+        self.projections = [n_projections if n_projections is not None and n_projections < q else 0 for q in sizes]
+        shapes: list[tuple[int, int]] = []
+        self.layers: list[int] = []
+        for side in self.sides:
+            q = self.projections[side.layer]
+            if not q or side.layer not in self.layers:
+                shapes.append((1, q) if q else (min(side.left, side.right), max(side.left, side.right)))
+                self.layers.append(side.layer)
+        self.parts = self._split(shapes)
+        projected = n_projections if n_projections is not None and n_projections < sum(sizes) else 0
+        self._rows = rows_per_tile(problem.row_size + m + projected, 1024)
         self.restore()
 
-    def _split(self) -> list[Part]:
+    def _split(self, shapes: list[tuple[int, int]]) -> list[Part]:
         """All gradients, in parts that are held together at all blocks."""
-        shapes = [(1, self.q)] if self.projected else [(min(pair), max(pair)) for pair in self.widths]
-        numbers = max(1, _HELD // self.n_blocks)
+        numbers, self.q = max(1, _HELD // self.n_blocks), sum(r * s for r, s in shapes)
         members = min(self.m, max(_FEW, numbers // self.q))
         together = list(packed(shapes, max(1, numbers // members)))
         starts = range(0, self.m, members)
@@ -139,14 +160,13 @@ class MemberGradients(CachedPerProcess):
         hypotheses = self.problem.hypotheses
         assert isinstance(hypotheses, Samples)
         self.members = hypotheses.sample(self.m, stream(self.seed, self.key, _MEMBERS))
+        rng = stream(self.seed, self.key, _PROJECTIONS)
         self.sketch: Factors = []
-        if self.projected:
-            rng = stream(self.seed, self.key, _PROJECTIONS)
+        for side in self.sides:
+            q = self.projections[side.layer]
             # A quarter power for each side: products of the two are over the root of q.
-            self.sketch = [
-                (_rademacher(rng, left, self.q) / self.q**0.25, _rademacher(rng, right, self.q) / self.q**0.25)
-                for left, right in self.widths
-            ]
+            left, right = (_rademacher(rng, width, q) / max(q, 1) ** 0.25 for width in (side.left, side.right))
+            self.sketch.append((left, right))
         self.forget()
 
     def forget(self) -> None:
@@ -164,7 +184,7 @@ class MemberGradients(CachedPerProcess):
         block, number = task
         part, size = self.parts[number], self._size(block)
         out = self.held[block] if len(self.held) else np.empty(part.members * part.components)
-        norms = [np.empty((0, 2))]
+        norms = [np.empty((0, 2 * self.problem.n_parts))]
         if size == 0:
             out[:] = 0.0
         for start in range(0, size, self._rows):
@@ -194,21 +214,23 @@ class MemberGradients(CachedPerProcess):
 
     def _sides(self, signal: Factors) -> Factors:
         """The narrower and the wider side of each factor; or ones and what is of rank one, or the projections."""
-        if not self.projected:
-            ordered = [sorted(pair, key=lambda side: side.shape[1]) for pair in signal]
-            return [
-                (np.ones((1, len(wide))), narrow * wide)
-                if narrow.shape[1] == 1
-                else (np.ascontiguousarray(narrow.T), np.ascontiguousarray(wide))
-                for narrow, wide in ordered
-            ]
-        total = np.zeros((signal[0][0].shape[0], self.q))
-        # sum_ij u_i A_i B_j v_j for Rademacher vectors u, v: one product of two sums for each projection
-        for (a, b), (u, v) in zip(signal, self.sketch, strict=True):
-            product = a @ u
-            product *= b @ v
-            total += product
-        return [(np.ones((1, len(total))), total)]
+        found: dict[int | str, tuple[Array, Array]] = {}
+        for number, (side, (u, v)) in enumerate(zip(self.sides, self.sketch, strict=True)):
+            pair = signal[side.factor][0][:, side.columns], signal[side.factor][1]
+            one = np.ones((1, len(pair[0])))
+            if self.projections[side.layer]:
+                # sum_ij u_i A_i B_j v_j for Rademacher vectors u, v: one product of two sums for each projection
+                product = pair[0] @ u
+                product *= pair[1] @ v
+                _, total = found.setdefault(f"layer {side.layer}", (one, np.zeros_like(product)))
+                total += product
+                continue
+            narrow, wide = sorted(pair, key=lambda factor: factor.shape[1])
+            if narrow.shape[1] == 1:
+                found[number] = one, narrow * wide
+            else:
+                found[number] = np.ascontiguousarray(narrow.T), np.ascontiguousarray(wide)
+        return list(found.values())
 
     def _values(self, x: Array) -> Array:
         """h(x) of all members, shape (m, n)."""

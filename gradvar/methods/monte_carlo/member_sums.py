@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...core.arguments import Array
-from .member_gradients import Part
+from .member_gradients import MemberGradients, Part
 from .member_tiles import IN_CACHE
 
 _GROUP = 2**21
@@ -16,7 +16,7 @@ _GROUP = 2**21
 
 
 class Sums(NamedTuple):
-    """Sums over the gradients c_a of a part's members at some blocks b.
+    """Sums over the gradients c_a in one layer, of a part's members at some blocks b.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Sums(NamedTuple):
         sum_a <c_a^b, c_a^b'>.
     by_member : ndarray, shape (2, members)
         From each half of the blocks, the mean of <c_a^b, c_a^b'> over its pairs of different blocks.
-    by_projection : ndarray, shape (2, components)
+    by_projection : ndarray, shape (2, projections)
         The same for each projection, summed over members; no columns for whole gradients.
 
     Where all inputs are taken there is no kernel, and both halves are the squares of the sums over all blocks.
@@ -38,17 +38,14 @@ class Sums(NamedTuple):
     by_projection: Array
 
     @classmethod
-    def total(cls, several: Sequence[Sums], q: int) -> Sums:
-        """Return those of the first members to the last; q is the number of projections, if they are projected."""
+    def total(cls, several: Sequence[Sums]) -> Sums:
+        """Return those of the first members to the last, of one layer."""
         last = max(sums.part.last for sums in several)
-        by_member, by_projection = np.zeros((2, last)), np.zeros((2, q if several[0].by_projection.size else 0))
+        by_member = np.zeros((2, last))
         for sums in several:
             by_member[:, sums.part.first : sums.part.last] += sums.by_member
-            if by_projection.size:
-                start = sums.part.cells[0].columns.start
-                by_projection[:, start : start + sums.part.components] += sums.by_projection
         kernel: Array = np.sum([sums.kernel for sums in several], axis=0)
-        return cls(Part(0, last, ()), kernel, by_member, by_projection)
+        return cls(Part(0, last, ()), kernel, by_member, np.sum([sums.by_projection for sums in several], axis=0))
 
 
 def groups(part: Part, blocks: int) -> Iterator[Part]:
@@ -58,30 +55,27 @@ def groups(part: Part, blocks: int) -> Iterator[Part]:
         yield part._replace(first=first, last=min(first + members, part.last))
 
 
-def sums_of(held: Array, part: Part, projected: bool, enumerated: bool, group: Part) -> Sums:
-    """Return the sums over a group of the members of a part.
+def sums_of(held: Array, part: Part, gradients: MemberGradients, group: Part) -> list[Sums]:
+    """Return the sums over a group of the members of a part, for each layer.
 
     Parameters
     ----------
     held : ndarray, shape (blocks, members components)
         The gradients of the part.
-    projected, enumerated : bool
-        Whether its components are projections; whether the blocks are all inputs.
+    gradients : MemberGradients
+        Says which components are a layer's or projections, and whether the blocks are all inputs.
     """
     blocks = len(held)
-    sums = Sums(
-        group,
-        np.zeros((blocks, blocks)),
-        np.zeros((2, group.members)),
-        np.zeros((2, part.components if projected else 0)),
-    )
-    start = 0
-    for cell in part.by_cell(held):
-        members = cell[:, group.first - part.first : group.last - part.first]
-        by_projection = sums.by_projection[:, start : start + cell.shape[2]]
-        _add(members, sums.kernel, sums.by_member, by_projection, enumerated)
-        start += cell.shape[2]
-    return sums
+    found = [
+        Sums(group, np.zeros((blocks, blocks)), np.zeros((2, group.members)), np.zeros((2, q)))
+        for q in gradients.projections
+    ]
+    for cell, of_cell in zip(part.cells, part.by_cell(held), strict=True):
+        sums = found[gradients.layers[cell.factor]]
+        by_projection = sums.by_projection[:, cell.columns if sums.by_projection.size else slice(0)]
+        members = of_cell[:, group.first - part.first : group.last - part.first]
+        _add(members, sums.kernel, sums.by_member, by_projection, gradients.enumerated)
+    return found
 
 
 def _add(gradients: Array, kernel: Array, by_member: Array, by_projection: Array, enumerated: bool) -> None:

@@ -18,7 +18,7 @@ from ...estimation.mean import few_carry
 from ...estimation.settings import Settings
 from ...estimation.tiles import CachedPerProcess, ordered_map
 from ...estimation.u_statistic import Moments, moments
-from ...problem import Moment, Problem
+from ...problem import Factors, Moment, Problem
 from .class_kernel import ClassKernel
 from .control_variates import Regression
 from .signal_tiles import Removed, SignalTile
@@ -29,8 +29,8 @@ Pair: TypeAlias = tuple[int, int, int]
 
 ROWS = 512
 _STUDIED = 4096
-"""Products of three pairs are summed within the tiles of so many samples: they cost as much as the pairs of four other
-tiles."""
+"""Products of three pairs are summed within the tiles of so many samples, of all parts of the gradient together: they
+cost as much as the pairs of four other tiles."""
 _KEPT_BYTES = 2**27
 """The most that a process keeps of tiles, and again of projections: these are dear to make again, tiles are not."""
 _FEWEST_SAMPLES, _FEWEST_PAIRS, _FEWEST_ROWS, _SEEN = 32, 10, 10, 0.8
@@ -44,7 +44,8 @@ matter are too rare to have been met."""
 class TileSums(NamedTuple):
     """Sums of the values h of a pair of tiles over rows and columns, and ||g||^2, ||s||^2 at the inputs of the second.
 
-    The moments are sums of h^2, h^4 and c^2; and of h_ij h_jk h_ki and h_ij^3 within one of the first tiles, else 0.
+    For each part of the gradient: shapes (parts, n), (parts, n2), (parts, 5), (n2, 2 parts). The moments are sums of
+    h^2, h^4 and c^2; and of h_ij h_jk h_ki and h_ij^3 within one of the first tiles, else 0.
     """
 
     rows: Array
@@ -82,14 +83,12 @@ class Tiles(CachedPerProcess):
         x = self.problem.inputs.sample(size, stream(self.seed, self.key, number))
         return SignalTile.of(self.problem, x, self._removed(key, x))
 
-    def _removed(self, key: Key, x: Array) -> Removed | None:
-        regression = self.regression
+    def _removed(self, key: Key, x: Array) -> Callable[[Factors], Removed] | None:
+        regression, parts = self.regression, self.problem.n_parts
         if regression is None:
             return None
-        return lambda signal: (
-            regression.functions(x),
-            self._projections.get(key, lambda: regression.project(signal)),
-            regression.coefficients.gram,
+        return lambda signal: regression.removed(
+            x, parts, self._projections.get(key, lambda: regression.project(signal))
         )
 
     def _second(self, key: Key) -> SignalTile:
@@ -106,20 +105,25 @@ class Tiles(CachedPerProcess):
         i, j, size = pair
         second = self._second((j, size))
         first = self._tile((i, self.rows)) if i != j else second
-        table, third, studied = self.kernel.by_distance, np.zeros(2), i == j and j * self.rows < _STUDIED
-        if table is not None and first.has_points and second.has_points and not studied:
-            width, centred = first.factors[0][0].shape[1], self.problem.moment is Moment.VARIANCE
-            products = first.without_points(second)
-            sums = pair_sums_on_the_cube(*products, width, first.words, second.words, table, i == j, centred)
-        else:
-            h = first.inner_products(second)
-            sums = pair_sums(h, self._class_factor(first, second))
+        table, studied = self.kernel.by_distance, i == j and j * self.rows * self.problem.n_parts < _STUDIED
+        on_the_cube = first.points if table is not None and first.points == second.points and not studied else None
+        kernels, deltas = first.inner_products(second, on_the_cube is not None)
+        factor: Array | None = None
+        found, thirds = [], np.zeros((len(kernels), 2))
+        for part, h in enumerate(kernels):
+            if table is not None and part == on_the_cube:
+                centred, words = self.problem.moment is Moment.VARIANCE, (first.words, second.words)
+                found.append(pair_sums_on_the_cube(h, deltas, first.width, *words, table, i == j, centred))
+                continue
+            factor = self._class_factor(first, second) if factor is None else factor
+            found.append(pair_sums(h, factor))
             if studied:
                 # sum h_ij h_jk h_ki and sum h_ij^3; h is symmetric: h times its own transpose takes half the operations
-                third = np.array([np.vdot(h @ h.T, h), np.vdot(h, h * h)])
-        rows, columns, moments = sums
+                thirds[part] = np.vdot(h @ h.T, h), np.vdot(h, h * h)
+        rows, columns, moments = (np.stack(sums) for sums in zip(*found, strict=True))
         # A pair in two different tiles counts twice, as (i, j) and (j, i).
-        return TileSums(rows, columns, np.concatenate([moments if i == j else 2 * moments, third]), second.norms)
+        moments = np.concatenate([moments if i == j else 2 * moments, thirds], axis=1)
+        return TileSums(rows, columns, moments, second.norms)
 
     def _class_factor(self, first: SignalTile, second: SignalTile) -> Array:
         """c at the pairs, and 0 at those of an input with itself."""
@@ -189,7 +193,7 @@ class PairSums:
         self.rows = rows_per_tile(problem.row_size, ROWS)
         self.tiles = Tiles(problem, regression, settings.seed, key, self.rows)
         self.n = 0
-        self.row_sums = np.zeros(0)
+        self.row_sums = np.zeros((problem.n_parts, 0))
         self._moments: list[Array] = []
         self._norms: list[Array] = []
 
@@ -218,35 +222,36 @@ class PairSums:
     def _add_column(self, parts: list[TileSums]) -> None:
         """Add the pairs of all tiles with the next one, which comes last: with itself."""
         own = parts[-1]
-        row_sums = np.concatenate([self.row_sums, np.zeros(own.columns.size)])
+        row_sums = np.concatenate([self.row_sums, np.zeros_like(own.columns)], axis=1)
         for i, part in enumerate(parts):
-            row_sums[i * self.rows : i * self.rows + part.rows.size] += part.rows
+            row_sums[:, i * self.rows : i * self.rows + part.rows.shape[1]] += part.rows
             if part is not own:
-                row_sums[self.n :] += part.columns
+                row_sums[:, self.n :] += part.columns
             self._moments.append(part.moments)
         self._norms.append(own.norms)
-        self.n, self.row_sums = row_sums.size, row_sums
+        self.n, self.row_sums = row_sums.shape[1], row_sums
 
     @property
     def norms(self) -> Array:
-        """||g||^2 and ||s||^2 at the samples, shape (n, 2)."""
+        """||g||^2 and ||s||^2 at the samples, shape (n, 2 parts)."""
         return np.concatenate(self._norms)
 
-    def statistic(self) -> PairStatistic:
-        """Return U, its zetas, and whether an interval can be drawn from them."""
-        sums = (math.fsum(moment) for moment in zip(*self._moments, strict=True))
+    def statistic(self, part: int = 0) -> PairStatistic:
+        """Return U of a part of the gradient, its zetas, and whether an interval can be drawn from them."""
+        row_sums = self.row_sums[part]
+        sums = (math.fsum(moment) for moment in zip(*(moments[part] for moments in self._moments), strict=True))
         squares, fourths, class_squares, triangles, cubes = sums
-        if not math.isfinite(math.fsum(self.row_sums) + fourths):
+        if not math.isfinite(math.fsum(row_sums) + fourths):
             raise NonFiniteError("the products of class covariance and tangent kernel overflow; rescale both")
         pairs = self.n * (self.n - 1)
-        studied = [len(norms) for norms in self._norms[: math.ceil(_STUDIED / self.rows)]]
+        studied = [len(norms) for norms in self._norms[: math.ceil(_STUDIED / (self.rows * len(self.row_sums)))]]
         doubles, triples = (sum(math.perm(size, k) for size in studied) for k in (2, 3))
         # (sum h^2)^2 / sum h^4 over pairs i < j
         effective = squares * (squares / fourths) / 2 if fourths > 0 else 0.0
         third = triangles / triples if triples else 0.0
-        u = moments(self.row_sums, squares, third, cubes / doubles, effective)
+        u = moments(row_sums, squares, third, cubes / doubles, effective)
         met = class_squares / pairs >= _SEEN * self.tiles.kernel.mean_square
-        signal = self.norms[:, 1]
+        signal = self.norms[:, 2 * part + 1]
         rounding = 8 * float(np.finfo(np.float64).eps) * math.sqrt(class_squares / pairs) * float(signal.mean())
         # Signals that are all annihilated have shown what is not zero to none of the inputs.
         problem, missed = self.tiles.problem, 0.0

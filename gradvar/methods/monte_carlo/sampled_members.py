@@ -22,7 +22,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,7 +38,7 @@ from ...estimation.tiles import ordered_map, shares_memory, single_threaded_blas
 from ...problem import Moment, Problem
 from ...results.estimate import Estimate
 from ...results.interruption import attach_estimate
-from ..base import Sampler
+from ..base import InParts, Sampler
 from .member_gradients import MemberGradients, Part
 from .member_statistic import MemberStatistic
 from .member_sums import Sums, groups, sums_of
@@ -52,7 +52,7 @@ _WORK = MAX_WORK
 
 
 @dataclass(frozen=True)
-class SampledMembers(Sampler):
+class SampledMembers(InParts, Sampler):
     """The estimate from sampled members, with an interval that knows of inputs, members and projections.
 
     Costs n times the members times the projections. Holds at most 128 MiB of the members' gradients, whatever the
@@ -88,7 +88,7 @@ class SampledMembers(Sampler):
         members = f"{_MEMBERS} or more" if self.n_members is None else f"{self.n_members:,}"
         return f"unbiased estimate from {members} sampled members and sampled inputs, with an interval"
 
-    def estimate(self, problem: Problem, settings: Settings) -> Estimate:
+    def estimates(self, problem: Problem, settings: Settings) -> list[Estimate]:
         """Return U, its number of inputs chosen by a pilot that is dropped; `rtol=0` spends all `max_samples`.
 
         Raises
@@ -99,42 +99,35 @@ class SampledMembers(Sampler):
         """
         begin = time.perf_counter()
         samples: list[MemberSample] = []
+        at_once = problem if problem.n_parts == 1 else problem.by_layer(apart=False)
 
-        def result(statistic: MemberStatistic, norms: Array) -> Estimate:
+        def result(statistics: list[MemberStatistic], norms: Array) -> list[Estimate]:
             seconds = time.perf_counter() - begin
-            if statistic.blocks is None:
-                return _estimate(statistic, None, settings, seconds, self.n_members)
-            of_norms = sampled_norms(norms, problem.largest_norms, settings, seconds)
-            return _estimate(statistic, of_norms, settings, seconds, self.n_members)
+            found = []
+            for layer, statistic in enumerate(statistics):
+                of_norms = None
+                if statistic.blocks is not None:
+                    of_layer = norms[:, 2 * layer : 2 * layer + 2]
+                    of_norms = sampled_norms(of_layer, problem.largest_norms, settings, seconds)
+                found.append(_estimate(statistic, of_norms, settings, seconds, self.n_members))
+            return found
 
         def so_far() -> Estimate | None:
             estimates = [one for one in (sample.so_far() for sample in samples) if one is not None]
             return max(reversed(estimates), key=lambda one: (one.resolved, one.n_samples), default=None)
 
         def sample(key: int, m: int, n: int) -> MemberSample:
+            of = problem if key == Stream.MEMBERS else at_once
             gradients = MemberGradients(
-                problem, settings.seed, key, m, self.n_projections, n, n == _enumerable(problem, settings)
+                of, settings.seed, key, m, self.n_projections, n, n == _enumerable(problem, settings)
             )
             samples.append(MemberSample(gradients, settings, bar, result))
             return samples[-1]
 
         # Held for all maps together: to find the BLAS libraries of a large process takes longer than a small map.
         with attach_estimate(so_far), single_threaded_blas(), progress(settings.progress) as bar:
-            final = self._planned(problem, settings, sample)
-            return result(final.statistic(), final.norms)
-
-    def settled(self, problem: Problem, settings: Settings) -> tuple[SampledMembers, Settings]:
-        """Return the members and the inputs that the pilot chooses."""
-
-        def sample(key: int, m: int, n: int) -> MemberSample:
-            gradients = MemberGradients(
-                problem, settings.seed, key, m, self.n_projections, n, n == _enumerable(problem, settings)
-            )
-            return MemberSample(gradients, settings, bar, _unreported)
-
-        with single_threaded_blas(), progress(False) as bar:
-            chosen = self._planned(problem, settings, sample).gradients
-        return replace(self, n_members=chosen.m), replace(settings, rtol=0.0, max_samples=chosen.n)
+            final = self._planned(at_once, settings, sample)
+            return result(final.statistics(), final.norms)
 
     def _planned(
         self, problem: Problem, settings: Settings, sample: Callable[[int, int, int], MemberSample]
@@ -146,7 +139,7 @@ class SampledMembers(Sampler):
         each = _work_of_label(problem, self.n_projections)
 
         def pilot(n: int, m: int = first) -> MemberStatistic:
-            found = sample(Stream.MEMBERS_PILOT, m, n).statistic()
+            (found,) = sample(Stream.MEMBERS_PILOT, m, n).statistics()
             pilots.append(found)
             if planned:
                 members.append(_members_for(found, settings))
@@ -171,10 +164,6 @@ def _enumerable(problem: Problem, settings: Settings) -> int | None:
     """The number of inputs, where no more of them are sampled: then all are taken."""
     points = problem.inputs.n_points
     return None if points is None or points > settings.max_samples else points
-
-
-def _unreported(statistic: MemberStatistic, norms: Array) -> Estimate:
-    raise NotApplicableError("a pilot is not reported")
 
 
 def _work_of_label(problem: Problem, n_projections: int | None) -> float:
@@ -217,15 +206,15 @@ class MemberSample:
         gradients: MemberGradients,
         settings: Settings,
         bar: Progress,
-        result: Callable[[MemberStatistic, Array], Estimate],
+        result: Callable[[list[MemberStatistic], Array], list[Estimate]],
     ) -> None:
         self.gradients, self.settings, self.bar, self.result = gradients, settings, bar, result
         self._norms: list[Array] = []
         """||g||^2 and ||s||^2 at the inputs of each block finished so far."""
         self._held = np.empty((0, 0))
         """The gradients of one part at all blocks, shape (blocks, members components)."""
-        self._sums: list[Sums] = []
-        """Those of the parts finished so far."""
+        self._sums: list[list[Sums]] = []
+        """Those of the parts finished so far, for each layer."""
         self._done = 0
         """The members of which all parts are finished."""
 
@@ -234,8 +223,8 @@ class MemberSample:
         """||g||^2 and ||s||^2 at the inputs so far, shape (n, 2)."""
         return np.concatenate(self._norms)
 
-    def statistic(self) -> MemberStatistic:
-        """Return U and its variances, from all blocks for one part of the gradients after another."""
+    def statistics(self) -> list[MemberStatistic]:
+        """Return U and its variances for each layer, from all blocks for one part of the gradients after another."""
         gradients, parts = self.gradients, self.gradients.parts
         blocks = gradients.n_blocks
         memory = np.empty((blocks, max(part.members * part.components for part in parts)))
@@ -249,7 +238,12 @@ class MemberSample:
             self.bar.advance((blocks - 1) % _REPORTED + 1, self.so_far)
         self._held = np.empty((0, 0))
         gradients.forget()
-        return MemberStatistic.of(Sums.total(self._sums, gradients.q), gradients, self.norms[:, 1])
+        return self._statistics(self._sums)
+
+    def _statistics(self, sums: list[list[Sums]]) -> list[MemberStatistic]:
+        signals = self.norms[:, 1::2].T
+        of_layers = zip(zip(*sums, strict=True), signals, strict=True)
+        return [MemberStatistic.of(Sums.total(some), self.gradients, signal) for some, signal in of_layers]
 
     def _make(self, number: int) -> None:
         """Make the gradients of a part at all blocks, and report some of these at a time."""
@@ -263,9 +257,9 @@ class MemberSample:
                 if block % _REPORTED == 0 and block < len(self._held):
                     self.bar.advance(_REPORTED, self.so_far)
 
-    def _sums_of(self, part: Part) -> list[Sums]:
+    def _sums_of(self, part: Part) -> list[list[Sums]]:
         """The sums over groups of the part's members."""
-        sums = functools.partial(sums_of, self._held, part, self.gradients.projected, self.gradients.enumerated)
+        sums = functools.partial(sums_of, self._held, part, self.gradients)
         here = self.settings.executor if shares_memory(self.settings.executor) else None  # gradients do not travel
         with closing(ordered_map(sums, groups(part, len(self._held)), here)) as results:
             return list(results)
@@ -273,16 +267,17 @@ class MemberSample:
     def so_far(self) -> Estimate | None:
         """Return the estimate from the members finished so far, or from the first ones at the blocks finished so far.
 
-        None where these blocks are too few, or these members need another part.
+        None where these blocks are too few, or these members need another part; or of a gradient in layers.
         """
         gradients, first = self.gradients, self.gradients.parts[0]
-        sums = [one for one in self._sums if one.part.last <= self._done]
+        sums = [one for one in self._sums if one[0].part.last <= self._done]
         if not sums:
             blocks = self._held[: len(self._norms)]
             if gradients.enumerated or len(blocks) < 4 or first.components < gradients.q:
                 return None
-            sums = [sums_of(blocks, first, gradients.projected, False, group) for group in groups(first, len(blocks))]
-        return self.result(MemberStatistic.of(Sums.total(sums, gradients.q), gradients, self.norms[:, 1]), self.norms)
+            sums = [sums_of(blocks, first, gradients, group) for group in groups(first, len(blocks))]
+        found = self.result(self._statistics(sums), self.norms)
+        return found[0] if len(found) == 1 else None
 
 
 def _limit(statistic: MemberStatistic, settings: Settings, n_members: int | None) -> str:

@@ -231,7 +231,7 @@ def test_the_tail_estimate_of_the_relu_covers_its_error(bias: float):
         scale = 2.0**part.exponent / math.comb(16, k)
         error = abs(part.mantissa * scale - expected)
         assert error <= part.error * scale + 1e-30
-        series = unit_variance.by_series(unit, k, Moment.VARIANCE, False).number
+        series = unit_variance.by_series([unit], k, Moment.VARIANCE, False)[0].number
         assert error <= series.error * scale + 1e-30  # these weights have no ties
         assert series.error * scale <= max(1000 * error, 1e-30)
 

@@ -16,6 +16,7 @@ A^2 >> V they are taken again in doubled precision.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -127,36 +128,46 @@ def on_the_kink(weights: Array) -> float:
 
 def contribution(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -> Contribution:
     """Return C(d, k) times the moment of the unit, by its Fourier series."""
-    found = by_series(unit, degree, moment, doubled)
-    if (
-        unit.activation not in KINKED
-        or not unit.has_weights
-        or unit.bias != 0
-        or degree % 2 == 0
-        or not unit.weights.any()
-    ):
+    return contributions([unit], degree, moment, doubled)[0]
+
+
+def contributions(parts: Sequence[HiddenUnit], degree: int, moment: Moment, doubled: bool) -> list[Contribution]:
+    """Return that of each of several parts of one unit, which differ in what they train, by one series."""
+    found = by_series(parts, degree, moment, doubled)
+    unit = parts[0]
+    if unit.activation not in KINKED or unit.bias != 0 or degree % 2 == 0 or not unit.weights.any():
         return found
     # At z = 0 the step of the series is 1/2, and that of the network 0. Half the indicator of z = 0 is even, as is
     # nothing else of the step but its mean, so that no other term of the error speaks for it: by Bessel's inequality
     # it moves (k+1) W_{k+1} + (d-k+1) W_{k-1} by no more than this.
     ties = unit.output**2 * (unit.weights.size + 2) * on_the_kink(unit.weights)
-    number = found.number
-    error = number.error + power_of_two(ties, max(-2000, min(900, -number.exponent)))
-    return replace(found, number=replace(number, error=error))
+    for i, part in enumerate(parts):
+        if part.has_weights:
+            number = found[i].number
+            error = number.error + power_of_two(ties, max(-2000, min(900, -number.exponent)))
+            found[i] = replace(found[i], number=replace(number, error=error))
+    return found
 
 
-def by_series(unit: HiddenUnit, degree: int, moment: Moment, doubled: bool) -> Contribution:
-    """Return C(d, k) times the moment of the unit with the error of the series alone, blind to inputs on the kink."""
-    chosen = unit.nodes(degree)
+def by_series(parts: Sequence[HiddenUnit], degree: int, moment: Moment, doubled: bool) -> list[Contribution]:
+    """Return these with the error of the series alone, blind to inputs on the kink."""
+    chosen = parts[0].nodes(degree)
     if chosen is None:
-        return Contribution(Scaled(0.0))
+        return [Contribution(Scaled(0.0)) for _ in parts]
+    weights = None if moment is Moment.MEAN else chosen.weights(doubled)
+    return [_of_part(unit, degree, moment, doubled, chosen, weights) for unit in parts]
+
+
+def _of_part(
+    unit: HiddenUnit, degree: int, moment: Moment, doubled: bool, chosen: Nodes, weights: Array | None
+) -> Contribution:
     base = chosen.exponent(chosen.degrees[len(chosen.degrees) // 2])
     factors = _factors(unit, degree, chosen, base)
     # C E_S ||E[chi_S s]||^2 and C ||E[m s]||^2 = ||M||^2 / C
     second: float | Fraction = 0.0
     mean: float | Fraction = 0.0
-    if moment is not Moment.MEAN:
-        second = _second_moment(chosen.weights(doubled), factors, doubled)
+    if weights is not None:
+        second = _second_moment(weights, factors, doubled)
     if moment is not Moment.SECOND:
         mean = _mean_part(unit, degree, chosen, base, doubled) / math.comb(unit.weights.size, degree)
     value = max(float({Moment.VARIANCE: second - mean, Moment.SECOND: second, Moment.MEAN: mean}[moment]), 0.0)
