@@ -44,7 +44,7 @@ class Comparison:
     @property
     def agrees(self) -> bool:
         """Whether the statement holds, or the number lies in the accepted range; nan never does."""
-        return self.here if isinstance(self.here, bool) else self.low <= self.here <= self.high
+        return self.here if isinstance(self.here, bool) else bool(self.low <= self.here <= self.high)
 
     def row(self) -> dict[str, Scalar]:
         """Return the comparison as plain values, infinite ends as None."""
