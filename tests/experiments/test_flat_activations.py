@@ -59,7 +59,7 @@ def test_the_soft_unit_has_a_gradient_only_near_its_steps():
     inputs = SmallGaussian(100).sample(20, 0)
     for shift, flat in ((0.5, True), (0.05, False)):  # the middle of a step; where one begins
         model = soft_unit(start, np.arange(-5.0, 5.0) + shift)
-        assert (np.abs(model.gradient(inputs)).max() < 1e-6) is flat
+        assert bool(np.abs(model.gradient(inputs)).max() < 1e-6) is flat
     assert 0.2 < flat_starts(0, 50) < 0.6
 
 
