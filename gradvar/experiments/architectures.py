@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..classes import Parities
-from ..core.arguments import Array, SeedLike, seed_of
+from ..core.arguments import SeedLike, seed_of
 from ..models.adapters.torch import from_torch
 from ..models.attention import Attention
 from ..models.base import Model
@@ -37,7 +37,7 @@ from ..results.table import Scalar
 from ..verbs.check import bound_check
 from ..verbs.variance import degree_spectrum
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,9 +78,9 @@ class ArchitecturesResult(Reproduction):
     def plot(self) -> list[Axes]:
         """Draw a bar for each architecture with the bound as a line, all over d, and the shares of the degrees."""
         axes = panels(3, width=4.8)
-        dims = sorted(set(_numbers(self.rows, "dim")))
+        dims = sorted(set(numbers(self.rows, "dim")))
         last = [row for row in self.rows if row["dim"] == dims[-1]]
-        axes[0].barh(range(len(last)), _numbers(last, "value"), color="0.7", edgecolor="0.2")
+        axes[0].barh(range(len(last)), numbers(last, "value"), color="0.7", edgecolor="0.2")
         axes[0].axvline(2.0 ** -dims[-1], label="Theorem 1, any architecture: 1/|H|", color="k", linestyle="--")
         labels = [f"{row['architecture']}\n{row['parameters']:,} parameters" for row in last]
         axes[0].set_yticks(range(len(last)), labels, fontsize=8)
@@ -88,7 +88,7 @@ class ArchitecturesResult(Reproduction):
         axes[0].legend(fontsize=8, loc="lower left")
         for i, (name, shares) in enumerate(self.shares.items()):
             rows = [row for row in self.rows if row["architecture"] == name]
-            axes[1].plot(_numbers(rows, "dim"), _numbers(rows, "value"), label=name, **style(i))
+            axes[1].plot(numbers(rows, "dim"), numbers(rows, "value"), label=name, **style(i))
             axes[2].plot(shares, label=name, **style(i))
         axes[1].plot(dims, [2.0**-d for d in dims], color="0.6", linewidth=6, alpha=0.5, zorder=0, label="1/|H| = 2^-d")
         axes[1].set(xlabel="dimension d", ylabel="Var/G²", yscale="log")
@@ -161,20 +161,15 @@ def run(
     )
 
 
-def _numbers(rows: Sequence[Mapping[str, Scalar]], name: str) -> Array:
-    """A column of numbers."""
-    return np.array([row[name] for row in rows], dtype=np.float64)
-
-
 def _comparisons(rows: Sequence[Mapping[str, Scalar]], first: int, last: int) -> tuple[Comparison, ...]:
     """Theorem 1 at the largest dimension, how far networks are from one another there, and the fall with d."""
     at_last = [row for row in rows if row["dim"] == last]
-    ratios = dict(zip([row["architecture"] for row in at_last], map(float, _numbers(at_last, "ratio")), strict=True))
+    ratios = dict(zip([row["architecture"] for row in at_last], map(float, numbers(at_last, "ratio")), strict=True))
     found = [
         Comparison(what=f"{name}, d = {last}: Var over G²/|H|", here=ratio, low=0.0, high=1.0, paper="<= 1")
         for name, ratio in ratios.items()
     ]
-    walsh = _numbers([row for row in rows if "walsh" in row], "walsh")
+    walsh = numbers([row for row in rows if "walsh" in row], "walsh")
     found += [
         Comparison(what="Theorem 1 holds at every d", here=all(row["verdict"] == "holds" for row in rows)),
         # 1 - Var |H|/G^2 = 2^-d ||s(1, ..., 1)||^2/E||s||^2
@@ -189,7 +184,7 @@ def _comparisons(rows: Sequence[Mapping[str, Scalar]], first: int, last: int) ->
         ),
     ]
     if last > first:
-        ends = [_numbers([row for row in rows if row["dim"] == d], "value") for d in (first, last)]
+        ends = [numbers([row for row in rows if row["dim"] == d], "value") for d in (first, last)]
         falls = np.log2(ends[1] / ends[0]) / (last - first)
         loose = -math.log2(1 - min(_SPREAD / 2**first, 0.5)) / (last - first)
         found.append(

@@ -26,7 +26,7 @@ from ..core.arguments import SeedLike, seed_of
 from ..models.mlp import MLP
 from ..verbs.check import bound_check
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,11 +41,11 @@ class DiscreteLogResult(Reproduction):
     def plot(self) -> list[Axes]:
         """Draw Var/G^2, the operator norm and ln p/sqrt p over the primes."""
         axes = panels(2)
-        p = np.array([row["p"] for row in self.rows], dtype=np.float64)
+        p = numbers(self.rows, "p")
         words = {"ratio": "Var/G², exact", "norm": "operator norm of the class", "paper": "ln p/√p (paper)"}
         for ax, factor in zip(axes, (np.ones(len(p)), p), strict=True):
             for i, (name, label) in enumerate(words.items()):
-                ax.loglog(p, factor * np.array([row[name] for row in self.rows]), label=label, **style(i))
+                ax.loglog(p, factor * numbers(self.rows, name), label=label, **style(i))
             ax.set_xlabel("prime p")
         axes[0].set_ylabel("Var/G², and bounds on it")
         axes[1].set_ylabel("p × Var/G², and bounds on it")

@@ -34,7 +34,7 @@ from ..models.recurrent import Recurrent
 from ..results.table import Scalar
 from ..verbs.check import bound_check
 from .reproduction.figure import log_axis, panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,12 +71,12 @@ class ExpressivityResult(Reproduction):
         """Draw sizes, the networks' maps for XOR, the shallow one itself, the variance, the sawtooth and its sizes."""
         axes = panels(8, in_a_row=4, width=4.0)
         sizes, variance, teeth, depth = axes[0], axes[5], axes[6], axes[7]
-        dims = sorted({int(n) for n in _numbers(self.rows, "n")})
+        dims = sorted({int(n) for n in numbers(self.rows, "n")})
         for i, (name, formula) in enumerate(_UNITS.items()):
             rows = [row for row in self.rows if row["network"] == name]
             _draw_formula(sizes, dims, [formula(n) for n in dims], "" if i else "formula")
-            sizes.plot(dims, _numbers(rows, "units"), label=name, **style(i))
-            variance.plot(dims, _numbers(rows, "value"), label=name, **style(i))
+            sizes.plot(dims, numbers(rows, "units"), label=name, **style(i))
+            variance.plot(dims, numbers(rows, "value"), label=name, **style(i))
             _draw_map(axes[1 + i], name)
         variance.plot(
             dims, [2.0**-n for n in dims], color="0.6", linewidth=5, alpha=0.4, zorder=0, label="1/|H| = 2^-n"
@@ -186,20 +186,20 @@ def _of_parities(rows: Sequence[Mapping[str, Scalar]], n: int) -> list[Compariso
     found, quoted = [], {"deep": "O(n)", "recurrent": "O(1)"}
     for name, formula in _UNITS.items():
         some = [row for row in rows if row["network"] == name]
-        wrong, units = (_numbers(some, column) for column in ("wrong", "units"))
-        off = units - [formula(int(k)) for k in _numbers(some, "n")]
+        wrong, units = (numbers(some, column) for column in ("wrong", "units"))
+        off = units - [formula(int(k)) for k in numbers(some, "n")]
         found += [
             Comparison(what=f"{name}: wrong inputs of all 2^n, all n", here=float(wrong.sum()), low=0, high=0),
             Comparison(
                 what=f"{name}: units at n = {n}",
-                here=float(units[_numbers(some, "n") == n][0]) if not off.any() else math.nan,
+                here=float(units[numbers(some, "n") == n][0]) if not off.any() else math.nan,
                 low=formula(n),
                 high=formula(n),
                 paper=quoted.get(name, formula(n)),
             ),
         ]
     x = Parities(n).inputs.points(0, 2**n)
-    ratio = _numbers(rows, "ratio")
+    ratio = numbers(rows, "ratio")
     return [
         *found,
         Comparison(
@@ -213,7 +213,7 @@ def _of_parities(rows: Sequence[Mapping[str, Scalar]], n: int) -> list[Compariso
         ),
         Comparison(
             what=f"the smallest at n = {n}",
-            here=float(ratio[_numbers(rows, "n") == n].min()),
+            here=float(ratio[numbers(rows, "n") == n].min()),
             low=1 - _SPREAD / 2**n,
             high=1.0,
         ),
@@ -240,11 +240,6 @@ def _of_sawteeth(units: Mapping[int, tuple[int, int]]) -> list[Comparison]:
         Comparison(what=what, here=float(here), low=value, high=value, paper=paper)
         for what, (here, value, paper) in known.items()
     ]
-
-
-def _numbers(rows: Sequence[Mapping[str, Scalar]], name: str) -> Array:
-    """A column of numbers."""
-    return np.array([row[name] for row in rows], dtype=np.float64)
 
 
 def _draw_formula(ax: Axes, x: Sequence[float], y: Sequence[float], label: str) -> None:

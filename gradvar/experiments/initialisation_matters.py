@@ -30,7 +30,7 @@ from ..models.mlp import MLP
 from ..results.table import Scalar
 from ..verbs.alignment import gradient_alignment
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 from .training.results import Descent
 from .training.run import descend
 
@@ -64,18 +64,18 @@ class InitialisationResult(Reproduction):
         over_d, over_sigma, training = axes
         for i, kind in enumerate(_KINDS):
             rows = [row for row in self.rows if row["kind"] == kind and "median" in row]
-            d, middle = _numbers(rows, "dim"), _numbers(rows, "median")
-            ends = np.stack([middle - _numbers(rows, "low"), _numbers(rows, "high") - middle])
+            d, middle = numbers(rows, "dim"), numbers(rows, "median")
+            ends = np.stack([middle - numbers(rows, "low"), numbers(rows, "high") - middle])
             over_d.errorbar(d, middle, ends, capsize=2, label=f"{kind}, exact", **style(i))
-            (sampled,) = over_d.plot(d, _numbers(rows, "sampled"), label=f"{kind}, two batches", **style(i))
+            (sampled,) = over_d.plot(d, numbers(rows, "sampled"), label=f"{kind}, two batches", **style(i))
             sampled.set(linestyle="", fillstyle="none")
         rows = [row for row in self.rows if row["kind"] == "sigma"]
-        sigma, middle = _numbers(rows, "sigma"), _numbers(rows, "median")
-        ends = np.stack([middle - _numbers(rows, "low"), _numbers(rows, "high") - middle])
+        sigma, middle = numbers(rows, "sigma"), numbers(rows, "median")
+        ends = np.stack([middle - numbers(rows, "low"), numbers(rows, "high") - middle])
         over_sigma.errorbar(sigma, middle, ends, capsize=2, label="exact", **style(0))
-        (sampled,) = over_sigma.plot(sigma, _numbers(rows, "sampled"), label="two batches", **style(0))
+        (sampled,) = over_sigma.plot(sigma, numbers(rows, "sampled"), label="two batches", **style(0))
         sampled.set(linestyle="", fillstyle="none")
-        dim = int(_numbers(rows, "dim")[0])
+        dim = int(numbers(rows, "dim")[0])
         over_sigma.axvline(1 / dim, color="0.5", linestyle=":", label="1/d, up to which the paper proves learning")
         for i, (kind, run) in enumerate(self.runs.items()):
             training.plot(run.steps, run.accuracies, label=kind, **(style(i) | {"marker": ""}))
@@ -211,8 +211,8 @@ def _medians(weights: Array, source: np.random.Generator) -> dict[str, Scalar]:
 
 def _of_units(rows: Sequence[Mapping[str, Scalar]], middle: int) -> list[Comparison]:
     """How the alignment of one unit falls with d and with sigma, and what samples make of it."""
-    dims = np.unique(_numbers(rows, "dim"))
-    medians = {kind: _numbers([row for row in rows if row["kind"] == kind], "median") for kind in _KINDS}
+    dims = np.unique(numbers(rows, "dim"))
+    medians = {kind: numbers([row for row in rows if row["kind"] == kind], "median") for kind in _KINDS}
     found = [
         Comparison(
             what=f"signs: alignment at d = {d}",
@@ -225,7 +225,7 @@ def _of_units(rows: Sequence[Mapping[str, Scalar]], middle: int) -> list[Compari
     ]
     signs, perturbed, gaussian = (values[dims == middle][0] for values in medians.values())
     (last,) = (row for row in rows if row["kind"] == _KINDS[2] and row["dim"] == middle)
-    sampled, noise = (float(_numbers([last], name)[0]) for name in ("sampled", "noise"))
+    sampled, noise = (float(numbers([last], name)[0]) for name in ("sampled", "noise"))
     found += [
         Comparison(
             what=f"d = {middle}: medians fall from signs over signs + {_SIGMA} N(0, 1) to Gaussian",
@@ -263,7 +263,7 @@ def _of_units(rows: Sequence[Mapping[str, Scalar]], middle: int) -> list[Compari
 
 def _of_training(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
     """That training follows the alignment at its start."""
-    accuracy, alignment, d = (_numbers(rows, name) for name in ("accuracy", "alignment", "dim"))
+    accuracy, alignment, d = (numbers(rows, name) for name in ("accuracy", "alignment", "dim"))
     return [
         Comparison(
             what=f"d = {d[0]:g}: accuracy from signs", here=float(accuracy[0]), low=0.93, high=1.0, paper="learned"
@@ -282,8 +282,3 @@ def _of_training(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
         ),
         Comparison(what="and in between for the third", here=bool(alignment[0] > alignment[1] > alignment[2])),
     ]
-
-
-def _numbers(rows: Sequence[Mapping[str, Scalar]], name: str) -> Array:
-    """A column of numbers."""
-    return np.array([row[name] for row in rows], dtype=np.float64)

@@ -34,7 +34,7 @@ from ..results.table import Scalar
 from ..verbs.check import bound_check
 from ..verbs.variance import gradient_variance
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,12 +84,11 @@ class UniversalityResult(Reproduction):
             label = f"{name}: {sigma}, w = {w:g}"
             iterates.plot(np.arange(1, values.size + 1), values, label=label, **style(i))
         iterates.set(xlabel="step t", ylabel="h_t", title=f"h ← σ(w h + {_X})", xlim=(0, 20.5), ylim=(-2, 10))
-        degrees = np.array([row["degree"] for row in self.rows], dtype=np.int64)
+        degrees = numbers(self.rows, "degree")
         for i, name in enumerate((_SAME, _TIED, _LIMIT, _ALL)):
-            values = np.array([row[name] for row in self.rows], dtype=np.float64)
-            variance.plot(degrees, values, label=name, **style(i))
+            variance.plot(degrees, numbers(self.rows, name), label=name, **style(i))
         variance.set(xlabel="degree of the parities", ylabel="Var", yscale="log", title="Variance of the gradient")
-        variance.set_xticks(degrees)
+        variance.set_xticks(degrees, [f"{degree:g}" for degree in degrees])
         for ax in (iterates, variance):
             ax.legend(fontsize=8)
         return axes
@@ -241,7 +240,7 @@ def _of_layers(errors: Array) -> list[Comparison]:
 
 def _of_variances(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
     """The variance in the weights of the network is the same however it is run, and more entries have more of it."""
-    same, *others = (np.array([row[name] for row in rows], dtype=np.float64) for name in (_SAME, _TIED, _LIMIT, _ALL))
+    same, *others = (numbers(rows, name) for name in (_SAME, _TIED, _LIMIT, _ALL))
     found = [
         Comparison(
             what=f"Var over the network's, {name}: the farthest from 1, all degrees",

@@ -12,7 +12,7 @@ from gradvar import experiments
 from gradvar.__main__ import main
 from gradvar.experiments.reproduction import by_name
 from gradvar.experiments.reproduction.figure import panels, style
-from gradvar.experiments.reproduction.result import Comparison, Reproduction
+from gradvar.experiments.reproduction.result import Comparison, Reproduction, numbers
 
 NAMES = list(by_name.names())
 
@@ -112,6 +112,8 @@ def test_a_result_prints_its_numbers_beside_those_of_the_paper():
     assert lines[3].split() == ["one", "1", "2", "1", "NO"]
     assert lines[-1] == "- none"
     assert math.isnan(result.to_pandas()["y"][0])
+    assert numbers(result.rows, "x").tolist() == [1.0, 2.0]
+    assert math.isnan(numbers(result.rows, "y")[0])
 
 
 @pytest.mark.parametrize("name", NAMES)

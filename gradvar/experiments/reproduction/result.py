@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ...core.arguments import Array
 from ...core.numbers import json_number
 from ...core.version import __version__
 from ...results.table import Scalar, Table, aligned, columns
@@ -122,6 +125,11 @@ class Reproduction(Table):
             lines += ["", aligned([names, *([_cell(row.get(name)) for name in names] for row in self.rows)])]
         lines += ["", *(f"- {note}" for note in self.notes)] if self.notes else []
         return "\n".join(lines)
+
+
+def numbers(rows: Iterable[Mapping[str, Scalar]], name: str) -> Array:
+    """Return a column of numbers, nan where a row has None."""
+    return np.array([row[name] for row in rows], dtype=np.float64)
 
 
 def _cell(value: Scalar) -> str:
