@@ -6,9 +6,10 @@ perturbation of a constant size sigma prevents it, by a small gradient alignment
 between the gradients for the parity and for random labels. The positive result holds up to sigma = O(1/d).
 
 Here: the alignment of one relu unit (output weight 1, bias 1/2), exact, in the median over draws: for signs 1.34e-2 at
-d = 16, and like 1/d; for signs + .3 N(0, 1) 2e-3; for Gaussian weights some 1e-6, and half or less with each bit.
-Beside it what two batches of 8192 would have shown: from a few 1e-3 on their own noise, 2 E||s||^2/8192, hundreds of
-times the truth. Then networks of 512 units trained from the three, which learn in the order of their alignments.
+d = 16, and like d^-1.09; for signs + .3 N(0, 1) 2e-3; for Gaussian weights some 1e-6, less by a factor of .44 with each
+bit. Beside it what two batches of 8192 would have shown: from a few 1e-3 on their own noise, 2 E||s||^2/8192, hundreds
+of times the truth. Then networks of 512 units trained from the three: after 25 000 steps at d = 20 accuracies are about
+.96, .97 and .50 (in the median of the last ten records). The full settings took three minutes on one core.
 
 They differ: the paper estimates the alignment from samples. For .3, a constant, it finds no learning in the limit of
 large d; at d = 20 it is learned like signs are. There is no threshold in sigma at a given d.
@@ -163,9 +164,11 @@ def run(
         {
             "kind": kind,
             "dim": train_dim,
-            "alignment": gradient_alignment(target, starts[kind], "hinge", rng=seed).value,
+            # the hinge's where |p| < 1
+            "alignment": gradient_alignment(target, starts[kind], "correlation", rng=seed).value,
             "steps": found.n_steps,
-            "accuracy": float(found.accuracies[-1]),
+            # at this learning rate single records fall out of line
+            "accuracy": float(np.median(found.accuracies[-10:] if found.n_steps == steps else found.accuracies[-1])),
         }
         for kind, found in runs.items()
     ]
@@ -278,7 +281,12 @@ def _of_training(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
             paper="not learned",
         ),
         Comparison(
-            what="alignment at the start: signs over Gaussian", here=float(alignment[0] / alignment[2]), low=100.0
+            what=f"d = {d[0]:g}: alignment of the network at the start, signs over Gaussian",
+            here=float(alignment[0] / alignment[2]),
+            low=100.0,
         ),
-        Comparison(what="and in between for the third", here=bool(alignment[0] > alignment[1] > alignment[2])),
+        Comparison(
+            what=f"d = {d[0]:g}: and that of signs + {_SIGMA} N(0, 1) in between",
+            here=bool(alignment[0] > alignment[1] > alignment[2]),
+        ),
     ]
