@@ -37,7 +37,7 @@ from ..core.numbers import exp2, json_number, log2_end
 from ..estimation.settings import Settings
 from ..losses import Loss
 from ..models.mlp import MLP
-from ..problem import AnyModel, Moment, Problem
+from ..problem import AnyModel, Moment, Problem, hypothesis_class
 from ..results.estimate import Estimate
 from ..results.table import Scalar
 from ..verbs.auto import as_method
@@ -132,7 +132,8 @@ def run(
     comparisons: list[Comparison] = []
     notes: list[str] = []
     for one in (Parities(10), SparseParities(10, 3)) if H is None else (H,):
-        sizes = [one.inputs.dim, min(10 * one.inputs.dim, 512), getattr(one, "n_outputs", 1)]
+        dim = hypothesis_class(one).inputs.dim
+        sizes = [dim, min(10 * dim, 512), getattr(one, "n_outputs", 1)]
         network = MLP.random(sizes, "relu", seed) if model is None else model
         found = _proof(Problem(one, network, loss), settings)
         rows, comparisons, notes = rows + found[0], comparisons + found[1], notes + found[2]

@@ -62,6 +62,8 @@ def test_classes_without_enough_to_say_get_a_no_and_no_error():
     assert sampled.agrees
     with pytest.raises(gv.NotApplicableError):
         theorem1_proof.run(gv.PlantedParities(5, 3))
+    with pytest.raises(TypeError, match="`H` must be a hypothesis class"):
+        theorem1_proof.run(gv.Linear([1.0, 2.0]))
 
 
 def test_the_figure_has_the_lines_and_the_four_codings():
