@@ -31,8 +31,9 @@ from ..models.base import KnowsParameters
 from ..models.mlp import MLP
 from ..models.recurrent import Recurrent
 from ..models.residual_mlp import ResidualMLP
+from ..results.table import Scalar
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 from .training.along import along
 from .training.run import descend
 
@@ -93,25 +94,26 @@ class AlignmentResult(Reproduction):
         right.set_xlabel("alignment over the noise of one example, at the initial weights")
         return [left, right]
 
-    def _scatter(self, ax: Axes, rows: Sequence[Mapping[str, object]], i: int, label: str, *, noise: bool) -> None:
+    def _scatter(self, ax: Axes, rows: Sequence[Mapping[str, Scalar]], i: int, label: str, *, noise: bool) -> None:
         """Points of one colour and marker: hollow where nothing was learned, at the left edge where A is 0."""
-        positive = [a / (n if noise else 1) for a, n, _, _ in map(_numbers, self.rows) if a > 1e-20]
-        edge = min(positive) / 4
+        everywhere = _alignments(self.rows, noise)
+        edge = everywhere[everywhere > _ZERO].min() / 4
+        x, y, learned = _alignments(rows, noise), numbers(rows, "steps"), numbers(rows, "learned") > 0
         look, marker = style(i), style(i + i // 7)["marker"]
-        for learned in (True, False):
-            points = [(a / (n if noise else 1), s) for a, n, s, known in map(_numbers, rows) if known is learned]
-            if points:
-                x, y = np.array(points).T
-                face = look["color"] if learned else "none"
-                words = label if learned else f"{label}, not learned"
-                ax.scatter(np.maximum(x, edge), y, s=26, marker=marker, c=face, edgecolors=look["color"], label=words)
+        for some, words in ((learned, label), (~learned, f"{label}, not learned")):
+            if some.any():
+                face = look["color"] if words == label else "none"
+                at = np.maximum(x[some], edge)
+                ax.scatter(at, y[some], s=26, marker=marker, c=face, edgecolors=look["color"], label=words)
         ax.set_xscale("log")
         ax.set_yscale("log")
-        if any(a <= 1e-20 for a, *_ in map(_numbers, rows)):
+        if (x <= _ZERO).any():
             ax.axvline(edge, color="grey", linewidth=0.8, linestyle=":")
             ax.annotate("alignment 0", (edge, 25), rotation=90, fontsize=8, ha="right", va="bottom")
 
 
+_ZERO = 1e-20
+"""Alignments up to this are rounding."""
 _ALONE = "rank correlation with the alignment, one network"
 _OVER_NOISE = "rank correlation with alignment over noise, all networks"
 
@@ -161,7 +163,7 @@ def run(
     seed = seed_of(rng)
     grid = [(name, d, k, s) for name in _BASE for d in dims for k in degrees for s in range(seeds)]
     grid += [(name, d, k, 0) for name in _NETWORKS if name not in _BASE for d in other_dims for k in degrees]
-    rows: list[dict[str, str | int | float | bool | None]] = []
+    rows: list[dict[str, Scalar]] = []
     for name, d, k, s in tqdm(grid, unit="run", disable=not progress):
         which = np.random.default_rng([seed, s, d, k]).choice(d, k, replace=False).tolist()
         target, start = Parities(d).member(subset=which), _NETWORKS[name](d, seed + s)
@@ -197,10 +199,9 @@ def run(
     )
 
 
-def _numbers(row: Mapping[str, object]) -> tuple[float, float, float, bool]:
-    """Alignment, noise, steps and whether it was learned."""
-    alignment, noise, steps = (float(str(row[name])) for name in ("alignment", "noise", "steps"))
-    return alignment, noise, steps, bool(row["learned"])
+def _alignments(rows: Sequence[Mapping[str, Scalar]], noise: bool) -> Array:
+    """The alignments at the initial weights, over the noise or not."""
+    return numbers(rows, "alignment") / (numbers(rows, "noise") if noise else 1.0)
 
 
 def _rank_correlation(a: Array, b: Array) -> float:
@@ -210,28 +211,35 @@ def _rank_correlation(a: Array, b: Array) -> float:
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
-def _ranks(rows: Sequence[Mapping[str, object]]) -> list[Comparison]:
+def _ranks(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
     """How well the alignment at the start ranks the runs, and where it does not."""
     base = [row for row in rows if row["network"] in _BASE]
     others = [row for row in rows if row["network"] != _FLAT]
-    (a, noise, steps, _), (a2, noise2, steps2, _) = (
-        np.array([_numbers(row) for row in some], dtype=np.float64).T for some in (base, others)
-    )
-    k = np.array([float(str(row["k"])) for row in base])
-    by_alignment, by_degree = _rank_correlation(-a, steps), _rank_correlation(k, steps)
+    steps, k = numbers(base, "steps"), numbers(base, "k")
+    by_alignment, by_degree = _rank_correlation(-_alignments(base, False), steps), _rank_correlation(k, steps)
     # Fisher: atanh of a rank correlation of n runs is normal about the truth, of variance about 1.06/(n - 3)
     least = math.tanh(math.atanh(_KNOWN) - 2 * math.sqrt(1.06 / max(len(base) - 3, 1)))
     found = [
         Comparison(what=_ALONE, here=by_alignment, low=least, high=1.0),
-        Comparison(what="with alignment over noise", here=_rank_correlation(-a / noise, steps), low=least, high=1.0),
+        Comparison(
+            what="with alignment over noise",
+            here=_rank_correlation(-_alignments(base, True), steps),
+            low=least,
+            high=1.0,
+        ),
         Comparison(what="with the degree k alone: worse", here=by_degree, low=-1.0, high=by_alignment),
-        Comparison(what=_OVER_NOISE, here=_rank_correlation(-a2 / noise2, steps2), low=0.8, high=1.0),
+        Comparison(
+            what=_OVER_NOISE,
+            here=_rank_correlation(-_alignments(others, True), numbers(others, "steps")),
+            low=0.8,
+            high=1.0,
+        ),
     ]
     if {3.0, 4.0} <= set(k):
         ratio = float(np.median(steps[k == 4]) / np.median(steps[k == 3]))
         found.append(Comparison(what="k = 4 is learned before k = 3: steps over steps", here=ratio, low=0.0, high=1.0))
-    flat = [_numbers(row) for row in rows if row["network"] == _FLAT]
+    flat = [row for row in rows if row["network"] == _FLAT]
     if flat:
-        count = sum(alignment < 1e-20 and learned for alignment, _, _, learned in flat)
+        count = np.count_nonzero((_alignments(flat, False) <= _ZERO) & (numbers(flat, "learned") > 0))
         found.append(Comparison(what="learned from an alignment of 0 (readout of zeros)", here=float(count), low=1.0))
     return found

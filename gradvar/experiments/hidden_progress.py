@@ -32,7 +32,7 @@ from ..core.arguments import Array, SeedLike, seed_of
 from ..models.mlp import MLP
 from ..verbs.alignment import target_signal
 from .reproduction.figure import log_axis, panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 from .training.run import descend
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class HiddenProgressResult(Reproduction):
         self._plot_gaps(axes[0], axes[1])
         names = ("step", "accuracy", "loss", "alignment", "gap", "weights")
         step, accuracy, loss, alignment, gap, weights = (
-            np.array([row[name] for row in self.rows if "step" in row], dtype=np.float64) for name in names
+            numbers((row for row in self.rows if "step" in row), name) for name in names
         )
         seen, hidden = axes[2:]
         seen.plot(step, accuracy, label="accuracy", **style(0))
@@ -79,8 +79,7 @@ class HiddenProgressResult(Reproduction):
         rows = [row for row in self.rows if "n" in row]
         for i, k in enumerate(dict.fromkeys(row["k"] for row in rows)):
             n, gap, ratio, degree = (
-                np.array([row[name] for row in rows if row["k"] == k], dtype=np.float64)
-                for name in ("n", "gap", "uniform_ratio", "k")
+                numbers((row for row in rows if row["k"] == k), name) for name in ("n", "gap", "uniform_ratio", "k")
             )
             power = -(degree[0] - 1) / 2
             line = style(i)
@@ -200,10 +199,9 @@ def _progress(model: MLP, k: int, units: int) -> dict[str, float]:
 
 def _of_gaps(rows: Sequence[Mapping[str, float | int | None]]) -> list[Comparison]:
     """The exponent of the gap, and what is known of majorities."""
-    found, n = [], np.array([row["n"] for row in rows], dtype=np.float64)
+    found, n = [], numbers(rows, "n")
     inside, outside, gap, k, uniform = (
-        np.array([row[name] for row in rows], dtype=np.float64)
-        for name in ("inside", "outside", "gap", "k", "uniform_ratio")
+        numbers(rows, name) for name in ("inside", "outside", "gap", "k", "uniform_ratio")
     )
     for size in np.unique(k):
         last, before = np.flatnonzero(k == size)[[-1, -2]]
@@ -228,8 +226,7 @@ def _of_gaps(rows: Sequence[Mapping[str, float | int | None]]) -> list[Compariso
 def _of_run(rows: Sequence[Mapping[str, float | int | None]]) -> list[Comparison]:
     """That the run is flat, is learned, and that what is hidden grows on the plateau."""
     step, accuracy, loss, alignment, gap, weights = (
-        np.array([row[name] for row in rows], dtype=np.float64)
-        for name in ("step", "accuracy", "loss", "alignment", "gap", "weights")
+        numbers(rows, name) for name in ("step", "accuracy", "loss", "alignment", "gap", "weights")
     )
     end = _flat(accuracy)
     return [

@@ -28,7 +28,7 @@ from ..classes.parities import Parities
 from ..core.arguments import Array, SeedLike, seed_of
 from ..models.mlp import MLP
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 from .training.along import along
 from .training.run import descend
 
@@ -51,7 +51,7 @@ class ParityResult(Reproduction):
         left, right = panels(2)
         for i, d in enumerate(dict.fromkeys(row["d"] for row in self.rows)):
             step, accuracy, variance, bound = (
-                np.array([row[name] for row in self.rows if row["d"] == d], dtype=np.float64)
+                numbers((row for row in self.rows if row["d"] == d), name)
                 for name in ("step", "accuracy", "variance", "bound")
             )
             line, known = style(i), ~np.isnan(variance)
