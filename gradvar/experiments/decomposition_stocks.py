@@ -99,7 +99,7 @@ class DecompositionStocksResult(Reproduction):
     def plot(self) -> list[Axes]:
         """Draw the value over steps for each k, with the paper's at the end, and the ratio of second moments over k."""
         counts = [int(str(row["k"])) for row in self.rows]
-        axes = panels(len(counts) + 1, in_a_row=len(counts) + 1)
+        axes = panels(len(counts) + 1, in_a_row=2)
         for ax, k in zip(axes, counts, strict=False):
             for i, source in enumerate(("returns", "names")):
                 steps, values = self.paths[k, source]
@@ -119,7 +119,7 @@ class DecompositionStocksResult(Reproduction):
         last.loglog(counts, counts, ":", color="0.5", linewidth=4, zorder=0, label="k (paper)")
         log_axis(last, counts)
         last.set_xlabel("stocks, k")
-        last.set_ylabel("second moment of a gradient, returns over names")
+        last.set_ylabel("second moments, returns over names")
         last.legend(fontsize=8)
         return axes
 
