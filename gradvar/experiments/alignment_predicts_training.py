@@ -9,6 +9,7 @@ Here: A exact, and the noise of one example's gradient, at the initial weights; 
 batches of 64, hinge) until 95% accuracy, over d, degree k, scale, width, activation, initialisation and architecture.
 At the full settings (160 runs, rng=0, about 2 minutes): the rank correlation of steps with A is .92 over the 80 runs
 of one network, with A over the noise .95, with the degree alone .87; over all networks, with A over the noise, .93.
+A second seed gives .93, .95, .87 and .93.
 
 They differ: the paper proves that a small A forbids learning; that A also says when it happens is measured here and no
 theorem. It fails for initialisations that start flat and find features later: a readout of zeros has A = 0 for

@@ -8,8 +8,9 @@ A; a linear method over N fixed features in [-1, 1], weights of norm B, has hing
 
 Here: accuracy on the uniform half, where only the parity helps (on all of D_A the sign of the sum of A's bits already
 has .625 for k = 3, .844 for k = 5); the variance over tasks of the first layer's gradient, next to that on uniform
-inputs, exact; and scikit-learn's 8x8 digits, k side by side, in the place of the paper's 28x28 ones. The quick run
-(rng=0, 25 s): the network has 1.000 on both tasks, .988 and .933 on one and two digits.
+inputs, exact; and scikit-learn's 8x8 digits, k side by side, in the place of the paper's 28x28 ones. At the full
+settings (rng=0, about 2 minutes) the network has 1.000 on all six tasks, .988, .948 and .795 on one, two and three
+digits; the best linear method at most .68, and .979, .737 and .519. At (64, 5) Var is .91 against 9.8e-8.
 
 They differ: the tasks differ in their inputs, so that Theorem 1 bounds nothing here, and Var is of order 1. The paper
 trains on with gradient descent, here Adam does (rate 3e-3), from 20 000 examples on for the first step. Few features
@@ -144,7 +145,10 @@ def run(
     return BiasedParityResult(
         rows=tuple(rows),
         comparisons=tuple(comparisons),
-        notes=("Theorem 1 bounds nothing on D_A: tasks differ in their inputs. On uniform inputs Var is below it.",),
+        notes=(
+            "Linear methods find the majority of A's bits: right on .25 (k = 3) or .69 (k = 5) of uniform inputs.",
+            "Theorem 1 bounds nothing on D_A: tasks differ in their inputs. On uniform inputs Var is below it.",
+        ),
         seed=seed,
     )
 
