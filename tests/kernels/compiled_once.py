@@ -42,6 +42,7 @@ def call_everything():
     gv.bound_check(gv.PlantedParities(30, 3), network(30, 8, 1), **few)
     gv.bound_check(gv.LinearPeriodic(30, 3), network(30, 8, 1), rng=0)
     gv.degree_spectrum(network(14, 8, 1))
+    gv.degree_spectrum(network(22, 1, 1))
     two_layer_parities._DOUBLING = 0.0  # as if the sums had cancelled
     gv.gradient_variance(gv.SparseParities(40, 3), network(40, 1, 1), method="closed-form")
     gv.gradient_alignment(gv.SparseParities(24, 3).member(subset=[0, 1, 2]), network(24, 2, 1, activation="relu"))

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 import gradvar as gv
 from gradvar.estimation.settings import MAX_WORK
 from gradvar.methods.closed_form import norms
-from gradvar.methods.enumeration import cube
+from gradvar.methods.enumeration import cube, points
 from gradvar.methods.enumeration.passes import passes
 
 
@@ -51,6 +51,7 @@ def test_the_variance_and_the_norms_do_not_depend_on_how_many_columns_are_kept(H
 
 def test_columns_of_one_pass_are_gone_before_those_of_the_next_are_made(monkeypatch):
     H, model = gv.SparseParities(14, 3), gv.MLP.random([14, 64, 64, 1], rng=0)
+    monkeypatch.setattr(points, "_NUMBERS", 2**15)  # blocks that take next to nothing
     peaks = []
     for columns in (54, 300):
         monkeypatch.setattr(cube, "_KEPT", columns * 2**14)
