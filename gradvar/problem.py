@@ -23,7 +23,6 @@ from .losses import by_output as loss_by_output
 from .models.adapters.torch import adopted
 from .models.base import (
     KnowsTangent,
-    KnowsTangentFactors,
     Model,
     largest_gradient,
     layers_of,
@@ -331,7 +330,7 @@ class Problem:
                     )
                 finite_rows("gradient", factor, x)
         columns = factors[0][0].shape[1]
-        if not isinstance(self.model, KnowsTangentFactors) and columns != self.predictor.n_parameters:
+        if columns != self.predictor.n_parameters and not hasattr(self.model, "tangent_factors"):
             raise ShapeError(
                 f"`gradient` of {self.model!r} must return n_parameters = {self.predictor.n_parameters} columns, "
                 f"got {columns}"

@@ -120,15 +120,16 @@ def layers_of(model: Model) -> dict[str, tuple[int, ...]]:
 
 def tangent_factors(model: Model, x: Array) -> list[tuple[Array, Array]]:
     """The model's tangent factors; the whole gradient as one pair where it does not offer any."""
-    if isinstance(model, KnowsTangentFactors):
-        return model.tangent_factors(x)
+    if hasattr(model, "tangent_factors"):  # isinstance takes a tenth of the time of a few inputs
+        return cast(KnowsTangentFactors, model).tangent_factors(x)
     return [(model.gradient(x), np.ones((x.shape[0], 1)))]
 
 
 def tangent(model: Model, x: Array) -> tuple[Array, list[tuple[Array, Array]]]:
     """The model's predictions and tangent factors, of one evaluation where it offers that."""
-    if isinstance(model, KnowsTangent) and is_up_to_date(model, "tangent", {"predict", "gradient", "tangent_factors"}):
-        return model.tangent(x)
+    says_both = hasattr(model, "tangent") and hasattr(model, "tangent_factors")
+    if says_both and is_up_to_date(model, "tangent", {"predict", "gradient", "tangent_factors"}):
+        return cast(KnowsTangent, model).tangent(x)
     return model.predict(x), tangent_factors(model, x)
 
 

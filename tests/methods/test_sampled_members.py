@@ -120,14 +120,13 @@ PROBLEMS = {
 
 @pytest.mark.large
 @pytest.mark.parametrize(("name", "q"), [("linear", None), ("linear", 24), ("tanh", 24), ("two layers, hinge", None)])
-def test_unbiased_with_intervals_that_hold(name: str, q: int | None):
+def test_unbiased_with_intervals_that_hold(here, name: str, q: int | None):
     H, model, loss = PROBLEMS[name]
     truth = gv.gradient_variance(H, model, loss).value
     seeds = 200
-    with ThreadPoolExecutor(1) as pool:
-        found = [
-            monte_carlo(H, model, loss, q=q, max_samples=256, rtol=0, rng=seed, executor=pool) for seed in range(seeds)
-        ]
+    found = [
+        monte_carlo(H, model, loss, q=q, max_samples=256, rtol=0, rng=seed, executor=here) for seed in range(seeds)
+    ]
     values = np.array([one.value for one in found])
     assert abs(values.mean() - truth) <= 4 * values.std(ddof=1) / math.sqrt(seeds)
     covered = sum(one.interval[0] <= truth <= one.interval[1] for one in found)
@@ -137,7 +136,7 @@ def test_unbiased_with_intervals_that_hold(name: str, q: int | None):
     assert 0.8 < np.sqrt(np.mean(errors**2)) / values.std(ddof=1) < 1.35
 
 
-def test_intervals_hold_where_few_members_carry_much(monkeypatch: pytest.MonkeyPatch):
+def test_intervals_hold_where_few_members_carry_much(here, monkeypatch: pytest.MonkeyPatch):
     """One large unit, whose pairs of coordinates are most of the variance, and all inputs: members alone err.
 
     400 seeds, above the 1e-3 quantile of the binomial distribution of 1.5 points below nominal; symmetric intervals
@@ -153,9 +152,9 @@ def test_intervals_hold_where_few_members_carry_much(monkeypatch: pytest.MonkeyP
         "gradvar.methods.monte_carlo.sampled_members._estimate",
         lambda one, *rest: (found.append(one), estimate(one, *rest))[1],
     )
-    with ThreadPoolExecutor(1) as pool:
-        for seed in range(400):
-            monte_carlo(H, model, max_samples=256, rtol=0, rng=seed, executor=pool)
+    monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._BLOCKS", 8)  # of all inputs: the same sums
+    for seed in range(400):
+        monte_carlo(H, model, max_samples=256, rtol=0, rng=seed, executor=here)
     for confidence in (0.9, 0.95, 0.99):
         intervals = [one.interval(confidence) if one.resolved else (-math.inf, math.inf) for one in found]
         least = binom.ppf(1e-3, 400, confidence - 0.015)
@@ -166,15 +165,14 @@ def test_intervals_hold_where_few_members_carry_much(monkeypatch: pytest.MonkeyP
     assert sum(one.resolved for one in found) > 300
 
 
-def test_intervals_are_not_far_wider_than_the_error_where_members_give_none():
+def test_intervals_are_not_far_wider_than_the_error_where_members_give_none(here):
     """Most of the noise is due to inputs, and the members' variance may come out negative: no quantile of one draw."""
     H, model = gv.SparseParities(40, 2), gv.MLP.random([40, 8, 1], rng=0)
     widths = []
-    with ThreadPoolExecutor(1) as pool:
-        for seed in range(100):
-            found = monte_carlo(H, model, m=32, max_samples=1024, rtol=0, rng=seed, executor=pool)
-            if found.resolved:
-                widths.append((found.interval[1] - found.interval[0]) / found.standard_error)
+    for seed in range(100):
+        found = monte_carlo(H, model, m=32, max_samples=1024, rtol=0, rng=seed, executor=here)
+        if found.resolved:
+            widths.append((found.interval[1] - found.interval[0]) / found.standard_error)
     assert len(widths) > 50
     assert 3.9 < np.median(widths) < 5
     assert max(widths) < 12  # 2 * 4.3, Student's quantile with two degrees of freedom, and what the score adds
@@ -296,17 +294,26 @@ def test_progress_goes_to_a_function():
 
 
 @pytest.mark.large
-def test_the_estimate_so_far_is_unbiased_with_an_interval_that_holds(monkeypatch: pytest.MonkeyPatch):
+def test_the_estimate_so_far_is_unbiased_with_an_interval_that_holds(here, monkeypatch: pytest.MonkeyPatch):
     # 16 of 64 blocks and 24 of 96 members, and the mean of 100 runs: 4 standard errors are a false alarm in 16 000
     H, model = gv.SparseParities(9, 1), gv.MLP.random([9, 6, 1], rng=0)
     truth, seeds = gv.gradient_variance(H, model).value, 100
     monkeypatch.setattr("gradvar.methods.monte_carlo.member_gradients._HELD", 64 * 67 * 24)
     firsts = []
-    with ThreadPoolExecutor(1) as pool:
-        for seed in range(seeds):
-            seen: list[gv.Estimate] = []
-            monte_carlo(H, model, m=96, max_samples=256, rtol=0, rng=seed, executor=pool, progress=seen.append)
-            firsts.append(seen[1])
+
+    class EnoughError(Exception):
+        pass
+
+    def second(found: gv.Estimate) -> None:
+        seen.append(found)
+        if len(seen) == 2:
+            raise EnoughError
+
+    for seed in range(seeds):
+        seen: list[gv.Estimate] = []
+        with pytest.raises(EnoughError):
+            monte_carlo(H, model, m=96, max_samples=256, rtol=0, rng=seed, executor=here, progress=second)
+        firsts.append(seen[1])
     assert {one.n_samples for one in firsts} == {64}
     values = np.array([one.value for one in firsts])
     assert abs(values.mean() - truth) <= 4 * values.std(ddof=1) / math.sqrt(seeds)

@@ -7,7 +7,6 @@ The truth is exact everywhere: an enumeration, or a formula where nothing can be
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -22,13 +21,12 @@ from gradvar.methods.monte_carlo.pair_sums import PairStatistic, PairSums
 pytestmark = pytest.mark.large
 
 
-def runs(H, model, loss: str, truth: float, seeds: int, **settings) -> tuple[np.ndarray, np.ndarray, int]:
+def runs(here, H, model, loss: str, truth: float, seeds: int, **settings) -> tuple[np.ndarray, np.ndarray, int]:
     """Values and standard errors relative to the truth, and how many 95% intervals hold it."""
-    with ThreadPoolExecutor(1) as pool:
-        estimates = [
-            gv.gradient_variance(H, model, loss, method="monte-carlo", rng=seed, executor=pool, **settings)
-            for seed in range(seeds)
-        ]
+    estimates = [
+        gv.gradient_variance(H, model, loss, method="monte-carlo", rng=seed, executor=here, **settings)
+        for seed in range(seeds)
+    ]
     covered = sum(estimate.interval[0] <= truth <= estimate.interval[1] for estimate in estimates)
     values = np.array([estimate.value for estimate in estimates]) / truth
     errors = np.array([estimate.standard_error for estimate in estimates]) / truth
@@ -72,26 +70,26 @@ def tanh_network_variance(model: gv.MLP) -> float:
     return float(np.var(coefficients, axis=1).sum())
 
 
-TANH_40 = gv.MLP.random([40, 16, 1], rng=0)
+TANH_40 = gv.MLP.random([40, 4, 1], rng=0)
 
 PROBLEMS = {
     "d40-tanh": (gv.SparseParities(40, 2), TANH_40, "square", 512),
     "d12-tanh": (gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], rng=0), "square", 512),
     "d12-relu-hinge": (gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], "relu", rng=1), "hinge", 512),
-    "d10-cubic": (gv.SparseParities(10, 3), gv.MLP.random([10, 6, 4, 1], "relu", rng=3), "square", 1024),
-    "d41-relu": (gv.SparseParities(41, 2), ALL_ONES_RELU, "square", 1024),
+    "d10-cubic": (gv.SparseParities(10, 3), gv.MLP.random([10, 6, 4, 1], "relu", rng=3), "square", 512),
+    "d41-relu": (gv.SparseParities(41, 2), ALL_ONES_RELU, "square", 512),
 }
 SEEDS = 250
 
 
 @pytest.fixture(scope="module", params=PROBLEMS)
-def outcome(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, int]:
+def outcome(here, request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, int]:
     H, model, loss, n = PROBLEMS[request.param]
     if model is ALL_ONES_RELU:
         truth = ALL_ONES_RELU_VARIANCE
     else:
         truth = tanh_network_variance(TANH_40) if model is TANH_40 else exact(H, model, loss)
-    return runs(H, model, loss, truth, SEEDS, max_samples=n, rtol=0)
+    return runs(here, H, model, loss, truth, SEEDS, max_samples=n, rtol=0)
 
 
 def test_the_truth_at_dim_40_comes_from_a_formula_that_is_right_at_dim_12():
@@ -130,16 +128,15 @@ SMALL = {
 LEVELS = (0.9, 0.95, 0.99)
 
 
-def statistics_of(H, model, n: int, seeds: int, reduced: bool = True) -> list[PairStatistic | None]:
+def statistics_of(here, H, model, n: int, seeds: int, reduced: bool = True) -> list[PairStatistic | None]:
     """What the intervals of each seed rest on, at any confidence; None where the samples resolve nothing."""
     problem, found = gv.Problem(H, model), []
-    with ThreadPoolExecutor(1) as pool:
-        for seed in range(seeds):
-            settings = Settings.checked(0, 0.95, n, seed, pool, False)
-            sums = PairSums(problem, settings, regression(problem, settings) if reduced else None, 1)
-            sums.extend(n, lambda _: None)
-            statistic = sums.statistic()
-            found.append(statistic if statistic.resolved else None)
+    for seed in range(seeds):
+        settings = Settings.checked(0, 0.95, n, seed, here, False)
+        sums = PairSums(problem, settings, regression(problem, settings) if reduced else None, 1)
+        sums.extend(n, lambda _: None)
+        statistic = sums.statistic()
+        found.append(statistic if statistic.resolved else None)
     return found
 
 
@@ -148,9 +145,9 @@ def interval(found: PairStatistic | None, probability: float) -> tuple[float, fl
     return (-math.inf, math.inf) if found is None else found.interval(probability)
 
 
-def test_intervals_come_from_the_statistic():
+def test_intervals_come_from_the_statistic(here):
     H, model, n = SMALL["in between"]
-    for one, confidence in zip(statistics_of(H, model, n, 3), LEVELS, strict=True):
+    for one, confidence in zip(statistics_of(here, H, model, n, 3), LEVELS, strict=True):
         seed = LEVELS.index(confidence)
         estimate = gv.gradient_variance(
             H, model, method="monte-carlo", max_samples=n, rtol=0, rng=seed, confidence=confidence
@@ -160,10 +157,10 @@ def test_intervals_come_from_the_statistic():
 
 @pytest.mark.parametrize("reduced", [True, False])
 @pytest.mark.parametrize("name", SMALL)
-def test_intervals_cover_at_every_confidence(name: str, reduced: bool):
+def test_intervals_cover_at_every_confidence(here, name: str, reduced: bool):
     # 200 seeds: between the 1e-4 quantiles of the binomial distribution of 1.5 points below nominal and 2.5 above it
     H, model, n = SMALL[name]
-    truth, found = gv.gradient_variance(H, model).value, statistics_of(H, model, n, 200, reduced)
+    truth, found = gv.gradient_variance(H, model).value, statistics_of(here, H, model, n, 200, reduced)
     for confidence in LEVELS:
         intervals = [interval(one, 0.5 + confidence / 2) for one in found]
         covered = sum(low <= truth <= high for low, high in intervals)
@@ -173,12 +170,12 @@ def test_intervals_cover_at_every_confidence(name: str, reduced: bool):
         assert below_upper >= binom.ppf(1e-4, 200, low)
 
 
-def test_intervals_cover_where_few_samples_carry_much():
+def test_intervals_cover_where_few_samples_carry_much(here):
     # p = w x^3: with relu(v x), v normal, E_x[relu(v x) x^3] = 3 v/2, so that Var = 9/4; rows have the tails of x^4.
     # 1000 seeds, between the 1e-3 quantiles of the binomial distribution of 1.5 points below nominal and 2.5 above it;
     # some resolve nothing, and are left out. Intervals that know nothing of the skewness and of the largest row fail.
     H = gv.RandomNetworks(1, (), "relu")
-    everything = statistics_of(H, gv.from_function(lambda x: x[:, 0] ** 3, lambda x: x**3, 1), 300, 1000)
+    everything = statistics_of(here, H, gv.from_function(lambda x: x[:, 0] ** 3, lambda x: x**3, 1), 300, 1000)
     found = [one for one in everything if one is not None]
     assert len(found) > 700
 
@@ -199,12 +196,12 @@ def test_intervals_cover_where_few_samples_carry_much():
         assert confidence == 0.99 or covered(confidence, plain=True) < least
 
 
-def test_a_size_chosen_for_an_accuracy_leaves_the_estimate_unbiased_and_keeps_the_coverage():
+def test_a_size_chosen_for_an_accuracy_leaves_the_estimate_unbiased_and_keeps_the_coverage(here):
     # rtol stops at a size that a dropped pilot chose; deciding on the reported sample would bias it. 95% intervals of
     # 150 seeds, false alarm 1e-4 on either side; the mean within 4 standard errors: 6e-5
     H, model = gv.SparseParities(12, 2), gv.MLP.random([12, 8, 1], rng=0)
     truth = exact(H, model, "square")
-    values, errors, covered = runs(H, model, "square", truth, 150, rtol=0.15, max_samples=16_384)
+    values, errors, covered = runs(here, H, model, "square", truth, 150, rtol=0.2, max_samples=16_384)
     assert binom.ppf(1e-4, 150, 0.935) <= covered <= binom.ppf(1 - 1e-4, 150, 0.975)
     assert abs(values.mean() - 1) < 4 * values.std(ddof=1) / math.sqrt(150)
-    assert 1.96 * np.median(errors) < 0.15
+    assert 1.96 * np.median(errors) < 0.2

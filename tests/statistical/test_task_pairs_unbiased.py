@@ -7,7 +7,6 @@ is exact: an enumeration of all tasks and inputs, checked against loops, or the 
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -51,15 +50,14 @@ def truth_of(H, model, loss: str) -> float:
 
 
 @pytest.fixture(scope="module", params=PROBLEMS)
-def outcome(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, int]:
+def outcome(here, request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, int]:
     """Values and standard errors relative to the truth, and how many 95% intervals hold it."""
     H, model, loss, settings = PROBLEMS[request.param]
     truth = truth_of(H, model, loss)
-    with ThreadPoolExecutor(1) as pool:
-        estimates = [
-            gv.gradient_variance(H, model, loss, method=TaskPairs(), rng=seed, executor=pool, **settings)
-            for seed in range(SEEDS)
-        ]
+    estimates = [
+        gv.gradient_variance(H, model, loss, method=TaskPairs(), rng=seed, executor=here, **settings)
+        for seed in range(SEEDS)
+    ]
     covered = sum(estimate.interval[0] <= truth <= estimate.interval[1] for estimate in estimates)
     values = np.array([estimate.value for estimate in estimates]) / truth
     errors = np.array([estimate.standard_error for estimate in estimates]) / truth

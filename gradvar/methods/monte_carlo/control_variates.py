@@ -173,11 +173,14 @@ def _fit(problem: Problem, seed: int, q: int, task: tuple[int, int]) -> tuple[Ar
     f, parts = _functions(problem, x)[:, :q], []
     signal = problem.signal_factors(x)
     for left, right in signal:
-        shape = (q, left.shape[1], right.shape[1])
-        if right.shape[1] == 1:
-            parts.append((f.T @ (left * right)).reshape(shape))
+        r, s = left.shape[1], right.shape[1]
+        if s == 1:
+            parts.append((f.T @ (left * right)).reshape(q, r, s))
+        elif r <= s:  # the products f_q A_r or f_q B_s, whichever are fewer
+            parts.append(((f[:, :, None] * left[:, None, :]).reshape(size, -1).T @ right).reshape(q, r, s))
         else:
-            parts.append(((f[:, :, None] * left[:, None, :]).reshape(size, -1).T @ right).reshape(shape))
+            products = (f[:, :, None] * right[:, None, :]).reshape(size, -1)
+            parts.append((left.T @ products).reshape(r, q, s).transpose(1, 0, 2))
     every = whole(problem.predictor)
     if every is problem.predictor:
         return f.T @ f, parts, norms_sq(signal)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -234,8 +234,7 @@ class MemberGradients(CachedPerProcess):
 
     def _values(self, x: Array) -> Array:
         """h(x) of all members, shape (m, n)."""
-        hypotheses = self.problem.hypotheses
-        assert isinstance(hypotheses, Samples)
+        hypotheses = cast(Samples[object], self.problem.hypotheses)  # `restore` has drawn from it
         values = real("H.evaluate", hypotheses.evaluate(self.members, x))
         if values.shape != (self.m, x.shape[0]):
             raise ShapeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,8 +30,9 @@ def closed_form(H, model, loss="square", **settings) -> gv.Estimate:
     return estimate
 
 
-def brute_force(H, model, n_x: int, n_v: int) -> float:
-    """The variance of the gradients themselves: product quadrature over x, and over v on the sphere (dim <= 3)."""
+@functools.cache
+def quadrature(H: gv.LinearPeriodic, n_x: int, n_v: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes x, h_v(x) times their weights, the shares of v: product rules for x, and for v on the sphere (dim <= 3)."""
     dim = H.dim
     z, weight = np.polynomial.hermite_e.hermegauss(n_x)
     x = np.stack(np.meshgrid(*[z] * dim, indexing="ij"), -1).reshape(-1, dim)
@@ -47,7 +49,13 @@ def brute_force(H, model, n_x: int, n_v: int) -> float:
         root = np.sqrt(1 - t**2)[:, None]
         u = np.stack([t[:, None] + 0 * angles, root * np.cos(angles), root * np.sin(angles)], -1).reshape(-1, 3)
         share = np.repeat(w / 2, n_v) / n_v
-    gradients = (H.evaluate(H.radius * u, x) * weights) @ model.gradient(x)
+    return x, H.evaluate(H.radius * u, x) * weights, share
+
+
+def brute_force(H, model, n_x: int, n_v: int) -> float:
+    """The variance of the gradients themselves."""
+    x, weighted, share = quadrature(H, n_x, n_v)
+    gradients = weighted @ model.gradient(x)
     gradients -= share @ gradients
     return float(share @ (gradients**2).sum(axis=1))
 
