@@ -80,25 +80,26 @@ class NaturalWeightsResult(Reproduction):
         crosses = {"color": "k", "marker": "x", "markersize": 11, "linestyle": ""}
         axes[0].semilogy(range(3), self.sampled, label=f"Gram matrix of drawn neurons, d = {d}", **crosses)
         axes[0].set(xlabel="degree of the harmonics (odd ones from 3 on have 0)", ylabel="eigenvalue of the class")
-        dims = list(self.spectra)
+        dims = np.array(list(self.spectra))
         for i, (targets, model) in enumerate((t, m) for t in _CLASSES for m in _MODELS):
             rows = [row for row in self.rows if row["targets"] == targets and row["model"] == model]
-            axes[1].plot(dims, _numbers(rows, "value"), label=f"{targets}, {model}", **style(i))
+            axes[1].plot(dims, 4 * dims * _numbers(rows, "value"), label=f"{targets}, {model}", **style(i))
         bounds = {
-            "bound for neurons: 1/(4d)": [1 / (4 * d) for d in dims],
-            "bound for networks: λ₀": [self.spectra[d][0] for d in dims],
-            "parities: 2⁻ᵈ": [2.0**-d for d in dims],
+            "bound for neurons: Var/G² <= 1/(4d)": np.ones(len(dims)),
+            "bound for networks: Var/G² <= λ₀": 4 * dims * [self.spectra[d][0] for d in dims],
+            "parities: Var/G² = 2⁻ᵈ": 4 * dims * 2.0**-dims,
         }
         for (label, bound), line in zip(bounds.items(), ("-", "--", ":"), strict=True):
             axes[1].plot(dims, bound, label=label, color="0.6", linewidth=4, linestyle=line, alpha=0.6, zorder=0)
-        axes[1].set(xlabel="dimension d", ylabel="Var/G²", yscale="log", ylim=(1e-6, 1e4))
+        axes[1].set(xlabel="dimension d", ylabel="4 d Var/G²", yscale="log", ylim=(1e-4, 300))
         log_axis(axes[1], dims)
         for i, (name, points) in enumerate(self.learned.items()):
             axes[2].semilogy([t / 1000 for t, _ in points], [error for _, error in points], label=name, **style(i))
         axes[2].axhline(beyond_linear(d), label="what degrees 0 and 1 leave", color="0.6", linewidth=4, alpha=0.6)
         axes[2].set(xlabel="thousands of steps of gradient descent", ylabel="relative error E(p − h)²/E h²")
-        for ax in axes:
-            ax.legend(fontsize=7, loc="upper right")
+        axes[0].legend(fontsize=7, loc="lower left")
+        axes[1].legend(fontsize=7, loc="lower right")
+        axes[2].legend(fontsize=7)
         return axes
 
 

@@ -75,6 +75,10 @@ def test_the_figure_has_the_spectrum_the_bounds_and_the_training(result):
     spectrum, variance, training = result.plot()
     assert [len(ax.lines) for ax in (spectrum, variance, training)] == [2, 7, 3]
     labels = [line.get_label() for line in variance.lines]
-    assert labels[4:] == ["bound for neurons: 1/(4d)", "bound for networks: λ₀", "parities: 2⁻ᵈ"]
-    assert list(variance.lines[4].get_ydata()) == [1 / 24]
+    assert labels[4:] == [
+        "bound for neurons: Var/G² <= 1/(4d)",
+        "bound for networks: Var/G² <= λ₀",
+        "parities: Var/G² = 2⁻ᵈ",
+    ]
+    assert [line.get_ydata()[0] for line in variance.lines[4:]] == [1.0, 24 * result.spectra[6][0], 24 / 64]
     assert training.get_xlabel().startswith("thousands of steps")
