@@ -7,13 +7,14 @@ convolution with three weights O(n^3 log(1/eps)), the same convolution on inputs
 neighbours, O(log(1/eps)). Figures: curves decoded after 500, 10 000 and 50 000 steps; an auto-encoder is the fourth.
 
 Here: the condition numbers, and gradient descent on the population loss in closed form, both for E p p^T = I, at the
-largest stable step; then, on 10 000 curves of the authors' slopes, Adam at their rates on the exact gradient (the
-three linear ones) and with batches (the auto-encoder). Full settings: about 15 minutes, all but one of them for the
-auto-encoder.
+largest stable step; then, on 10 000 curves of the authors' slopes, Adam at their rates (.05 for their .99 where it is
+conditioned) on the exact gradient, and with batches for the auto-encoder, whose curves are off by .038 after 10 000
+steps. Full settings: about 3 minutes, most of them for the auto-encoder.
 
 They differ: the condition number of W^T W is 16/1.8751^4 n^4, so that n^4 is the rate of which n^3.5 is a lower bound.
 Decoded curves do not show what was learned: W sums twice, so that the linear map's are within 7% where 72% of its codes
 is wrong (10 000 steps), and the convolution's, of which 10% is, within 10%. Errors of the codes are ordered as claimed.
+Adam at these rates oscillates late: after 50 000 steps the convolution's codes are within 1e-5 to .03, by rounding.
 """
 
 from __future__ import annotations
@@ -350,15 +351,15 @@ def _of_sizes(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
 
 
 def _of_curves(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
-    """What the figures of decoded curves show: right means to 5% here, wrong by more than 10%."""
+    """What the figures of decoded curves show: right means to 10% here, wrong by more than 30%."""
     adam = [int(t) for t in _series(rows, "linear", "adam")[0]]
     last = adam[-1] if adam[-1] >= 50_000 else None  # where the convolution has arrived
     claims = (
-        ("conditioned", adam[0], "codes", "right", 0.0, 0.05),
-        ("convolution", adam[0], "codes", "wrong", 0.1, math.inf),
-        ("convolution", last, "codes", "right", 0.0, 0.05),
-        ("linear", adam[-1], "codes", "wrong", 0.1, math.inf),
-        ("auto-encoder", rows[-1]["adam"], "curves", "blurred", 0.01, math.inf),
+        ("conditioned", adam[0], "codes", "right", 0.0, 0.1),
+        ("convolution", adam[0], "codes", "wrong", 0.3, math.inf),
+        ("convolution", last, "codes", "right", 0.0, 0.1),
+        ("linear", adam[-1], "codes", "wrong", 0.3, math.inf),
+        ("auto-encoder", rows[-1]["adam"], "curves", "blurred", 0.005, math.inf),
     )
     return [
         Comparison(what=f"{name}: error of {part}, step {t} of Adam", here=here, low=low, high=high, paper=word)
