@@ -43,7 +43,8 @@ def summed_pairs(features: Floats, features2: Floats, c: Floats, degree: int) ->
                     for i in range(dim):
                         x = features[a, r, i]
                         y = features2[s, i, start : start + width]
-                        for m in range(min(i + 1, degree), 0, -1):
+                        # e_m with too few coordinates left to reach e_k is not needed any more
+                        for m in range(min(i + 1, degree), max(0, degree - dim + i), -1):
                             upper, lower = e[m], e[m - 1]
                             for b in range(width):
                                 upper[b] += (x * y[b]) * lower[b]

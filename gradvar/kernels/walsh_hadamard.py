@@ -45,8 +45,7 @@ def walsh_hadamard(rows: Rows) -> None:
     >>> rows
     array([[10., -2., -4.,  0.]])
     """
-    transform = _transform if _dimension(rows, True) < LARGE else _transform_large
-    transform(rows)
+    _transform_of(_dimension(rows, True))(rows)
 
 
 def level_sums(rows: Rows) -> Rows:
@@ -92,12 +91,16 @@ def level_weights(rows: Rows) -> Rows:
     dim = _dimension(rows, True)
     sums = np.zeros((len(rows), dim + 1))
     together = max(1, TOGETHER >> dim)
-    transform = _transform if dim < LARGE else _transform_large
+    transform = _transform_of(dim)
     for start in range(0, len(rows), together):
         tile = rows[start : start + together]
         transform(tile)
         _level_sums(tile, _DEGREES, sums[start : start + together])
     return np.ldexp(sums, -2 * dim)
+
+
+def _transform_of(dim: int) -> Callable[[Rows], None]:
+    return _transform_small if dim < 13 else _transform if dim < LARGE else _transform_large
 
 
 def _dimension(rows: Rows, overwritten: bool) -> int:
@@ -193,24 +196,43 @@ _bits_13_to_15, _bits_16_to_18, _bits_19_to_21 = _radix_8(2**13), _radix_8(2**16
 
 
 @compiled
-def _transform(rows: Rows) -> None:
-    """Each row in blocks of 2^10 numbers; as soon as eight neighbours have the same bits, they get three more."""
+def _first_bits(x: Rows) -> int:
+    """Up to ten bits of at most 2^10 numbers; how many."""
+    done = 0
+    if x.size >= 2**2:
+        _bits_0_to_1(x)
+        done = 2
+    if x.size >= 2**6:
+        _bits_2_to_5(x)
+        done = 6
+    if x.size == 2**10:
+        _bits_6_to_9(x)
+        done = 10
+    return done
+
+
+@compiled
+def _transform_small(rows: Rows) -> None:
+    """Rows of less than 2^13 numbers: of their own, so that a first call does not compile what they have no use for."""
     size = rows.shape[1]
     block = min(size, 2**10)
     for i in range(rows.shape[0]):
         row = rows[i]
         done = 0
         for end in range(block, size + 1, block):
-            x = row[end - block : end]
-            if block >= 2**2:
-                _bits_0_to_1(x)
-                done = 2
-            if block >= 2**6:
-                _bits_2_to_5(x)
-                done = 6
-            if block == 2**10:
-                _bits_6_to_9(x)
-                done = 10
+            done = _first_bits(row[end - block : end])
+        _last_bits(row, 1 << done)
+
+
+@compiled
+def _transform(rows: Rows) -> None:
+    """Each row in blocks of 2^10 numbers; as soon as eight neighbours have the same bits, they get three more."""
+    size = rows.shape[1]
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        done = 10
+        for end in range(2**10, size + 1, 2**10):
+            _first_bits(row[end - 2**10 : end])
             if end % 2**13 == 0:
                 _bits_10_to_12(row[end - 2**13 : end])
                 done = 13

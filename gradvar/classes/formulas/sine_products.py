@@ -17,6 +17,7 @@ where the alternating sum over the dual activation, sum_j (-1)^j C(k, j) E[phi(u
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -141,6 +142,9 @@ def separate(half: Half, k: int) -> tuple[Array, Array, float] | None:
     return None
 
 
+_gauss_legendre = functools.cache(np.polynomial.legendre.leggauss)
+
+
 def _half_line(end: float, count: int) -> tuple[Array, Array]:
-    nodes, weights = np.polynomial.legendre.leggauss(count)
+    nodes, weights = _gauss_legendre(count)
     return 0.5 * end * (nodes + 1), 0.5 * end * weights
