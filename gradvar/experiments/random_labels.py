@@ -109,7 +109,7 @@ def run(
 
     Examples
     --------
-    >>> result = run(trained=20, steps=400, width=8)
+    >>> result = run(trained=20, steps=4, width=8)
     >>> [row["family"] for row in result if "family" in row]
     ['digit in a half', 'one digit', '252 at random']
     """
