@@ -334,6 +334,7 @@ def test_two_workers_keep_two_rows_of_the_cube_each_or_one_where_there_is_no_roo
 
 
 @pytest.mark.alone
+@pytest.mark.large
 def test_an_enumeration_takes_the_memory_that_it_says_with_a_pool_of_the_user_too():
     H, model = gv.SparseParities(15, 3), gv.MLP.random([15, 32, 32, 1], "relu", rng=0)
     gv.gradient_variance(gv.SparseParities(4, 3), gv.MLP.random([4, 8, 8, 1], rng=0), method="enumeration")
