@@ -26,6 +26,7 @@ from .models.base import (
     Model,
     largest_gradient,
     layers_of,
+    offers,
     tangent,
     tangent_factors,
 )
@@ -330,7 +331,7 @@ class Problem:
                     )
                 finite_rows("gradient", factor, x)
         columns = factors[0][0].shape[1]
-        if columns != self.predictor.n_parameters and not hasattr(self.model, "tangent_factors"):
+        if columns != self.predictor.n_parameters and not offers(self.model, "tangent_factors"):
             raise ShapeError(
                 f"`gradient` of {self.model!r} must return n_parameters = {self.predictor.n_parameters} columns, "
                 f"got {columns}"
