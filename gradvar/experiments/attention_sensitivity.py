@@ -33,7 +33,7 @@ from ..results.table import Scalar
 from ..verbs.check import bound_check
 from ..verbs.population_loss import population_loss
 from .reproduction.figure import log_axis, panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 from .training.run import descend
 
 if TYPE_CHECKING:
@@ -71,20 +71,18 @@ class AttentionResult(Reproduction):
         axes = panels(3, width=4.6)
         for i, name in enumerate(_HEADS):
             rows = [row for row in self.rows if row["head"] == name]
-            n = _numbers(rows, "n")
-            axes[0].loglog(n, _numbers(rows, "change"), label=f"{name}, mean", **style(i))
-            axes[0].loglog(
-                n, _numbers(rows, "largest"), color=style(i)["color"], marker=style(i)["marker"], ls="", ms=3
-            )
+            n = numbers(rows, "n")
+            axes[0].loglog(n, numbers(rows, "change"), label=f"{name}, mean", **style(i))
+            axes[0].loglog(n, numbers(rows, "largest"), color=style(i)["color"], marker=style(i)["marker"], ls="", ms=3)
         axes[0].loglog([], [], label="largest of the sample", color="0.4", marker="o", ls="", ms=3)
-        axes[0].loglog(n, _numbers(rows, "constant"), label="Lemma 5: 2 D e²ᴬ/n", color="0.6", linewidth=5, alpha=0.5)
+        axes[0].loglog(n, numbers(rows, "constant"), label="Lemma 5: 2 D e²ᴬ/n", color="0.6", linewidth=5, alpha=0.5)
         log_axis(axes[0], n)
         axes[0].set(xlabel="number of symbols n", ylabel="change of the output by one symbol")
         axes[1].semilogx(
-            n, _numbers(rows, "floor"), label="Lemma 5: no head with A, D is below", color="0.6", linewidth=5
+            n, numbers(rows, "floor"), label="Lemma 5: no head with A, D is below", color="0.6", linewidth=5
         )
         first = [row for row in self.rows if row["head"] == _HEADS[1]]
-        axes[1].semilogx(n, _numbers(first, "cross_entropy"), label=f"{_HEADS[1]}, as drawn", **style(1))
+        axes[1].semilogx(n, numbers(first, "cross_entropy"), label=f"{_HEADS[1]}, as drawn", **style(1))
         losses = [loss for loss, _, _ in self.trained.values()]
         axes[1].semilogx(list(self.trained), losses, label="trained at this n, A and D free", **style(2))
         axes[1].axhline(CHANCE, label="chance: log 2", color="k", linestyle=":")
@@ -246,25 +244,20 @@ def _trained(n: int, width: int, steps: SupportsIndex, seed: int) -> tuple[float
     return loss, float(model.accuracies[-1]), _floor(float(np.sum(2 * D * np.exp(2 * A))) / n)
 
 
-def _numbers(rows: Sequence[Mapping[str, Scalar]], name: str) -> Array:
-    """A column of numbers."""
-    return np.array([row[name] for row in rows], dtype=np.float64)
-
-
 def _of_lemma(rows: Sequence[Mapping[str, Scalar]], A: float) -> list[Comparison]:
     """The constant of Lemma 5, how sharp it is, the fall with n, and the floor of the cross-entropy."""
-    n: list[float] = _numbers([row for row in rows if row["head"] == _HEADS[0]], "n").tolist()
+    n: list[float] = numbers([row for row in rows if row["head"] == _HEADS[0]], "n").tolist()
     found = [
         Comparison(
             what="largest change by one symbol over 2 D e²ᴬ/n, any head and n",
-            here=float((_numbers(rows, "largest") / _numbers(rows, "constant")).max()),
+            here=float((numbers(rows, "largest") / numbers(rows, "constant")).max()),
             low=0.0,
             high=1.0,
             paper="O(1/n)",
         )
     ]
     for name in _HEADS[:2]:
-        change = _numbers([row for row in rows if row["head"] == name], "change")
+        change = numbers([row for row in rows if row["head"] == name], "change")
         # means over n symbols fluctuate by n^{-1/2}, most at the first length: twice that is accepted there
         loose = 2 * n[0] ** -0.5 / math.log(n[-1] / n[0])
         slope = float(np.polyfit(np.log(n), np.log(change), 1)[0])
@@ -272,10 +265,10 @@ def _of_lemma(rows: Sequence[Mapping[str, Scalar]], A: float) -> list[Comparison
         found.append(Comparison(what=what, here=slope, low=-1 - loose, high=-1 + loose, paper=-1.0))
     # alpha = e^A/(e^A + (n - 1) e^{-A}) on the first symbol, which moves the output by 2 D alpha
     share, last = n[-1] / (n[-1] + math.expm1(2 * A)), rows[-1]
-    sharp = float((_numbers([last], "largest") / _numbers([last], "constant"))[0])
+    sharp = float((numbers([last], "largest") / numbers([last], "constant"))[0])
     what = f"the head made for it: change over 2 D e²ᴬ/n, n = {n[-1]:g}"
     found.append(Comparison(what=what, here=sharp, low=share * (1 - 1e-9), high=share * (1 + 1e-9)))
-    entropy, floor = _numbers(rows, "cross_entropy"), _numbers(rows, "floor")
+    entropy, floor = numbers(rows, "cross_entropy"), numbers(rows, "floor")
     what = "least cross-entropy on parity over its floor log(1 + e^(-change/2))"
     found.append(Comparison(what=what, here=float((entropy / floor).min()), low=1.0))
     return found

@@ -38,6 +38,7 @@ from ..models.trainable import Trainable, trainable
 from ..tasks.planted_parities import PlantedParities
 from ..tasks.task_class import TaskClass
 from ..verbs.variance import gradient_variance
+from .reproduction.digits import images_of_digits
 from .reproduction.figure import panels, style
 from .reproduction.result import Comparison, Reproduction, numbers
 from .training.results import Descent
@@ -106,7 +107,7 @@ def run(
     problems : sequence of pairs of int
         n and k, odd.
     digits : sequence of int
-        Numbers of digits side by side; they need scikit-learn.
+        Numbers of digits side by side; they need scikit-learn, () leaves them out.
     units : int
         Hidden units, or random features.
     steps, digit_steps : int
@@ -225,17 +226,13 @@ def _task(n: int, k: int, units: int, steps: int, seed: int) -> tuple[dict[str, 
 
 def _digits(count: int, units: int, steps: int, seed: int) -> dict[str, float]:
     """The accuracy of each method on the parity of the sum of digits side by side, of images that were held out."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError("digits need scikit-learn (pip install scikit-learn); digits=() leaves them out") from error
-    pixels, values = load_digits(return_X_y=True)
+    pixels, values = images_of_digits()
     draw = np.random.default_rng([seed, count])
     order = draw.permutation(len(values))
 
     def side_by_side(some: npt.NDArray[np.int64], size: int) -> tuple[Array, Array]:
         chosen = draw.choice(some, (size, count))
-        return (pixels[chosen] / 8 - 1).reshape(size, -1), 1.0 - 2.0 * (values[chosen].sum(axis=1) % 2)
+        return pixels[chosen].reshape(size, -1), 1.0 - 2.0 * (values[chosen].sum(axis=1) % 2)
 
     target = TaskClass.from_datasets([side_by_side(order[:1400], 20_000)]).member(0)
     x, y = side_by_side(order[1400:], 4000)
@@ -259,7 +256,7 @@ def _of_task(row: Mapping[str, float | int | None]) -> list[Comparison]:
     task = f"({n:g}, {k:g})"
     return [
         Comparison(what=f"{task}: accuracy of the network on uniform inputs", here=network, low=0.97, paper="learns"),
-        Comparison(what=f"{task}: that of the best linear method", here=_best_linear(row), high=0.75, paper="fails"),
+        Comparison(what=f"{task}: accuracy of the best linear one", here=_best_linear(row), high=0.75, paper="fails"),
         Comparison(what=f"{task}: Var over tasks", here=variance, low=planted / 2, high=2 * planted, paper="O(1)"),
         Comparison(what=f"{task}: Var on uniform inputs", here=uniform, low=0.0, high=most, paper="O(1/C(n, k))"),
     ]

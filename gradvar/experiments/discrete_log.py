@@ -1,4 +1,4 @@
-"""The lowest bit of a discrete quotient, modulo primes: the gradient's variance falls like 1/p, whatever the network.
+"""The lowest bit of x/a modulo a prime p: the gradient's variance is at most some 9/p of G^2, whatever the network.
 
 Paper: Takhanov et al., "Gradient descent fails to learn high-frequency functions and modular arithmetic"
 (arXiv 2310.01611). For h_a(x) = (-1)^(a^-1 x mod p), a in Z_p^*, x uniform on Z_p^* and seen by its bits, it proves
@@ -8,7 +8,7 @@ Here: Var/G^2 by enumeration, exact, and the operator norm of the class, lambda_
 every network. lambda_max grows slowly, so that the bound is about 9/p where the paper proves ln p/sqrt p.
 
 They differ: the paper's script divides by the gradient of the probability rather than of the logit, which inflates the
-ratio about 16 times ((4)^2 where the sigmoid has slope 1/4); G is the norm of the predictor's gradient, as in its text.
+ratio about 16 times (4^2, where the sigmoid has slope 1/4); G is the norm of the predictor's gradient, as in its text.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ Here: F, its gradient and its Hessian in closed form; the critical points by New
 of a cosine and of a random tanh network, next to the theorem's bounds with their constants: the sharp one, lambda_2,
 an explicit one, and Shamir's tail function. Full settings: 5 s.
 
-They differ: there are two saddles, at +-(2, -2)/sqrt 3, where F is .0072 below the plateau. Var/E||s||^2 falls like
-exp(-.62 d) where rho = sqrt d; but at fixed d it falls as a power of rho, rho^-(d-1), no faster: exp(-Omega(rho)) is
+They differ: there are two saddles, at +-(2, -2)/sqrt 3, where F is .0072 below the plateau. The sharp bound falls
+like exp(-.62 d) where rho = sqrt d, Var of these two models faster; but at fixed d it falls as a power of rho,
+rho^-(d-1), no faster: exp(-Omega(rho)) is
 not seen, for exp(-Omega(d)) is there as well. The tail function enters with constants: alone it is no bound.
 """
 

@@ -35,7 +35,7 @@ from ..models.mlp import MLP
 from ..results.table import Scalar
 from ..verbs.check import bound_check
 from .reproduction.figure import log_axis, panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, numbers
 from .training.run import descend
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class NaturalWeightsResult(Reproduction):
         dims = np.array(list(self.spectra))
         for i, (targets, model) in enumerate((t, m) for t in _CLASSES for m in _MODELS):
             rows = [row for row in self.rows if row["targets"] == targets and row["model"] == model]
-            axes[1].plot(dims, 4 * dims * _numbers(rows, "value"), label=f"{targets}, {model}", **style(i))
+            axes[1].plot(dims, 4 * dims * numbers(rows, "value"), label=f"{targets}, {model}", **style(i))
         bounds = {
             "bound for neurons: Var/G² <= 1/(4d)": np.ones(len(dims)),
             "bound for networks: Var/G² <= λ₀": 4 * dims * [self.spectra[d][0] for d in dims],
@@ -207,11 +207,6 @@ def _training(
     return tuple((int(t), float(2 * loss / size)) for t, loss in zip(run.steps, run.losses, strict=True))
 
 
-def _numbers(rows: Sequence[Mapping[str, Scalar]], name: str) -> Array:
-    """A column of numbers."""
-    return np.array([row[name] for row in rows], dtype=np.float64)
-
-
 def _of_class(spectra: Mapping[int, tuple[float, ...]], sampled: Sequence[float]) -> list[Comparison]:
     """Eigenvalues against those known, their sum, and those of drawn neurons."""
     found = [
@@ -231,7 +226,7 @@ def _of_variance(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
 
     def of(targets: str, model: str) -> tuple[Array, Array]:
         some = [row for row in rows if row["targets"] == targets and row["model"] == model]
-        return _numbers(some, "dim"), _numbers(some, "value")
+        return numbers(some, "dim"), numbers(some, "value")
 
     d, values = of(_CLASSES[0], _MODELS[0])
     reached = 4 * d * values
@@ -251,7 +246,7 @@ def _of_variance(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
     if len(d) > 1:
         slope = float(np.polyfit(np.log(d), np.log(values), 1)[0])
         found.append(Comparison(what="exponent of d in it (parities: 2⁻ᵈ)", here=slope, low=-1.2, high=-0.8))
-    norms = _numbers([row for row in rows if row["targets"] == _CLASSES[1]], "norm")
+    norms = numbers([row for row in rows if row["targets"] == _CLASSES[1]], "norm")
     found.append(
         Comparison(
             what=f"bound for depth-2 networks at d = {d[-1]:g}: λ₀ over 1/(2π)",

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..classes import Parities, SparseParities
-from ..classes.base import HypothesisClass
+from ..classes.base import HypothesisClass, prior_of
 from ..classes.finite import FiniteClass
 from ..core.arguments import Array, SeedLike, seed_of
 from ..core.numbers import exp2, json_number, log2_end
@@ -64,7 +64,7 @@ _LINES = {
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ProofResult(Reproduction):
-    """The lines of the proof; a row for each class and line: class, line, formula, value, log2, low, high, gap."""
+    """The lines of the proof; a row for each class and line: class, line, formula, value, log2, gap."""
 
     grams: Mapping[str, Array]
 
@@ -78,7 +78,7 @@ class ProofResult(Reproduction):
             for x, y, gap in known:
                 if isinstance(gap, float):
                     axes[0].annotate(f"×{gap:.5g}", (x, y), (6, 3), textcoords="offset points", fontsize=8)
-        axes[0].set_yticks(range(len(_LINES)), [f"{n}\n{f}" for n, f in _LINES.items()], fontsize=8)
+        axes[0].set_yticks(range(len(_LINES)), [f"{row['line']}\n{row['formula']}" for row in rows], fontsize=8)
         axes[0].set(xlabel="log₂ of the line; ×, its factor over the line before", title="The proof, line by line")
         axes[0].invert_yaxis()
         axes[0].margins(x=0.3, y=0.25)
@@ -174,9 +174,13 @@ def _proof(problem: Problem, settings: Settings) -> tuple[list[dict[str, Scalar]
     slope, whole = problem.loss.lipschitz, theorem.log2_constant  # log2 of L^2/|H|
     share = whole - 2 * math.log2(slope) if math.isfinite(slope) else whole
     ends = [(variance, 0.0), (second, 0.0), (check.signal_norm_sq, share), (check.gradient_norm_sq, whole)]
-    lines = [_Line.of(*names, *number) for names, number in zip(_LINES.items(), ends, strict=True)]
+    # of members with probabilities pi, max_i pi_i stands for 1/|H|
+    weighted = {f"{f}/|H|": f"max_i pi_i {f}" for f in ("E||s||²", "L² G²")} if prior_of(H) is not None else {}
+    formulas = [weighted.get(formula, formula) for formula in _LINES.values()]
+    named = zip(_LINES, formulas, ends, strict=True)
+    lines = [_Line.of(line, formula, *number) for line, formula, number in named]
     norm = check.bounds["operator-norm-uncentred"]
-    repaired = _Line("Bessel, any class", "lambda_max(Gram) E||s||²/|H|", norm.log2, *norm.log2_interval)
+    repaired = _Line("Bessel, any class", norm.formula.replace("^2", "²"), norm.log2, *norm.log2_interval)
     rows, comparisons = [_row(name, lines[0], math.nan)], []
     for before, line in ((lines[0], lines[1]), (lines[1], lines[2]), (lines[2], lines[3]), (lines[1], repaired)):
         gap = exp2(line.log2 - before.log2)
@@ -214,7 +218,14 @@ def _width(found: Estimate) -> float:
 
 def _row(name: str, line: _Line, gap: float) -> dict[str, Scalar]:
     value, log2 = json_number(exp2(line.log2)), json_number(line.log2)
-    return {"class": name, "line": line.name, "value": value, "log2": log2, "gap": json_number(gap)}
+    return {
+        "class": name,
+        "line": line.name,
+        "formula": line.formula,
+        "value": value,
+        "log2": log2,
+        "gap": json_number(gap),
+    }
 
 
 def _codings() -> dict[str, FiniteClass]:

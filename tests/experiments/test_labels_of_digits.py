@@ -25,7 +25,7 @@ def by_gradients(tables, x, model):
 
 
 def test_ratios_are_those_of_the_gradients_of_every_labeling(result):
-    x, digits = random_labels._digits()
+    x, digits = random_labels.images_of_digits()
     assert (x.shape, x.min(), x.max(), digits.max()) == ((1797, 64), -1, 1, 9)
     model = MLP.random([64, WIDTH, 1], rng=4)
     in_half = np.array([np.isin(digits, half) for half in itertools.combinations(range(10), 5)]) * 2.0 - 1

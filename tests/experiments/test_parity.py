@@ -40,7 +40,7 @@ def test_rows_are_the_records_and_the_last_one_is_learned(found):
         assert [i for i, row in enumerate(rows) if row["variance"] is not None] == [0, len(rows) - 1]
     steps = {c.what: c for c in found.comparisons}["d = 5: steps until 95%"]
     assert steps.here == found.rows[-1]["step"]
-    assert (steps.low, steps.high, steps.paper) == (700, 6300, 2100)
+    assert (steps.low, steps.high, steps.paper) == (0, 6300, "100% at 2100")
 
 
 def test_the_figure_has_each_run_its_bound_and_the_paper_s_numbers(found):

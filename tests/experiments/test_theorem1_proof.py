@@ -40,6 +40,19 @@ def test_bessel_is_refused_for_a_class_that_is_not_orthonormal_and_holds_with_it
     assert "NO" in str(result)
 
 
+def test_of_a_class_with_probabilities_the_lines_have_them_and_not_its_size():
+    H = gv.FiniteClass(reference.parity_table(2), points=reference.cube(2), prior=[0.5, 0.25, 0.125, 0.125])
+    result = theorem1_proof.run(H, gv.MLP.random([2, 3, 1], "tanh", rng=0), "correlation")
+    rows = {row["line"]: row for row in result}
+    assert not any("|H|" in row["formula"] for row in rows.values())
+    assert rows["Bessel"]["formula"] == "max_i pi_i E||s||²"
+    weights, g = np.full(4, 1 / 4), gv.MLP.random([2, 3, 1], "tanh", rng=0).gradient(reference.cube(2))
+    assert rows["Bessel"]["value"] == pytest.approx(reference.gradient_norm_sq(weights, g) / 2, rel=1e-9)
+    assert result.agrees
+    axes = result.plot()
+    assert "max_i pi_i L² G²" in axes[0].get_yticklabels()[3].get_text()
+
+
 def test_codings_are_the_functions_they_name():
     codings = theorem1_proof._codings()
     assert list(codings) == list(theorem1_proof._CODINGS)
