@@ -13,7 +13,7 @@ taken. Quick settings, 2 minutes of one core: after 150 to 300 steps k = 1 .953 
 3.1e-8 for k = 2 and 1e-12 for k = 3.
 
 They differ: the ratio falls a hundredfold and more with each image, while the paper's is .001 times that of k = 1 at
-all k >= 2: what 500 000 tuples leave of noise. Where |p| > 1 the mean gradient of the hinge has a part that knows no
+all k >= 2, near the noise of 500 000 tuples. Where |p| > 1 the mean gradient of the hinge has a part that knows no
 label, which is left out here. In the quick settings the network is smaller, and starts larger to learn sooner. At k = 2
 it waits on a plateau, as long as its initial weights make it: 2 of 3 runs leave it (rng = 0, 1). The full settings take
 some 5 hours of one core; of them k = 1 was run for 200 steps, .955 and .956, and the ratio at k = 1, 6.1e-4.
@@ -201,7 +201,7 @@ def run(
         comparisons=tuple(_comparisons(rows)),
         notes=(
             *([waits] if left else []),
-            "The paper's ratios at k >= 2 are what 500 000 tuples leave of noise: it takes 1/ratio of them to see one.",
+            "The paper's ratios at k >= 2 look like the noise of 500 000 tuples: it takes 1/ratio of them to see one.",
         ),
         seed=seed,
         curves=tuple(curves),
