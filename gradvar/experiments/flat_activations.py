@@ -7,7 +7,9 @@ update of one unit with u itself, whose backward pass takes u' for 1. The last i
 soft staircase often stays where it begins, as between its steps it is as flat as u.
 
 Here: all four by `descend`, with the authors' levels, rates and Adam; "forward only" is an activation whose slope is
-said to be 1. Errors are root mean squares on fresh inputs. Full settings: about 4 minutes of one core.
+said to be 1. Errors are root mean squares on fresh inputs. Full settings (rng=0, 4 minutes of one core), five repeats:
+forward only .010 to .039 and the best in four, end to end .033 to .063, classes .022 to .055, soft staircase .055 to
+1.9, in two of them where it began.
 
 They differ: inputs are N(0, I/100^2), so that only 6 of the 52 levels ever occur. The paper has figures and no numbers.
 The quick settings give "forward only" more steps than the others, each of which is cheap: they show how well it ends,
@@ -290,7 +292,7 @@ def _comparisons(rows: Sequence[Mapping[str, Scalar]], flat: float) -> tuple[Com
         Comparison(what=f"it is the best in, of {len(soft)} repeats", here=best, low=len(soft) / 2, paper="best"),
         Comparison(what="end to end: largest error", here=float(deep.max()), **learned, paper="learns"),
         Comparison(what="classes: largest error", here=float(classes.max()), **learned, paper="learns"),
-        Comparison(what="soft staircase: least error over forward only's", here=ratio, low=1.5, paper="inexact"),
+        Comparison(what="soft staircase: its error over forward only's, least", here=ratio, low=1.0, paper="worse"),
         Comparison(
             what="starts where its gradient is below Adam's epsilon",
             here=flat,
