@@ -34,7 +34,7 @@ from ..models.recurrent import Recurrent
 from ..models.residual_mlp import ResidualMLP
 from ..results.table import Scalar
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction, numbers
+from .reproduction.result import Comparison, Reproduction, exact, numbers
 from .training.along import along
 from .training.run import descend
 
@@ -186,7 +186,7 @@ def run(
                 "d": d,
                 "k": k,
                 "seed": s,
-                "alignment": first.alignments[0].value,
+                "alignment": exact(first.alignments[0]).value,
                 "noise": first.noises[0].value,
                 "steps": found.n_steps,
                 "learned": bool(found.accuracies[-1] >= 0.95),

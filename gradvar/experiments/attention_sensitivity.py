@@ -33,7 +33,7 @@ from ..results.table import Scalar
 from ..verbs.check import bound_check
 from ..verbs.population_loss import population_loss
 from .reproduction.figure import log_axis, panels, style
-from .reproduction.result import Comparison, Reproduction, numbers
+from .reproduction.result import Comparison, Reproduction, exact, numbers
 from .training.run import descend
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def run(
     for n in tqdm(dims, unit="dimension", disable=not progress):
         check = bound_check(Parities(n), _of_length(heads[1], n), "logistic", rng=seed)
         # the logistic loss has b = -1/2: its variance is a quarter
-        variance[n] = 4 * check.variance.value / check.gradient_norm_sq.value
+        variance[n] = 4 * exact(check.variance).value / check.gradient_norm_sq.value
     found = {n: _trained(n, width, steps, seed) for n in tqdm(trained, unit="training", disable=not progress)}
     return AttentionResult(
         rows=tuple(rows),

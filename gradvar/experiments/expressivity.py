@@ -34,7 +34,7 @@ from ..models.recurrent import Recurrent
 from ..results.table import Scalar
 from ..verbs.check import bound_check
 from .reproduction.figure import log_axis, panels, style
-from .reproduction.result import Comparison, Reproduction, numbers
+from .reproduction.result import Comparison, Reproduction, exact, numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,7 +142,7 @@ def run(
             check = bound_check(H, model, rng=0)
             row: dict[str, Scalar] = {"n": n, "network": name, "layers": layers, "units": units}
             row |= {"parameters": model.n_parameters, "wrong": _wrong(model, x), "ratio": check.ratio}
-            rows.append(row | {"value": check.variance / check.gradient_norm_sq, "verdict": check.verdict})
+            rows.append(row | {"value": exact(check.variance) / check.gradient_norm_sq, "verdict": check.verdict})
     of_teeth = {k: (_size(sawtooth(k))[1], _size(_shallow_sawtooth(k))[1]) for k in teeth}
     return ExpressivityResult(
         rows=tuple(rows),

@@ -31,7 +31,7 @@ from ..models.mlp import MLP
 from ..results.table import Scalar
 from ..verbs.alignment import gradient_alignment
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction, numbers
+from .reproduction.result import Comparison, Reproduction, exact, numbers
 from .training.results import Descent
 from .training.run import descend
 
@@ -165,7 +165,7 @@ def run(
             "kind": kind,
             "dim": train_dim,
             # the hinge's where |p| < 1
-            "alignment": gradient_alignment(target, starts[kind], "correlation", rng=seed).value,
+            "alignment": exact(gradient_alignment(target, starts[kind], "correlation", rng=seed)).value,
             "steps": found.n_steps,
             # at this learning rate single records fall out of line
             "accuracy": float(np.median(found.accuracies[-10:] if found.n_steps == steps else found.accuracies[-1])),
@@ -201,16 +201,16 @@ def _medians(weights: Array, source: np.random.Generator) -> dict[str, Scalar]:
     """The alignment of the full parity for relu units with these weights, and what two batches show of it."""
     d = weights.shape[1]
     target, inputs = Parities(d).member([True] * d), Parities(d).inputs
-    exact, sampled, floor = [], [], []
+    known, sampled, floor = [], [], []
     for w in weights:
         unit = MLP([w[None], [[1.0]]], [[0.5], None], "relu")
-        exact.append(gradient_alignment(target, unit).value)
+        known.append(exact(gradient_alignment(target, unit)).value)
         # gradients of 1/2 (p - y)^2 for y = h and for random y, less what both share
         x, x2 = inputs.sample(_BATCH, source), inputs.sample(_BATCH, source)
         g, g2 = unit.gradient(x), unit.gradient(x2)
         sampled.append(float(np.square(target(x) @ g - source.choice([-1.0, 1.0], _BATCH) @ g2).sum()) / _BATCH**2)
         floor.append(2 * float(np.square(g).sum()) / _BATCH**2)
-    low, median, high = (float(q) for q in np.quantile(exact, [0.25, 0.5, 0.75]))
+    low, median, high = (float(q) for q in np.quantile(known, [0.25, 0.5, 0.75]))
     batches = {"sampled": float(np.median(sampled)), "noise": float(np.median(floor))}
     return {"median": median, "low": low, "high": high, **batches}
 

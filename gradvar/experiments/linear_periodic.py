@@ -34,7 +34,7 @@ from ..models.mlp import MLP
 from ..results.table import Scalar
 from ..verbs.check import bound_check
 from .reproduction.figure import log_axis, panels, style
-from .reproduction.result import Comparison, Reproduction
+from .reproduction.result import Comparison, Reproduction, exact
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,7 +182,7 @@ def run(
         shares = {}
         for name, model in models.items():
             check = bound_check(H, model, rng=seed)
-            shares[name] = check.variance.log2 - check.signal_norm_sq.log2
+            shares[name] = exact(check.variance).log2 - check.signal_norm_sq.log2
             known[name, d, rho] = check.variance.value
         of_paper = {"sharp": bound.log2_sharp, "explicit": bound.log2_explicit, "tail": bound.log2_tail}
         rows.append({"series": series, "d": d, "rho": rho, **shares, **of_paper})

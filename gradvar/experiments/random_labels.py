@@ -37,7 +37,7 @@ from ..results.table import Scalar
 from ..verbs.variance import gradient_variance
 from .reproduction.digits import images_of_digits
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction, numbers
+from .reproduction.result import Comparison, Reproduction, exact, numbers
 from .training.along import along
 from .training.run import descend
 
@@ -122,9 +122,9 @@ def run(
         _SINGLE: FiniteClass([np.where(digits == digit, 1, -1) for digit in range(10)], points),
         _RANDOM: everything.restrict(everything.sample(252, rng=seed)),
     }
-    of_all, rows = gradient_variance(everything, model).value, list[dict[str, Scalar]]()
+    of_all, rows = exact(gradient_variance(everything, model)).value, list[dict[str, Scalar]]()
     for name, family in families.items():
-        value, bound = gradient_variance(family, model).value, family.operator_norm() * len(points)
+        value, bound = exact(gradient_variance(family, model)).value, family.operator_norm() * len(points)
         rows.append({"family": name, "Var": value, "ratio": value / of_all, "bound": bound})
     layers = gradient_variance(everything, model, by="layer")
     for name, found in gradient_variance(families[_HALVES], model, by="layer").items():

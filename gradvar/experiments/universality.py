@@ -34,7 +34,7 @@ from ..results.table import Scalar
 from ..verbs.check import bound_check
 from ..verbs.variance import gradient_variance
 from .reproduction.figure import panels, style
-from .reproduction.result import Comparison, Reproduction, numbers
+from .reproduction.result import Comparison, Reproduction, exact, numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,7 +141,7 @@ def run(
     rows: list[dict[str, Scalar]] = []
     for degree in tqdm(range(1, dim), unit="degree", disable=not progress):
         H = SparseParities(dim, degree)
-        values = {name: gradient_variance(H, model, rng=seed).value for name, model in models.items()}
+        values = {name: exact(gradient_variance(H, model, rng=seed)).value for name, model in models.items()}
         rows.append({"degree": degree, **values})
     checks = [bound_check(Parities(dim), model, rng=seed) for model in models.values()]
     errors, iterates = _errors(network, tied, x), _iterates()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
+import gradvar as gv
 from gradvar import experiments
 from gradvar.__main__ import main
 from gradvar.experiments.reproduction import by_name
 from gradvar.experiments.reproduction.figure import panels, style
-from gradvar.experiments.reproduction.result import Comparison, Reproduction, numbers
+from gradvar.experiments.reproduction.result import Comparison, Reproduction, exact, numbers
 
 NAMES = list(by_name.names())
 
@@ -114,6 +115,15 @@ def test_a_result_prints_its_numbers_beside_those_of_the_paper():
     assert math.isnan(result.to_pandas()["y"][0])
     assert numbers(result.rows, "x").tolist() == [1.0, 2.0]
     assert math.isnan(numbers(result.rows, "y")[0])
+
+
+def test_what_was_sampled_is_not_taken_for_exact():
+    H, model = gv.SparseParities(40, 3), gv.MLP.random([40, 4, 4, 1], rng=0)
+    sampled = gv.gradient_variance(H, model, rng=0, max_samples=200)
+    known = gv.gradient_variance(H, gv.Linear([0.1] * 40))
+    assert exact(known) is known
+    with pytest.raises(ValueError, match="called exact was sampled"):
+        exact(sampled)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,6 +14,7 @@ import numpy as np
 from ...core.arguments import Array
 from ...core.numbers import json_number
 from ...core.version import __version__
+from ...results.estimate import Estimate
 from ...results.table import Scalar, Table, aligned, columns
 
 if TYPE_CHECKING:
@@ -130,6 +131,13 @@ class Reproduction(Table):
 def numbers(rows: Iterable[Mapping[str, Scalar]], name: str) -> Array:
     """Return a column of numbers, nan where a row has None."""
     return np.array([row[name] for row in rows], dtype=np.float64)
+
+
+def exact(estimate: Estimate) -> Estimate:
+    """Return an estimate that an experiment calls exact, or raise a `ValueError` where it was sampled."""
+    if not estimate.exact:
+        raise ValueError(f"what is called exact was sampled at these settings: take smaller ones; got {estimate!r}")
+    return estimate
 
 
 def _cell(value: Scalar) -> str:
