@@ -7,7 +7,6 @@ import torch
 
 import gradvar as gv
 
-jax.config.update("jax_enable_x64", True)
 PARAMETERS = {
     "in": np.random.default_rng(0).standard_normal((12, 6)),
     "out": np.random.default_rng(1).standard_normal(6),
