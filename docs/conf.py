@@ -53,7 +53,9 @@ def as_plain_text(app: object, what: str, name: str, obj: object, options: objec
     for number, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             parts = re.split(r"(``.+?``|`.+?`|:math:`.+?`)", line)
-            parts[::2] = [re.sub(r"([|*])|(?<=\w)(_)(?!\w)", lambda found: "\\" + found[0], part) for part in parts[::2]]
+            parts[::2] = [
+                re.sub(r"([|*])|(?<=\w)(_)(?!\w)", lambda found: "\\" + found[0], part) for part in parts[::2]
+            ]
             lines[number] = "".join(parts)
 
 
