@@ -47,3 +47,5 @@ def test_lists_that_the_recipes_name_are_read():
 
 def test_one_version():
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == gv.__version__
+    assert f"version: {gv.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"{{{gv.__version__}}}" in (ROOT / "docs" / "cite.md").read_text()
