@@ -31,7 +31,8 @@ def test_python_examples_run():
 
 def test_first_screen_has_the_two_commands_and_the_warning():
     screen = README.split("```text")[0]
-    run, test = blocks("bash")
+    run, test, book = blocks("bash")
+    assert book.startswith("python3 -m venv .venv && ")
     assert run in screen
     assert test in screen
     for command in (run, test):
