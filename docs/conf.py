@@ -1,6 +1,7 @@
 """How Sphinx builds the book: `python -m sphinx -W --keep-going -b html docs docs/_build/html`."""
 
 import re
+from pathlib import Path
 
 import gradvar
 
@@ -25,7 +26,7 @@ exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "cache"
-nb_execution_cache_path = "_build/.jupyter_cache"
+nb_execution_cache_path = str(Path(__file__).parent / "_build" / ".jupyter_cache")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
