@@ -37,8 +37,9 @@ def test_first_screen_has_the_two_commands_and_the_warning():
     assert "unrelated" in screen
 
 
-def test_ci_calls_the_test_command_of_the_readme():
-    assert blocks("bash")[1].strip() in (ROOT / ".ci" / "run").read_text().splitlines()
+def test_ci_calls_the_commands_of_the_readme_that_test_and_build_the_book():
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert [command.strip() in lines for command in blocks("bash")[1:]] == [True, True]
 
 
 def test_no_text_tells_anyone_to_install_the_unrelated_project():
