@@ -45,3 +45,23 @@ def test_a_closed_form_needs_no_compiled_code():
         "import gradvar as gv, sys; gv.bound_check(gv.Parities(6), gv.Linear([1.0] * 6)); print('numba' in sys.modules)"
     )
     assert run(code).strip() == "False"
+
+
+def test_networks_by_hand_need_no_import_of_their_own():
+    assert run("import gradvar as gv; print(gv.models.constructions.sawtooth(1))").strip() == "MLP(1-2-1-1, relu)"
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_notebook_without_widgets_is_not_warned_of_them(shown: bool):
+    # what tqdm looks at: a kernel, and no ipywidgets
+    code = (
+        "import sys, types; sys.stderr, sys.modules['ipywidgets'] = sys.stdout, None\n"
+        "kernel = types.SimpleNamespace(config={'IPKernelApp': {}})\n"
+        "sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: kernel)\n"
+        "sys.modules['ipykernel.zmqshell'] = None\n"
+        "import gradvar as gv\n"
+        f"gv.along(gv.Parities(3), [gv.Linear([1.0] * 3)], progress={shown})"
+    )
+    printed = run(code)
+    assert ("checkpoint" in printed) is shown
+    assert "Warning" not in printed

@@ -49,7 +49,7 @@ def progress(reporter: Reporter) -> Iterator[Progress]:
     if reporter is not True:
         yield Progress(reporter, None)
         return
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     with tqdm(unit="tile", dynamic_ncols=True) as bar:
         yield Progress(reporter, bar)

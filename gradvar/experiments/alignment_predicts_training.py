@@ -159,7 +159,7 @@ def run(
     >>> [row["steps"] for row in found.rows if row["network"] == "relu"]
     [20, 80, 480]
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed = seed_of(rng)
     grid = [(name, d, k, s) for name in _BASE for d in dims for k in degrees for s in range(seeds)]

@@ -130,7 +130,7 @@ def run(
     >>> run(dims=[3, 6], architectures=["perceptron", "attention"])
     ArchitecturesResult(6 of 6 numbers as claimed, rng=0)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed, notes = seed_of(rng), []
     rows: list[dict[str, Scalar]] = []

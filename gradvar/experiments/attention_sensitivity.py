@@ -143,7 +143,7 @@ def run(
     >>> run(lengths=[16, 64], pairs=256, dims=[4, 8], trained=[2, 12], steps=500)
     AttentionResult(9 of 9 numbers as claimed, rng=0)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed, logit, value = seed_of(rng), float(A), float(D)
     heads = _heads(max(lengths), width, logit, value, seed)

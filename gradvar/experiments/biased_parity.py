@@ -127,7 +127,7 @@ def run(
     >>> run(problems=[(8, 3)], digits=[], units=64, steps=200)
     BiasedParityResult(4 of 4 numbers as claimed, rng=0)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed = seed_of(rng)
     rows: list[dict[str, float | int | None]] = []

@@ -236,7 +236,7 @@ def _decoded(
     steps: Sequence[int], encoder_steps: Sequence[int], count: int, seed: int, progress: bool, n: int = 100
 ) -> tuple[dict[str, dict[int, Array]], list[dict[str, Scalar]]]:
     """Train the four learners, and decode 200 fresh curves: one as each has it, and the errors of all."""
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     source, W = np.random.default_rng(seed), integrals(n)
     codes = sparse_codes(200, n, _SLOPES, source)

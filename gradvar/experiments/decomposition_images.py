@@ -159,7 +159,7 @@ def run(
     ImportError
         PyTorch is not installed.
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed = seed_of(rng)
     runs = [

@@ -62,7 +62,7 @@ def train(
     y: Integers, k: int, source: str, *, steps: int, batch: int, rule: Adam, seed: int, progress: bool
 ) -> tuple[Array, Array]:
     """Train on returns or on names; return steps and values, two rows, and the outputs N(x) before the first step."""
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     d, rng = len(y), generator([seed, 2])
     start = MLP.random([d, k], rng=seed, distribution="truncated normal")

@@ -84,7 +84,7 @@ def run(
     >>> run(primes=[17, 37], widths=[8])
     DiscreteLogResult(3 of 3 numbers as claimed, rng=0)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed, rows = seed_of(rng), []
     for p in tqdm(primes, unit="prime", disable=not progress):

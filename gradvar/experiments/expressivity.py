@@ -130,7 +130,7 @@ def run(
     >>> run(dims=[2, 3], teeth=[1, 2])
     ExpressivityResult(14 of 14 numbers as claimed, rng=0)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     rows: list[dict[str, Scalar]] = []
     for n in tqdm(dims, unit="n", disable=not progress):

@@ -231,7 +231,7 @@ def run(
     >>> run(repeats=1, steps=2, forward_steps=2, batch=8).to_pandas()["learner"].tolist()
     ['soft staircase', 'end to end', 'classes', 'forward only']
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed = seed_of(rng)
     rows: list[dict[str, Scalar]] = []

@@ -131,7 +131,7 @@ def run(
     >>> found.rows[0]["kind"], round(found.rows[0]["median"], 10)
     ('signs', 0.0294685364)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed = seed_of(rng)
     source = generator(seed)

@@ -169,7 +169,7 @@ def run(
     >>> run(dims=[2, 10], radii=[1.0, 2.0], width=2)
     LinearPeriodicResult(11 of 11 numbers as claimed, rng=0)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed = seed_of(rng)
     along = [("rho = sqrt d", d, math.sqrt(d)) for d in dims]

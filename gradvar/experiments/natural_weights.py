@@ -145,7 +145,7 @@ def run(
     >>> run(dims=[10], samples=500, trained=[])
     NaturalWeightsResult(10 of 10 numbers as claimed, rng=0)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed = seed_of(rng)
     rows: list[dict[str, Scalar]] = []

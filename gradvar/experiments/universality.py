@@ -127,7 +127,7 @@ def run(
     >>> run(dim=3, widths=[3, 2])
     UniversalityResult(12 of 12 numbers as claimed, rng=0)
     """
-    from tqdm.auto import tqdm
+    from ..core.bars import tqdm
 
     seed = seed_of(rng)
     network = MLP.random([dim, *widths, 1], activation, seed)

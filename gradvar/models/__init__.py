@@ -1,5 +1,6 @@
 """Predictors p_w with closed-form gradients."""
 
+from . import constructions
 from .adapters.function import FunctionModel, from_function
 from .adapters.jax import JaxModel, from_jax
 from .adapters.torch import from_torch
@@ -28,6 +29,7 @@ __all__ = [
     "ResidualMLP",
     "Trainable",
     "WeightTied",
+    "constructions",
     "from_function",
     "from_jax",
     "from_torch",

@@ -16,7 +16,7 @@ class Bar:
     """A bar over the problems, shown or not."""
 
     def __init__(self, items: Sequence[NamedProblem], shown: bool) -> None:
-        from tqdm.auto import tqdm
+        from ...core.bars import tqdm
 
         parameters = [item.parameters for item in items]
         self._names = distinguishing_columns(parameters, columns(parameters)) or columns(parameters)[:1]

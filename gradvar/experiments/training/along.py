@@ -266,7 +266,7 @@ def along(
         target, batch = target or _of_class(snapshots.target), snapshots.batch if batch is None else batch
     size = None if batch is None else integer("batch", batch, 1)
     results = Along(hypothesis_class(H), as_loss(loss), as_method(method), settings, target, size)
-    from tqdm.auto import tqdm
+    from ...core.bars import tqdm
 
     try:
         for step, model in tqdm(_pairs(snapshots), unit="checkpoint", dynamic_ncols=True, disable=not shown):

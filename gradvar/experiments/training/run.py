@@ -140,7 +140,7 @@ def descend(
     }
     parameters = parameter_vector(model.parameters, model.n_parameters, model)
     run = _Run(examples, chosen, rule.steps(rate), rate, decay, stop, seed_of(rng), parts, size, (0, model), parameters)
-    from tqdm.auto import tqdm
+    from ...core.bars import tqdm
 
     try:
         with (
