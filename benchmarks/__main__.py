@@ -43,7 +43,7 @@ def main() -> None:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help="all, if none is named")
-    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer turns: some seven minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer turns: some five minutes")
     parser.add_argument("--list", action="store_true", help="a line on each question")
     parser.add_argument("--out", type=Path, default=Path("benchmark-results"), help="a folder")
     given = parser.parse_args()

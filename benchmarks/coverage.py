@@ -10,7 +10,7 @@ import gradvar as gv
 from gradvar.classes.base import Samples
 
 from .interval_coverage import Drawn, problems
-from .timing import Row, Run, Side, contest
+from .timing import Row, Run, Side, each_alone
 
 PROBLEMS = ("parities(12, 2) tanh", "parities(10, 3) 2 layers", "cosine(10, 2) tanh", "log(1009) relu hinge")
 
@@ -33,13 +33,13 @@ def coverage(problem: str, seeds: int, members: int) -> Run:
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    seeds = 60 if quick else 300
+    seeds, sides = 40 if quick else 300, []
     for members in (0, 64):
         for problem in PROBLEMS[: 2 if members and quick else None]:
-            side = Side("gradvar", coverage, (problem, seeds, members))
             name = f"{problem}, {f'{members} members drawn' if members else 'pairs of 200 inputs'}"
-            for row in contest("coverage", name, [side], 0):
-                yield said(row, seeds)
+            sides.append(Side(name, coverage, (problem, seeds, members)))
+    for row in each_alone("coverage", sides, 0):
+        yield said(row, seeds)
 
 
 def said(row: Row, seeds: int) -> Row:

@@ -17,7 +17,7 @@ import gradvar as gv
 from gradvar.classes.base import HypothesisClass
 from gradvar.verbs.layers import Options
 
-from .timing import Row, Run, Side, contest
+from .timing import Row, Run, Side, contest, each_alone
 
 SECONDS, MEMORY = 5.0, 600.0
 
@@ -183,14 +183,13 @@ def rows(quick: bool) -> Iterator[Row]:
         sides = [
             Side(side, of_route, (name, by_layer)) for side, by_layer in (("by layer", True), ("the whole", False))
         ]
-        yield from contest("default_calls", f'by="layer": {name}', sides, 3 if quick else 5)
-    for name in CALLS:
-        for row in contest("default_calls", name, [Side("gradvar", by_gradvar, (name,))], 0 if quick else 3):
-            if row.gradvar is None or row.memory is None:
-                yield row
-                continue
-            missed = [word for word, over in (("seconds", row.gradvar > SECONDS), ("MiB", row.memory > MEMORY)) if over]
-            note = f"over the budget of {' and '.join(missed)}" if missed else ""
-            yield replace(
-                row, peer="budget", peer_seconds=SECONDS, peer_memory=MEMORY, ratio=SECONDS / row.gradvar, note=note
-            )
+        yield from contest("default_calls", f'by="layer": {name}', sides, 2 if quick else 5)
+    for row in each_alone("default_calls", [Side(name, by_gradvar, (name,)) for name in CALLS], 0 if quick else 3):
+        if row.gradvar is None or row.memory is None:
+            yield row
+            continue
+        missed = [word for word, over in (("seconds", row.gradvar > SECONDS), ("MiB", row.memory > MEMORY)) if over]
+        note = f"over the budget of {' and '.join(missed)}" if missed else ""
+        yield replace(
+            row, peer="budget", peer_seconds=SECONDS, peer_memory=MEMORY, ratio=SECONDS / row.gradvar, note=note
+        )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import numpy as np
 
 import gradvar as gv
 
 from . import networks
-from .timing import Row, Run, Side, contest
+from .timing import Row, Run, Side, against, contest, prepared, take_turns
 
 DIM, WIDTH, DEGREE = 64, 128, 3
 
@@ -93,12 +94,13 @@ def by_jax(n: int) -> Run:
 
 def rows(quick: bool) -> Iterator[Row]:
     truth = gv.gradient_variance(gv.SparseParities(DIM, DEGREE), networks.network(DIM, WIDTH)).value
-    for n, reduced, peer, function, repeats in (
-        (4096, True, "torch, gradients", by_torch, 1 if quick else 3),
-        (16_384, True, "JAX, layer by layer", by_jax, 3),
-        (16_384, False, "JAX, layer by layer", by_jax, 2 if quick else 3),
-        *(() if quick else ((16_384, True, "torch, gradients", by_torch, 1),)),
-    ):
-        name = f"n = {n}, {'default' if reduced else 'no variance reduction'}"
-        sides = [Side("gradvar", by_gradvar, (n, reduced)), Side(peer, function, (n,))]
-        yield from contest("pairs", name, sides, repeats, truth=truth)
+    for n, repeats in ((4096, 1 if quick else 3), *(() if quick else ((16_384, 1),))):
+        sides = [Side("gradvar", by_gradvar, (n, True)), Side("torch, gradients", by_torch, (n,))]
+        yield from contest("pairs", f"n = {n}, default", sides, repeats, truth=truth)
+    n, names = 16_384, ("default", "no variance reduction")
+    with ExitStack() as stack:
+        sides = [*(Side(name, by_gradvar, (n, name == "default")) for name in names)]
+        *both, jax = prepared([*sides, Side("JAX, layer by layer", by_jax, (n,))], stack)
+        take_turns([*both, jax], 3)
+        for own in both:
+            yield against("pairs", f"n = {n}, {own.side.name}", own, jax, truth=truth, peer_truth=truth)

@@ -9,8 +9,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
-from .timing import Row, Run, Side, contest
+from .timing import Row, Run, Side, contest, each_alone
 
 GRADVAR = {
     "python -m gradvar": "from gradvar.__main__ import main; main([])",
@@ -47,7 +48,7 @@ jax.block_until_ready(jax.jit(jax.vmap(jax.grad(predict), in_axes=(None, 0)))(we
 
 
 def python(code: str, cold: bool) -> Run:
-    """A process that runs this code and ends; cold: with an empty cache of compiled kernels."""
+    """A process that runs this code and ends; cold: with an empty cache of compiled kernels, else once before."""
 
     def run(turn: int) -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as folder:
@@ -55,6 +56,8 @@ def python(code: str, cold: bool) -> Run:
             subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
         return math.nan, math.nan
 
+    if not cold:
+        run(0)
     return run
 
 
@@ -66,12 +69,14 @@ def peer(name: str) -> Run:
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    for name, call in GRADVAR.items():
-        code = f"import gradvar as gv\n{call}"
-        others = [Side(library, peer, (library,)) for library in PEERS] if name == "pairs" else []
-        runs = [("warm", [Side("gradvar", python, (code, False)), *others], 1 if quick else 5)]
-        if not quick or name == "pairs":
-            runs.append(("cold", [Side("gradvar", python, (code, True))], 0))
-        for state, sides, repeats in runs:
-            for row in contest("startup", f"{name}, {state}", sides, repeats):
-                yield replace(row, memory=None, peer_memory=None)  # that of the process that starts them
+    repeats = 0 if quick else 5
+    codes = {name: f"import gradvar as gv\n{call}" for name, call in GRADVAR.items()}
+    warm = {f"{name}, warm": Side("gradvar", python, (code, False)) for name, code in codes.items()}
+    cold = [Side(f"{name}, cold", python, (code, True)) for name, code in codes.items() if not quick or name == "pairs"]
+    peers = [Side(library, peer, (library,)) for library in PEERS]
+    for row in chain(
+        contest("startup", "pairs, warm", [warm.pop("pairs, warm"), *peers], repeats),
+        each_alone("startup", [replace(side, name=name) for name, side in warm.items()], repeats),
+        each_alone("startup", cold, 0),
+    ):
+        yield replace(row, memory=None, peer_memory=None)  # that of the process that starts them

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -17,6 +17,7 @@ from typing import TypedDict
 Run = Callable[[int], tuple[float, float]]
 
 LONG = 15.0  # a side whose first turn takes more seconds has no other
+TOGETHER = 8  # so many prepare side by side
 LIMIT = 300  # a turn that takes more seconds is ended
 
 
@@ -85,7 +86,7 @@ class Process:
         stack.callback(self.process.kill)
 
     def wait(self) -> None:
-        """Until it is prepared: sides prepare side by side."""
+        """Until it is prepared."""
         first = self.ask(None)
         if "missing" in first:
             self.trouble = f"{first['missing']} is not installed"
@@ -146,42 +147,72 @@ def contest(
     `truth` is what values are compared with; with `exact` it is the first side's value. `repeats=0` counts first turns.
     """
     with ExitStack() as stack:
-        processes = [Process(side, stack) for side in sides]
-        for process in processes:
-            process.wait()
-        for turn in range(repeats + 1):
-            for process in processes:
-                if not process.over:
-                    process.take(turn, turn > 0 or repeats == 0)
-        own, *peers = processes
+        own, *peers = prepared(sides, stack)
+        take_turns([own, *peers], repeats)
         if exact and own.values:
             truth = own.values[0]
         if not peers:
-            yield Row(
-                question,
-                name,
-                middle(own, per),
-                memory=own.most_memory,
-                error=error(own, None if exact else truth),
-                note=own.trouble or note,
-                turns=own.turns("gradvar"),
-            )
+            yield alone(question, name, own, per, None if exact else truth, note)
         for peer in peers:
-            yield Row(
-                question,
-                name,
-                middle(own, per),
-                peer.side.name,
-                middle(peer, per),
-                ratio(own.seconds, peer.seconds),
-                ratio(own.cpu, peer.cpu),
-                memory=own.most_memory,
-                error=error(own, None if exact else truth),
-                peer_memory=peer.most_memory,
-                peer_error=error(peer, truth),
-                note=own.trouble or peer.trouble or note,
-                turns=own.turns("gradvar") | peer.turns("peer"),
-            )
+            yield against(question, name, own, peer, per, None if exact else truth, truth, note)
+
+
+def each_alone(question: str, sides: list[Side], repeats: int) -> Iterator[Row]:
+    """Sides that are held against nothing, under their names; a few at a time prepare side by side."""
+    for start in range(0, len(sides), TOGETHER):
+        with ExitStack() as stack:
+            for process in prepared(sides[start : start + TOGETHER], stack):
+                take_turns([process], repeats)
+                yield alone(question, process.side.name, process)
+
+
+def prepared(sides: list[Side], stack: ExitStack) -> list[Process]:
+    """Sides prepare side by side."""
+    processes = [Process(side, stack) for side in sides]
+    for process in processes:
+        process.wait()
+    return processes
+
+
+def take_turns(processes: list[Process], repeats: int) -> None:
+    for turn in range(repeats + 1):
+        for process in processes:
+            if not process.over:
+                process.take(turn, turn > 0 or repeats == 0)
+
+
+def alone(question: str, name: str, own: Process, per: float = 1, truth: float | None = None, note: str = "") -> Row:
+    return Row(
+        question,
+        name,
+        middle(own, per),
+        memory=own.most_memory,
+        error=error(own, truth),
+        note=own.trouble or note,
+        turns=own.turns("gradvar"),
+    )
+
+
+def against(
+    question: str,
+    name: str,
+    own: Process,
+    peer: Process,
+    per: float = 1,
+    truth: float | None = None,
+    peer_truth: float | None = None,
+    note: str = "",
+) -> Row:
+    return replace(
+        alone(question, name, own, per, truth, peer.trouble or note),
+        peer=peer.side.name,
+        peer_seconds=middle(peer, per),
+        ratio=ratio(own.seconds, peer.seconds),
+        cpu_ratio=ratio(own.cpu, peer.cpu),
+        peer_memory=peer.most_memory,
+        peer_error=error(peer, peer_truth),
+        turns=own.turns("gradvar") | peer.turns("peer"),
+    )
 
 
 def middle(process: Process, per: float) -> float | None:

@@ -42,10 +42,10 @@ def estimated(
     return run
 
 
-def sweep(workers: int) -> Run:
+def sweep(workers: int, dims: list[int]) -> Run:
     pool = ThreadPoolExecutor(workers)
     problems = gv.grid(
-        H=[gv.SparseParities(d, 3) for d in (14, 15, 16)],
+        H=[gv.SparseParities(d, 3) for d in dims],
         model=lambda H, seed: gv.MLP.random([H.inputs.dim, 64, 64, 1], "relu", rng=seed),
         seed=range(4),
         method="enumeration",
@@ -58,8 +58,9 @@ def total(swept: gv.SweepResults) -> float:
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    for work in (pairs, members, enumeration, sweep):
-        sides = [Side("2 workers", work, (2,)), Side("1 worker", work, (1,))]
+    dims = [14, 15] if quick else [14, 15, 16]
+    for work, *arguments in ((pairs,), (members,), (enumeration,), (sweep, dims)):
+        sides = [Side("2 workers", work, (2, *arguments)), Side("1 worker", work, (1, *arguments))]
         for row in contest("workers", work.__name__, sides, 2 if quick else 7):
             same = set(row.turns["gradvar values"]) == set(row.turns["peer values"])
             yield replace(row, note=row.note or ("the same bits" if same else "other bits"))
