@@ -37,7 +37,9 @@ from .passes import Tile, passes
 from .points import MeanNorms, n_points, over_points, written
 
 _BLOCK = 2**17
-"""Numbers in a block of rows that one task transforms: 1 MiB, unless one row is larger."""
+"""Numbers in a block of rows that are transformed together: 1 MiB, unless one row is larger."""
+_TASK = 2**20
+"""Numbers that one task transforms: of fewer, threads wait for the interpreter."""
 _KEPT = 27 * 2**21
 """Numbers of tangent factors that are kept at a time: 432 MiB, unless two functions on the cube are more."""
 _IN_CACHE = 2**17
@@ -334,18 +336,19 @@ def _columns(
 
 
 def _factor_tasks(kept: list[_Columns], problem: Problem, tilt: Array | None) -> Iterator[Callable[[], Part]]:
+    memory = _Rows()
     for columns in kept:
         if not len(columns.left):
             has_bias = columns.shares[-1][1].stop > problem.inputs.dim
             places = columns.shares[0][0], columns.shares[-1][0] if has_bias else None
-            for rows in _in_blocks(columns.right, problem):
+            for rows in _in_blocks(columns.right, _BLOCK):
                 yield partial(_part_of_input_layer, places, rows, tilt)
             continue
         for part, some in columns.shares:
             few, many = sorted((columns.left[some], columns.right), key=len)
             for row in few:
-                for rows in _in_blocks(many, problem):
-                    yield partial(_part_of_products, part, row, rows, tilt)
+                for rows in _in_blocks(many, _TASK):
+                    yield partial(_part_of_products, memory, part, row, rows, tilt)
 
 
 def _shares(shares: list[Share], kept: range, width: int) -> list[Share]:
@@ -356,14 +359,18 @@ def _shares(shares: list[Share], kept: range, width: int) -> list[Share]:
     return [(part, slice(a, b)) for part, a, b in inside if a < b]
 
 
-def _in_blocks(rows: Array, problem: Problem) -> Iterator[Array]:
-    """The rows that one task takes, functions on the cube."""
-    together = max(1, _BLOCK >> problem.inputs.dim)
+def _in_blocks(rows: Array, numbers: int) -> Iterator[Array]:
+    """Rows, functions on the cube, so many that they have that many numbers."""
+    together = max(1, numbers // rows.shape[1])
     return (rows[start : start + together] for start in range(0, rows.shape[0], together))
 
 
-def _part_of_products(place: int, row: Array, rows: Array, mean: Array | None) -> Part:
-    return _part_of_rows(place, row * rows, mean)
+def _part_of_products(memory: _Rows, place: int, row: Array, rows: Array, mean: Array | None) -> Part:
+    found: Part = []
+    for some in _in_blocks(rows, _BLOCK):
+        product = np.multiply(row, some, out=memory.take(*some.shape))
+        found += _part_of_rows(place, product, mean)
+    return found
 
 
 def _probe(problem: Problem) -> Array:
