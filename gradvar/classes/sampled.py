@@ -20,6 +20,8 @@ from .members.target_class import TargetClass
 Function = Callable[[Array], npt.ArrayLike]
 
 _MOST_KEPT = 2**14
+_LOOKED_AT = 8
+"""Members that are drawn twice, where any are evaluated for the first time."""
 
 
 class SampledClass(TargetClass):
@@ -87,6 +89,7 @@ class SampledClass(TargetClass):
             self.labels, self.n_outputs = "classes", integer("n_classes", n_classes, 2)
             self.second_moment = 1 - 1 / self.n_outputs
         self._kept: dict[int, Function] = {}
+        self._seen = False
 
     def __repr__(self) -> str:
         return f"SampledClass({getattr(self.sampler, '__name__', repr(self.sampler))}, {self.inputs!r})"
@@ -114,6 +117,8 @@ class SampledClass(TargetClass):
         ------
         ShapeError, NonFiniteError, LabelError, TypeError
             What the sampler returns is no function, or returns something else than n finite labels.
+        ValueError
+            A sampler that draws from another source than its generator.
         """
         seeds = number_rows(members, "seeds", 0)
         points = inputs_of(x, self.inputs.dim, repr(self))
@@ -126,11 +131,24 @@ class SampledClass(TargetClass):
                     f"a target of {self!r} must return shape {row.shape} for {len(row)} inputs, got {given.shape}"
                 )
             row[:] = given
+        if not self._seen and values.size:
+            self._look(seeds[:_LOOKED_AT], points, values)
         if not np.isfinite(values).all():
             raise NonFiniteError(f"the targets of {self!r} must be finite, got {values[~np.isfinite(values)][0]}")
         if self.labels == "signs" and not (np.abs(values) == 1).all():
             raise LabelError(f"the targets of {self!r} must be -1 or +1, got {values[np.abs(values) != 1][0]:.6g}")
         return cast(Array, class_labels("targets", values, self.n_outputs)) if self.labels == "classes" else values
+
+    def _look(self, seeds: Numbers, points: Array, values: Array) -> None:
+        """Raise a ValueError unless a second draw with the same generator is the same function."""
+        for seed, row in zip(seeds, values, strict=False):
+            again = np.asarray(self.sampler(np.random.default_rng(int(seed)))(points))
+            if not np.allclose(again, row, equal_nan=True):
+                raise ValueError(
+                    f"`sampler` of {self!r} must draw with the Generator that it is given and with nothing else that "
+                    "is random: from two equal generators it drew two targets"
+                )
+        self._seen = True
 
     def _target(self, seed: int) -> Function:
         target = self._kept.get(seed)

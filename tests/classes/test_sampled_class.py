@@ -53,6 +53,37 @@ def test_it_is_infinite_unless_it_says_otherwise():
     assert make(log2_size=10).log2_size == 10
 
 
+def test_a_sampler_with_another_source_of_randomness_is_found():
+    other = np.random.default_rng(0)
+
+    def careless(rng: np.random.Generator):
+        w = other.standard_normal(3)
+        return lambda x: np.where(x @ w > 0, 1.0, -1.0)
+
+    def noisy(rng: np.random.Generator):
+        w = rng.standard_normal(3)
+        return lambda x: x @ w + other.standard_normal(len(x))
+
+    for sampler in (careless, noisy):
+        H = make(sampler)
+        assert H.evaluate(H.sample(0, rng=0), np.eye(3)).shape == (0, 3)
+        with pytest.raises(ValueError, match=f"{sampler.__name__}.* from two equal generators"):
+            gv.gradient_variance(H, gv.Linear([1.0, 2.0, 3.0]), rng=0)
+
+
+def test_the_first_members_are_drawn_twice_and_no_others():
+    drawn = []
+
+    def counted(rng: np.random.Generator):
+        drawn.append(rng)
+        return halfspace(rng)
+
+    H = make(counted)
+    for seed in range(3):
+        H.evaluate(H.sample(10, rng=seed), np.eye(3))
+    assert len(drawn) == 30 + 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -1,4 +1,4 @@
-"""The page docs/testing.md shows a planted defect for every check; test_pages.py runs it."""
+"""The page docs/howto/property-test.md shows a planted defect for every check; test_pages.py runs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import gradvar as gv
 from gradvar.testing import hypothesis_class_checks, loss_checks, model_checks, theorem1_checks
 
-PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "property-test.md").read_text()
 CODE = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL))
 
 
