@@ -5,7 +5,9 @@ norm of the class, E_h ||E[(h - m) delta]||^2 <= ||T_C|| E||delta||^2, so that b
 
     | Var(s + delta)^1/2 - Var(s)^1/2 | <= e (||T_C|| E||s||^2)^1/2 ,
 
-and ||T_C|| = 1 for the squared norm E||s||^2 itself.
+and ||T_C|| = 1 for the squared norm E||s||^2 itself. Over tasks, with u = a g + y b g the gradient on one example,
+E_A ||E_A delta||^2 <= E||delta||^2 <= e^2 E[(|a| + |y b|)^2 ||g||^2], which takes the place of ||T_C|| E||s||^2: at
+least E||u||^2, since a and y b may cancel and their roundings do not.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from ..estimation.settings import Settings
 from ..problem import Moment, Problem
 from ..results.estimate import Estimate
 from ..tasks.base import DrawsExamples
+from ..tasks.examples import draw_examples
 
 _SAMPLE = 1024
 
@@ -32,18 +35,28 @@ def within_precision(found: Estimate, problem: Problem, settings: Settings) -> E
     """Return a moment of the gradient over the class with the model's rounding in its interval."""
     if not problem.rounding:
         return found
+    if isinstance(problem.hypotheses, DrawsExamples):
+        size = log2_of(_of_examples(problem, problem.hypotheses), 0)
+        unsaid = f", with the size of gradients as on {_SAMPLE:,} examples"
+        return _moved(found, problem.rounding, size, unsaid)
     if found.norms is None:
         x = problem.inputs.sample(_SAMPLE, np.random.default_rng(0))
         signal = log2_of(float(problem.norms(x)[:, 1].mean()), 0)
     else:
         signal = found.norms[1].log2
-    norm, unsaid = 0.0, ""  # labels of tasks are at most 1 in size
-    if not isinstance(problem.hypotheses, DrawsExamples):
-        constant = norm_constant(problem.hypotheses, problem.moment is Moment.VARIANCE, settings)
-        norm = constant.log2 if constant.ends is None else constant.ends[1]
-        if math.isnan(norm):
-            norm, unsaid = _trace(problem)
+    constant = norm_constant(problem.hypotheses, problem.moment is Moment.VARIANCE, settings)
+    norm, unsaid = constant.log2 if constant.ends is None else constant.ends[1], ""
+    if math.isnan(norm):
+        norm, unsaid = _trace(problem)
     return _moved(found, problem.rounding, signal + norm, unsaid)
+
+
+def _of_examples(problem: Problem, tasks: DrawsExamples[object]) -> float:
+    """E[(|a| + |y b|)^2 ||g||^2] on examples of random tasks."""
+    x, y = draw_examples(tasks, _SAMPLE, 1, np.random.default_rng(0))
+    a, b = problem.loss_split(x)
+    norm_sq = problem.norms_of_parts(problem.tangent_factors(x)).sum(axis=1)
+    return float(np.mean((np.abs(a) + np.abs(y * b)) ** 2 * norm_sq))
 
 
 def _trace(problem: Problem) -> tuple[float, str]:

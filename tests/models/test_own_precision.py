@@ -192,6 +192,26 @@ def test_labels_of_any_size_are_not_taken_for_labels_of_at_most_1():
     assert found.interval[1] ** 0.5 - truth.interval[1] ** 0.5 > 0.9 * shift
 
 
+@pytest.mark.parametrize("loss", ["square", "correlation"])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_labels_of_tasks_may_have_any_size(loss: str, size: float):
+    """Neither too small, for large labels and predictions, nor more than small ones can move."""
+    rng, w = np.random.default_rng(0), np.array([2.0, -3.0])
+    full = gv.from_function(lambda x: np.tanh(x @ w), lambda x: x / np.cosh(x @ w)[:, None] ** 2, 2)
+    low = gv.from_function(full.predict, lambda x: full.gradient(x).astype(np.float16), 2)
+    data = [(rng.standard_normal((50, 2)), size * rng.standard_normal(50)) for _ in range(6)]
+    tasks = gv.TaskClass.from_datasets(data)
+    found, truth = (gv.gradient_variance(tasks, model, loss).value for model in (low, full))
+    low_end, high_end = gv.gradient_variance(tasks, low, loss).interval
+    assert low_end <= truth <= high_end
+    # u = (slope p - y) g, rounded to (1 + e) slope p g - (1 + e') y g, |e|, |e'| <= rounding
+    x, y = np.concatenate([x for x, _ in data]), np.concatenate([y for _, y in data])
+    factor = np.abs(full.predict(x)) * (loss == "square") + np.abs(y)
+    most = np.mean(factor**2 * (full.gradient(x) ** 2).sum(axis=1))
+    shift = gv.Problem(tasks, low).rounding * most**0.5
+    assert high_end**0.5 - found**0.5 == pytest.approx(shift, rel=0.2)  # 1024 examples of 300 rows
+
+
 def test_what_is_assumed_of_a_norm_that_nobody_knows_is_said():
     exact = gv.Estimate.exactly(Scaled(1.0), "closed-form", "exact up to float64 rounding")
     problem = gv.Problem(OnlyCovariance(), gv.from_function(lambda x: x[:, 0], np.float32, 2))
