@@ -1,9 +1,11 @@
 """How Sphinx builds the book: `python -m sphinx -W --keep-going -b html docs docs/_build/html`."""
 
-import re
+import sys
 from pathlib import Path
 
 import gradvar
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "gradvar"
 author = "The gradvar developers"
@@ -19,7 +21,9 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx-mathjax-offline",
+    "docstrings",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 
 # Pages: MyST Markdown, and notebooks that are executed once and kept by their text (docs/_build/.jupyter_cache).
@@ -33,13 +37,13 @@ nb_merge_streams = True
 
 # Reference: what the docstrings say, with links to the source.
 autosummary_generate = True
-autodoc_default_options = {"members": True, "show-inheritance": False}
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
-napoleon_use_ivar = True
 default_role = "py:obj"
+
+copybutton_selector = "div:not(.formula) > div.highlight > pre"
 
 html_theme = "furo"
 html_title = "gradvar"
@@ -47,19 +51,3 @@ html_static_path = ["_static"]
 html_css_files = ["book.css"]
 html_copy_source = False
 html_show_sourcelink = False
-
-
-def as_plain_text(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Escape what a docstring means literally and reStructuredText would read as markup: |H|, f*, E_h'."""
-    for number, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...")):
-            parts = re.split(r"(``.+?``|`.+?`|:math:`.+?`)", line)
-            parts[::2] = [
-                re.sub(r"([|*])|(?<=\w)(_)(?!\w)", lambda found: "\\" + found[0], part) for part in parts[::2]
-            ]
-            lines[number] = "".join(parts)
-
-
-def setup(app) -> None:  # type: ignore[no-untyped-def]
-    """Register the hook on docstrings."""
-    app.connect("autodoc-process-docstring", as_plain_text, priority=100)

@@ -162,7 +162,12 @@ CHECKS = (labels, split, lipschitz, constant, split_of_derivative, split_of_valu
 
 
 def loss_checks(loss: object, *, value: Value | None = None, rng: SeedLike = 0) -> list[Check]:
-    """Return the checks of a loss, one by one, for `pytest.mark.parametrize`; arguments as for `check_loss`.
+    """Return the checks of a loss, one by one, for `pytest.mark.parametrize`.
+
+    Parameters
+    ----------
+    loss, value, rng
+        As for `check_loss`.
 
     Examples
     --------

@@ -35,7 +35,12 @@ def model_checks(
     parameters: npt.ArrayLike | None = None,
     rng: SeedLike = 0,
 ) -> list[Check]:
-    """Return the checks of a model, one by one, for `pytest.mark.parametrize`; arguments as for `check_model`.
+    """Return the checks of a model, one by one, for `pytest.mark.parametrize`.
+
+    Parameters
+    ----------
+    model, x, predict, parameters, rng
+        As for `check_model`.
 
     Examples
     --------

@@ -136,7 +136,12 @@ CHECKS = (problem, finite_class, orthonormal, labels, lipschitz, affine, gradien
 
 
 def theorem1_checks(H: HypothesisClass, model: Model, loss: str | Loss = "square", *, rng: SeedLike = 0) -> list[Check]:
-    """Return the checks of Theorem 1, one by one, for `pytest.mark.parametrize`; arguments as for `check_theorem1`.
+    """Return the checks of Theorem 1, one by one, for `pytest.mark.parametrize`.
+
+    Parameters
+    ----------
+    H, model, loss, rng
+        As for `check_theorem1`.
 
     Examples
     --------

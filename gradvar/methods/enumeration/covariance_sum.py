@@ -45,6 +45,13 @@ class CovarianceSum(InParts):
     The half width of the interval is 1e-12 of the value and 4 (r^1/2 + 8) eps max_x c(x, x) (E||s||)^2, r the numbers
     that an input takes: products of r terms, of which no c(x, x') is larger than the largest c(x, x). Costs n^2/2
     products of the widths of the model, and as many values of the covariance.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> H, model = gv.SparseParities(8, 1), gv.Linear([1.0] * 8)
+    >>> round(gv.gradient_variance(H, model, method=CovarianceSum()).value, 12)
+    0.875
     """
 
     name: str = field(default="covariance-sum", init=False)

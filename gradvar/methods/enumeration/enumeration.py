@@ -61,6 +61,18 @@ class Enumeration(InParts):
         Bytes that may be taken. 8 GiB by default.
     max_work : int or None
         Numbers that may be transformed; None is no limit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A limit below 1; and a `TooLargeError` of a problem beyond it.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> H, model = gv.SparseParities(12, 3), gv.MLP.random([12, 4, 4, 1], rng=0)
+    >>> gv.gradient_variance(H, model, method=gv.Enumeration(max_memory=2**30)).n_evaluated
+    4096
     """
 
     max_memory: int = 8 * 2**30

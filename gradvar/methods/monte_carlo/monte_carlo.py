@@ -45,6 +45,14 @@ class MonteCarlo(FirstOf):
     ------
     ValueError, TypeError
         Fewer than 4 members or projections.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> H, model = gv.SparseParities(40, 2), gv.MLP.random([40, 4, 4, 1], rng=0)
+    >>> found = gv.gradient_variance(H, model, method=gv.MonteCarlo(), rng=0)
+    >>> found.exact, found.confidence
+    (False, 0.95)
     """
 
     variance_reduction: bool = True
