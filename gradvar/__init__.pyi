@@ -63,11 +63,13 @@ from .models.trainable import trainable as trainable
 from .models.weight_tied import WeightTied as WeightTied
 from .problem import Problem as Problem
 from .results.bound_check import BoundCheck as BoundCheck
+from .results.class_spectrum import ClassSpectrum as ClassSpectrum
 from .results.estimate import Estimate as Estimate
 from .results.findings import Bound as Bound
 from .results.interruption import Interrupted as Interrupted
 from .results.interruption import WorkersLostError as WorkersLostError
 from .results.layers import LayerEstimates as LayerEstimates
+from .results.plots import plot_degree_spectrum as plot_degree_spectrum
 from .results.target_signal import TargetSignal as TargetSignal
 from .tasks.planted_parities import PlantedParities as PlantedParities
 from .tasks.restriction import TaskRestriction as TaskRestriction
@@ -76,6 +78,7 @@ from .verbs.alignment import gradient_alignment as gradient_alignment
 from .verbs.alignment import target_signal as target_signal
 from .verbs.auto import Auto as Auto
 from .verbs.check import bound_check as bound_check
+from .verbs.class_spectrum import class_spectrum as class_spectrum
 from .verbs.population_loss import population_loss as population_loss
 from .verbs.variance import degree_spectrum as degree_spectrum
 from .verbs.variance import gradient_variance as gradient_variance

@@ -18,8 +18,9 @@ the gradient variance is G^2 (exp(-Omega(d)) + exp(-Omega(rho))), without consta
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
 from scipy import special
@@ -29,7 +30,10 @@ from ..classes.base import HypothesisClass
 from ..classes.formulas.sphere import log_zonal
 from ..core.arguments import integer, positive
 from ..core.numbers import exp2
-from ..results.plots import new_axes
+from ..results.estimate import Estimate
+from ..results.findings import Findings
+from ..results.plots import plot_estimates
+from ..results.plots_style import keys_of, legend_beside, new_axes, powers_of_two, style, titled
 from .operator_norm import Constant
 
 if TYPE_CHECKING:
@@ -150,39 +154,65 @@ class Theorem2:
         """The sum of Shamir's eps(n r)."""
         return exp2(self.log2_tail_sum)
 
-    def plot(self, ax: Axes | None = None, over: str = "radius") -> Axes:
+    def plot(
+        self, ax: Axes | None = None, over: str = "radius", measured: Mapping[SupportsFloat, Findings] | None = None
+    ) -> Axes:
         """Draw log2 of the constants over rho up to `radius`, or over d from 2 to `dim`; return the Axes.
+
+        Needs matplotlib (the extra `plot`).
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw.
+        ax : matplotlib Axes or None
+            Where to draw; None makes a figure.
         over : {"radius", "dim"}
             What varies; the other stays.
+        measured : mapping of float to BoundCheck, optional
+            What `bound_check` found at some of these rho, or d: Var/E||s||^2 as dots, with the intervals of both.
         """
         if over not in ("radius", "dim"):
             raise ValueError(f"`over` must be 'radius' or 'dim', got {over!r}")
-        ax = new_axes(ax, 6.4, 4.0)
+        ax = new_axes(ax, 7.5, 4.0)
         if over == "radius":
             at = np.linspace(self.radius / 100, self.radius, 100)
             points = [Theorem2(self.dim, rho, self.sigma) for rho in at]
-            label, title = r"$\rho$", f"d = {self.dim}"
+            label, title = r"radius $\rho$ of the targets", f"d = {self.dim}"
         else:
             at = np.unique(np.round(np.linspace(min(2, self.dim), self.dim, 100)))
             points = [Theorem2(int(d), self.radius, self.sigma) for d in at]
-            label, title = "d", rf"$\rho$ = {self.radius:g}"
-        for name, words in _NAMES.items():
-            ax.plot(at, [getattr(point, f"log2_{name}") for point in points], label=words)
-        ax.yaxis.set_major_formatter(lambda tick, _: f"$2^{{{tick:g}}}$")
+            label, title = "dimension d", rf"$\rho$ = {self.radius:g}"
+        for i, (name, words) in enumerate(_NAMES.items(), start=1):
+            line = [getattr(point, f"log2_{name}") for point in points]
+            ax.plot(at, line, label=words, markevery=(3 * i, 20), **style(i))
+        powers_of_two(ax, "y")
         ax.set_xlabel(label)
-        ax.set_title(f"Theorem 2, {title}", fontsize=10)
+        ax.set_ylabel(r"share of E$\|s\|^2$")
+        titled(ax, f"Theorem 2, {title}")
         ax.grid(alpha=0.3)
-        ax.legend(fontsize=8)
+        legend_beside(ax, keys_of(ax))
+        if measured:
+            shares = [_share(check.variance, check.signal_norm_sq) for check in measured.values()]
+            plot_estimates(ax, np.array([float(x) for x in measured]), shares, r"measured Var/E$\|s\|^2$")
         return ax
 
     def _log2_eigenvalue(self, degree: int) -> float:
         kappa = np.array([(self.sigma * self.radius) ** 2])
         return float(log_zonal(self.dim, degree, kappa)[0]) / math.log(2)
+
+
+def _share(variance: Estimate, norm: Estimate) -> Estimate:
+    """Var/E||s||^2, between the quotients of the far ends of the intervals."""
+    (low, high), (least, most) = variance.mantissa_interval, norm.mantissa_interval
+    known = variance.resolved and least > 0
+    ends = (low / (most if low > 0 else least), high / (least if high > 0 else most)) if known else (0.0, math.inf)
+    return Estimate(
+        mantissa=variance.mantissa / norm.mantissa if norm.mantissa > 0 else 0.0,
+        exponent=variance.exponent - norm.exponent,
+        mantissa_interval=ends,
+        resolved=known,
+        method=variance.method,
+        guarantee=variance.guarantee,
+    )
 
 
 def theorem_2(hypotheses: HypothesisClass) -> tuple[str, Constant] | None:

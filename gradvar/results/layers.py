@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..core.numbers import JSON
 from .estimate import Estimate
-from .plots import new_axes
+from .plots import plot_layers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,19 +42,6 @@ class LayerEstimates(Mapping[str, Estimate]):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw a bar for each layer with its interval, the first on top; return the Axes.
 
-        What no interval can be had of is named so and has no bar. Needs matplotlib.
+        What no interval can be had of is named so and has no bar. Needs matplotlib (the extra `plot`).
         """
-        ax = new_axes(ax, 7, 1 + 0.4 * len(self))
-        for y, found in enumerate(self.values()):
-            if not found.resolved:
-                ax.text(0.0, y, " unresolved", va="center", color="tab:gray")
-                continue
-            low, high = (min(max(end, -1e300), 1e300) for end in found.interval)
-            ax.barh(y, found.value, color="tab:blue", alpha=0.7)
-            if math.isfinite(high - low) and not found.exact:
-                ax.plot([low, high], [y, y], "-", color="black", lw=1.5)
-        ax.set_yticks(range(len(self)), list(self))
-        ax.invert_yaxis()
-        ax.grid(axis="x", alpha=0.3)
-        ax.set_xlabel("by layer: values sum to that of all layers")
-        return ax
+        return plot_layers(self, ax)

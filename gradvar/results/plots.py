@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array
-from ..core.numbers import log2_end
-from .findings import Findings
+from ..core.arguments import Array, real_array
+from ..core.numbers import format_log2, log2_end, power_of_two
+from .estimate import Estimate
+from .findings import Bound, Findings
+from .plots_style import (
+    AT_MOST,
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    UNRESOLVED,
+    draw_points,
+    key,
+    keys_of,
+    legend_beside,
+    named_lines,
+    new_axes,
+    powers_of_two,
+    style,
+    titled,
+    unit_of,
+    whole_numbers,
+)
 from .report import TITLES
-from .table import Scalar, columns, distinguishing_columns
+from .table import Scalar
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-
-Row: TypeAlias = Mapping[str, Scalar]
 
 
 def plot_descent(
@@ -28,324 +45,218 @@ def plot_descent(
 ) -> Axes:
     """Draw the loss and the accuracy over the steps; return the Axes of the loss. See `Descent.plot`."""
     ax = new_axes(ax, 7, 4)
-    ax.plot(steps, losses, "o-", color="tab:blue", markersize=3)
+    ax.plot(steps, losses, "o-", color=BLUE, markersize=3)
     ax.set_xlabel("step")
-    ax.set_ylabel(f"loss: {parts['loss']}", color="tab:blue")
+    ax.set_ylabel(f"loss (circles): {parts['loss']}", color=BLUE)
     ax.grid(alpha=0.3)
-    ax.set_title(f"{parts['model']}, {parts['optimizer']}", fontsize=10)
+    whole_numbers(ax, "x")
+    titled(ax, f"{parts['model']}, {parts['optimizer']}")
     if not np.isnan(accuracies).all():
         right = ax.twinx()
-        right.plot(steps, accuracies, "s--", color="tab:red", markersize=3)
+        right.plot(steps, accuracies, "s--", color=RED, markersize=3)
         right.set_ylim(-0.02, 1.02)
-        right.set_ylabel("accuracy", color="tab:red")
+        right.set_ylabel("accuracy (squares)", color=RED)
     return ax
 
 
 def plot_bound_check(check: Findings, ax: Axes | None = None) -> Axes:
     """Draw the variance with its interval and every bound on an axis of powers of two; return the Axes."""
     ax = new_axes(ax, 8, 3.4)
-    variance = check.variance
-    rows = [b for b in check.bounds.values() if math.isfinite(b.log2)]
-    labels = [TITLES[b.name] + ("" if b.applicable else "\n(not applicable)") for b in rows]
-    for y, bound in enumerate(rows, start=1):
-        colour = "tab:red" if bound.name == check.bound_name else "tab:gray"
+    bounds = [bound for bound in check.bounds.values() if math.isfinite(bound.log2)]
+    for y, bound in enumerate(bounds, start=1):
+        ends = [end for end in bound.log2_interval if math.isfinite(end) and bound.applicable]
+        colour = RED if bound.name == check.bound_name else GREY
+        ax.plot(ends, [y] * len(ends), "-", color=colour, lw=2)
         ax.plot(bound.log2, y, "D", color=colour, fillstyle="full" if bound.applicable else "none")
-    low, high = (log2_end(end, variance.exponent) for end in variance.mantissa_interval)
-    values = [b.log2 for b in rows]
-    if math.isfinite(variance.log2):
-        values.append(variance.log2)
-        left = low if math.isfinite(low) else min(values) - 2
-        right = high if math.isfinite(high) else variance.log2
-        ax.plot([left, right], [0, 0], "-", color="tab:blue", lw=2)
-        ax.plot(variance.log2, 0, "o", color="tab:blue")
-    elif math.isfinite(high):
-        ax.plot(high, 0, "<", color="tab:blue")
-        values.append(high)
+    spread = [end for bound in bounds for end in (bound.log2, *(bound.log2_interval if bound.applicable else ()))]
+    known = [end for end in spread if math.isfinite(end)] + _log2_ends(check.variance)
+    left, right = min(known, default=-1.0), max(known, default=1.0)
+    margin = max(1.0, 0.08 * (right - left))
+    ax.set_xlim(left - margin, right + margin)
+    said = _draw_variance(ax, check.variance)
     if math.isfinite(check.log2_bound):
-        ax.axvline(check.log2_bound, color="tab:red", lw=0.8, ls=":")
-    ax.set_yticks(range(len(rows) + 1), ["Var" + ("" if variance.exact else ", with interval"), *labels])
-    if values:
-        margin = max(1.0, 0.08 * (max(values) - min(values)))
-        ax.set_xlim(min(values) - margin, max(values) + margin)
-    ax.invert_yaxis()
+        ax.axvline(check.log2_bound, color=RED, lw=0.8, ls=":")
+    ax.set_yticks(range(len(bounds) + 1), [said, *map(_title, bounds)])
+    ax.set_ylim(len(bounds) + 0.5, -0.5)
     ax.grid(axis="x", alpha=0.3)
-    ax.xaxis.set_major_formatter(lambda tick, _: f"$2^{{{tick:g}}}$")
-    ax.set_xlabel("gradient variance, and upper bounds on it")
-    ax.set_title(f"{check.problem['class']}: {check.verdict}", fontsize=10)
+    powers_of_two(ax, "x")
+    ax.set_xlabel("Var, and upper bounds on it")
+    titled(ax, f"{check.problem['class']}: {check.verdict}")
     return ax
 
 
-_BOUND = {"value": "bound", "log2": "log2_bound"}
-_OF_VARIANCE = ("value", "log2", "ratio", "signal_share")
-_LABELS = {
-    "value": "gradient variance",
-    "ratio": "gradient variance / bound",
-    "log2": "log2 of the gradient variance",
-    "gradient_norm_sq": "E||dp/dw||^2",
-    "signal_norm_sq": "E||s||^2",
-    "signal_share": "gradient variance / E||s||^2",
-    "alignment": "gradient alignment, E_h||E[h s]||^2",
-    "log2_alignment": "log2 of the gradient alignment",
-    "log2_size": "log2 |H|",
-}
-_MARKERS = "os^DP*X<>p"
+def _title(bound: Bound) -> str:
+    return TITLES[bound.name] + ("" if bound.applicable else "\n(not applicable)")
 
 
-def plot_sweep(
-    rows: Sequence[Row],
-    parameters: Sequence[str],
-    x: str,
-    y: str,
-    ax: Axes | None = None,
-    hue: str | None = None,
-    facets: str | None = None,
-) -> Axes:
-    """Draw a column of the rows of a sweep over a parameter; see `SweepResults.plot`."""
-    if ax is not None and facets is not None:
-        raise ValueError("`ax` must be None with `facets`, which make a figure of their own")
-    drawn = _drawable(rows, x, y, [name for name in (hue, facets) if name is not None])
-    panels: dict[Scalar, list[Row]] = {}
-    for row in drawn:
-        panels.setdefault(None if facets is None else row.get(facets), []).append(row)
-    given = [name for name in (x, "seed", facets) if name is not None]
-    lines = distinguishing_columns(drawn, [name for name in parameters if name != "seed"], given)
-    names = lines if hue is None else [hue]
-    # colours and places beside one another, the same in all panels
-    kinds = list(dict.fromkeys(tuple(row.get(name) for name in names) for row in drawn))
-    styles = dict(zip(kinds, _styles(len(kinds)), strict=True))
-    categories = None
-    if not all(isinstance(row[x], (int, float)) for row in drawn):
-        categories = list(dict.fromkeys(str(row[x]) for row in drawn))
-    values = _column([row for row in drawn if not _is_unresolved(row, y)], y)
-    floor = _floor(values, y)
-    axes = [new_axes(ax, 8, 4.5)] if facets is None else _panels(len(panels))
-    for panel, (name, part) in zip(axes, panels.items(), strict=True):
-        _x_axis(panel, drawn, x, categories)
-        _draw_lines(panel, part, (x, y), lines, names, styles, categories, floor)
-        _set_y(panel, y, floor)
-        if facets is not None:
-            panel.set_title(f"{facets} = {name}", fontsize=10)
-            panel.label_outer()
-    if missing := len(rows) - len(drawn) + sum(_is_unresolved(row, y) for row in drawn):
-        axes[-1].set_title(f"{missing} of {len(rows)} problems have no number to show", fontsize=8, loc="right")
-    _add_legend(axes[0], {_label(names, kind): style for kind, style in styles.items()}, y, drawn, facets is not None)
-    return axes[0]
+def _log2_ends(estimate: Estimate) -> list[float]:
+    """The finite logarithms of an estimate and of the ends of its interval."""
+    ends = [log2_end(end, estimate.exponent) for end in estimate.mantissa_interval]
+    return [end for end in ([estimate.log2] if estimate.resolved else []) + ends if math.isfinite(end)]
 
 
-def _draw_lines(
-    ax: Axes,
-    rows: Sequence[Row],
-    columns: tuple[str, str],
-    lines: Sequence[str],
-    names: Sequence[str],
-    styles: Mapping[tuple[Scalar, ...], tuple[str, str]],
-    categories: Sequence[str] | None,
-    floor: tuple[bool, float],
-) -> None:
-    """Draw a line for each combination of the columns `lines` and seed, in the style of its columns `names`."""
-    (x, y), (logarithmic, bottom) = columns, floor
-    is_mean = "missing" in rows[0]
-    for line in _lines(rows, lines, x):
-        kind = tuple(line[0].get(name) for name in names)
-        colour, marker = styles[kind]
-        # one beside the other where places have no order
-        shift = 0.6 * ((list(styles).index(kind) + 0.5) / len(styles) - 0.5)
-        at = _column(line, x) if categories is None else np.array([categories.index(str(r[x])) + shift for r in line])
-        order = np.argsort(at, kind="stable")
-        at, line = at[order], [line[i] for i in order]
-        unresolved = np.array([_is_unresolved(row, y) for row in line])
-        value = np.where(unresolved, np.nan, _column(line, y))
-        low, high = (np.where(unresolved, np.nan, _column(line, end)) for end in _ends(y))
-        # an interval that goes down to 0, or log2 0, is drawn from the floor
-        low = np.fmin(value, np.where(np.isnan(low) & ~np.isnan(high), bottom, low))
-        high = np.fmax(value, high)
-        style = marker if categories is not None else f"{marker}-"
-        middle = value
-        if logarithmic:  # what is not positive has an upper end only
-            under = value <= 0
-            ax.plot(at[under], np.maximum(high[under], bottom), "v", color=colour)
-            middle, low = np.where(under, np.nan, value), np.maximum(low, bottom)
-        known = ~np.isnan(low)
-        if is_mean and categories is None:
-            ax.plot(at, middle, style, color=colour, markersize=4)
-            ax.fill_between(at, low, high, where=known, color=colour, alpha=0.2, lw=0)
-        else:
-            ends = np.nan_to_num([middle - low, high - middle])
-            ax.errorbar(at, middle, np.maximum(ends, 0), fmt=style, color=colour, markersize=4, capsize=3, alpha=0.8)
-        for place in at[unresolved]:
-            ax.plot(place, 0.02, "x", color=colour, transform=ax.get_xaxis_transform())
-        if y in _BOUND:
-            bound, dashes = _column(line, _BOUND[y]), "--" if categories is None else "_"
-            ax.plot(at, bound, dashes, color=colour, lw=1, markersize=16)
-    if y == "ratio":
-        ax.axhline(1.0, color="tab:gray", lw=1, ls="--")
-    ax.grid(alpha=0.3)
+def _draw_variance(ax: Axes, variance: Estimate) -> str:
+    """Draw the estimate at height 0 of an axis of logarithms whose limits are set; return what is drawn, in words."""
+    low, high = (log2_end(end, variance.exponent) for end in variance.mantissa_interval)
+    left, right = (end if math.isfinite(end) else edge for end, edge in zip((low, high), ax.get_xlim(), strict=True))
+    if variance.resolved and math.isfinite(variance.log2):
+        ax.plot([left, right], [0, 0], "-", color=BLUE, lw=2)
+        ax.plot(variance.log2, 0, "o", color=BLUE)
+        return "Var" + ("" if variance.exact else ", with interval")
+    if not variance.resolved:
+        ax.plot([left, right], [0, 0], ":", color=BLUE, lw=2)
+        if math.isfinite(low):
+            ax.plot(low, 0, ">", color=BLUE, fillstyle="none")
+            return "Var, at least"
+        ax.plot(0.02, 0, "x", color=BLUE, transform=ax.get_yaxis_transform())
+        return "Var, unresolved"
+    if math.isfinite(high):
+        ax.plot([left, high], [0, 0], "-", color=BLUE, lw=2)
+        ax.plot(high, 0, "<", color=BLUE, fillstyle="none")
+        return "Var, at most"
+    ax.plot(0.02, 0, "<", color=BLUE, fillstyle="none", transform=ax.get_yaxis_transform())
+    return "Var = 0" if variance.mantissa == 0 else "Var < 0"
 
 
-def _add_legend(ax: Axes, labels: Mapping[str, tuple[str, str]], y: str, rows: Sequence[Row], is_faceted: bool) -> None:
-    """Add the legend, beside the data where the figure makes room for it."""
-    handles = [
-        ax.plot([], [], marker, color=colour, label=label)[0] for label, (colour, marker) in labels.items() if label
-    ]
-    if y in _BOUND or y == "ratio":
-        handles += ax.plot([], [], "--", color="tab:gray", lw=1, label="bound")
-    if any(_is_unresolved(row, y) for row in rows):
-        handles += ax.plot([], [], "x", color="tab:gray", label="unresolved")
-    if handles and is_faceted:
-        ax.figure.legend(handles=handles, fontsize=8, loc="outside right upper")
-    elif handles:
-        _beside(ax, handles)
+def plot_layers(layers: Mapping[str, Estimate], ax: Axes | None = None) -> Axes:
+    """Draw a bar for each layer with its interval, the first on top; return the Axes."""
+    ax = new_axes(ax, 7, 1.2 + 0.4 * len(layers))
+    resolved = [found for found in layers.values() if found.resolved]
+    unit = unit_of([found.mantissa for found in resolved], [found.exponent for found in resolved])
+    for y, found in enumerate(layers.values()):
+        if not found.resolved:
+            ax.text(0.0, y, " unresolved", va="center", color=GREY)
+            continue
+        value, low, high = (
+            power_of_two(part, found.exponent - unit) for part in (found.mantissa, *found.mantissa_interval)
+        )
+        ax.barh(y, value, color=BLUE, alpha=0.7)
+        if math.isfinite(high - low) and not found.exact:
+            ax.plot([low, high], [y, y], "|-", color=BLACK, lw=1.5)
+    ax.set_yticks(range(len(layers)), list(layers))
+    ax.set_ylim(len(layers) - 0.4, -0.6)
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_xlabel("number of each layer" + (f", in units of $2^{{{unit}}}$" if unit else ""))
+    return ax
 
 
-def plot_signal_and_noise(ax: Axes, rows: Sequence[Row], crossing: Scalar) -> None:
+def plot_estimates(ax: Axes, at: Array, estimates: Sequence[Estimate], label: str, number: int = 0) -> None:
+    """Draw estimates on an axis of base-2 logarithms, and say so in its legend."""
+    ends = [(found.mantissa, *found.mantissa_interval) for found in estimates]
+    # logarithms of what is not positive are nan, of no end at all too
+    logs = np.array([[log2_end(end, e.exponent) for end in row] for row, e in zip(ends, estimates, strict=True)])
+    value, low, high = np.where(np.isfinite(logs), logs, np.nan).T
+    unresolved = np.array([not found.resolved for found in estimates])
+    shown = np.concatenate([value[~unresolved], high[~unresolved]])
+    shown = shown[np.isfinite(shown)]
+    bottom = float(shown.min() - 0.1 * np.ptp(shown) - 1) if shown.size else 0.0
+    look = style(number)
+    draw_points(ax, at, (value, low, high), unresolved, bottom, {**look, "linestyle": "none"})
+    keys = {**keys_of(ax), label: key(look["marker"], look["color"], True)}
+    if (np.isnan(value) & ~unresolved).any():
+        keys[AT_MOST] = key("v")
+    if unresolved.any():
+        keys[UNRESOLVED] = key("x")
+    legend_beside(ax, keys)
+
+
+def plot_signal_and_noise(ax: Axes, rows: Sequence[Mapping[str, Scalar]], crossing: Scalar) -> None:
     """Draw the alignment of the target that is trained on and the noise of a batch over the steps, on a log axis."""
-    steps, value, high = (_column(rows, name) for name in ("step", "alignment", "alignment_high"))
-    noise = _column(rows, "batch_noise")
+
+    def column(name: str) -> Array:
+        return np.array([row.get(name) for row in rows], dtype=np.float64)
+
+    steps, value, high, noise = map(column, ("step", "alignment", "alignment_high", "batch_noise"))
     ax.set_yscale("log")
     ax.set_ylabel("gradient variance, alignment, noise")
     if not np.isnan(value).all():  # tasks have none
         label = "alignment of the target"
-        ax.plot(steps, np.where(value > 0, value, np.nan), "s-", color="tab:green", ms=4, label=label)
+        ax.plot(steps, np.where(value > 0, value, np.nan), "s-", color=GREEN, ms=4, label=label)
     if (value <= 0).any():
-        ax.plot(steps[value <= 0], high[value <= 0], "v", color="tab:green", label="alignment, at most")
-    ax.plot(steps, np.where(noise > 0, noise, np.nan), ":", color="tab:red", lw=2, label="noise of a batch")
+        ax.plot(steps[value <= 0], high[value <= 0], "v", color=GREEN, fillstyle="none", label="alignment, at most")
+    ax.plot(steps, np.where(noise > 0, noise, np.nan), "^:", color=RED, ms=4, lw=2, label="noise of a batch")
     if crossing is not None:
-        ax.axvline(float(crossing), color="tab:red", lw=0.8, label="alignment exceeds noise")
-    shown = np.concatenate([value, high, noise, _column(rows, "value"), _column(rows, "bound")])
+        ax.axvline(float(crossing), color=RED, lw=0.8, label="alignment exceeds noise")
+    shown = np.concatenate([value, high, noise, column("value"), column("bound")])
     ax.set_ylim(shown[shown > 0].min() / 3, shown[shown > 0].max() * 3)
-    ax.plot([], [], "o-", color="C0", ms=4, label="gradient variance")
-    _beside(ax, [line for line in ax.lines if not str(line.get_label()).startswith("_")])
+    legend_beside(ax, {"gradient variance": key("o", BLACK, True), **keys_of(ax), **named_lines(ax)})
 
 
-def _beside(ax: Axes, handles: Sequence[Artist]) -> None:
-    """Add a legend, beside the data where the figure makes room for it."""
-    beside = ax.figure.get_layout_engine() is not None
-    legend = ax.legend(handles=handles, fontsize=8, ncols=1 + len(handles) // 18, borderaxespad=0 if beside else None)
-    if beside:
-        legend.set_loc("upper left")
-        legend.set_bbox_to_anchor((1.01, 1), ax.transAxes)
+def plot_degree_spectrum(
+    spectrum: npt.ArrayLike | Mapping[int, Estimate], ax: Axes | None = None, *, label: str = "mean over S"
+) -> Axes:
+    """Draw the mean squared signal of the parities of each degree, E_{|S|=k} ||E[chi_S s]||^2; return the Axes.
 
+    An entry that rounding may have made is an open triangle at the most that it can be. Needs matplotlib (the extra
+    `plot`).
 
-def _label(names: Sequence[str], kind: tuple[Scalar, ...]) -> str:
-    return ", ".join(f"{name}={part}" for name, part in zip(names, kind, strict=True))
+    Parameters
+    ----------
+    spectrum : array of shape (d + 1,) or mapping of int to Estimate
+        What `degree_spectrum` returns; or the number of each degree that is known, such as
+        `{k: gradient_alignment(SparseParities(1000, k), model) for k in (1, 2, 3)}`.
+    ax : matplotlib Axes or None
+        Where to draw, beside what is there; None makes a figure.
+    label : str
+        Its name in the legend, where several are drawn.
 
-
-def _styles(count: int) -> list[tuple[str, str]]:
-    """Colours and markers that are told apart: ten colours, or the rainbow with neighbours of other markers."""
-    from matplotlib import colormaps, colors
-
-    if count <= 10:
-        return [(f"C{i}", "o") for i in range(count)]
-    shades = colormaps["turbo"](np.linspace(0.03, 0.97, count))
-    return [(colors.to_hex(shade), _MARKERS[i % len(_MARKERS)]) for i, shade in enumerate(shades)]
-
-
-def _panels(count: int) -> list[Axes]:
-    """Return so many axes of a new figure, at most three in a row."""
-    size = (1.5 + 3.5 * min(count, 3), 1 + 3 * math.ceil(count / 3))
-    _, grid = pyplot().subplots(
-        math.ceil(count / 3), min(count, 3), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
-    )
-    for spare in grid.flat[count:]:
-        spare.remove()
-    return list(grid.flat[:count])
-
-
-def _ends(y: str) -> tuple[str, str]:
-    """The columns with the ends of a column's interval."""
-    return ("low", "high") if y == "value" else (f"{y}_low", f"{y}_high")
-
-
-def _is_unresolved(row: Row, y: str) -> bool:
-    """Whether samples left the number open; a mean over fewer than it was to be of is drawn, without an interval."""
-    if row.get(y) is None:
-        return True
-    return "missing" not in row and y in _OF_VARIANCE and (row["low"] is None or row["high"] is None)
-
-
-def pyplot() -> ModuleType:
-    """Return matplotlib's pyplot, or raise an error that says how to get it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError("`plot` needs matplotlib: pip install 'gradient-variance[plot]'") from error
-    return plt
-
-
-def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the axes to draw on, of a new figure where there are none."""
-    if ax is None:
-        _, ax = pyplot().subplots(figsize=(width, height), layout="constrained")
-    if not hasattr(ax, "set_xlabel"):
-        raise TypeError(f"`ax` must be a matplotlib Axes or None, got {ax!r}")
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> before = gv.degree_spectrum(gv.MLP.random([8, 16, 1], rng=0))
+    >>> ax = gv.plot_degree_spectrum(before, label="at the start")
+    """
+    if isinstance(spectrum, Mapping):
+        known = {degree: spectrum[degree] for degree in spectrum}
+    else:
+        known = _with_rounding(real_array("spectrum", spectrum, 1, "(d + 1,)"))
+    ax = new_axes(ax, 7, 4)
+    at = np.array(list(known), dtype=np.float64)
+    plot_estimates(ax, at, list(known.values()), label, len(ax.containers))
+    powers_of_two(ax, "y")
+    whole_numbers(ax, "x")
+    ax.set_xlabel("degree k = |S| of the parity")
+    ax.set_ylabel("mean squared signal, E‖E[χ s]‖²")
+    ax.grid(alpha=0.3)
     return ax
 
 
-def _drawable(rows: Sequence[Row], x: str, y: str, others: Sequence[str]) -> list[Row]:
-    """Return the rows with something to draw, or raise an error where there are none."""
-    names = columns(rows)
-    for argument, name in (("x", x), ("y", y), *(("hue or facets", other) for other in others)):
-        if name not in names:
-            raise ValueError(f"`{argument}` must be one of {', '.join(map(repr, names))}, got {name!r}")
-    done = [row for row in rows if row.get("status", "done") == "done" and row.get(x) is not None]
-    drawn = [row for row in done if row.get(y) is not None or (y in _OF_VARIANCE and row.get("bound") is not None)]
-    if any(isinstance(row[y], (str, bool)) for row in drawn):
-        raise ValueError(f"`y` must be a column of numbers, got {y!r}")
-    if all(_is_unresolved(row, y) for row in drawn):
-        raise ValueError(f"no problem has {y!r} to draw over {x!r}; see the columns 'status' and 'error'")
-    if y in ("value", "signal_share") and any(row[y] == 0 and row["log2"] is not None for row in drawn):
-        raise ValueError(f"`y` = {y!r} underflows float64 for some of these problems: draw y='log2'")
-    return drawn
+def _with_rounding(spectrum: Array) -> dict[int, Estimate]:
+    """The entries of `degree_spectrum`, with the error that it states; 0 where that is as large as the entry."""
+    d = len(spectrum) - 1
+    counts = [math.comb(d, k) for k in range(d + 1)]
+    norm = math.fsum(count * entry for count, entry in zip(counts, spectrum, strict=True))  # E||s||^2, by Parseval
+    known = {}
+    for k, entry in enumerate(spectrum):
+        delta = 4 * (d + 8) * 2.0**-52 * math.sqrt(norm / counts[k])
+        error = delta * (delta + 2 * math.sqrt(entry))
+        value = float(entry) if entry > error else 0.0
+        ends = (max(value - error, 0.0), float(entry) + error)
+        known[k] = Estimate(mantissa=value, mantissa_interval=ends, exact=True, method="", guarantee="")
+    return known
 
 
-def _lines(rows: Sequence[Row], names: Sequence[str], x: str) -> Iterator[list[Row]]:
-    """Yield the rows of each line, which agree in the columns `names` and in the seed."""
-    lines: dict[tuple[Scalar, ...], list[Row]] = {}
-    for row in rows:
-        seed = None if x == "seed" else row.get("seed")
-        lines.setdefault((*(row.get(name) for name in names), seed), []).append(row)
-    yield from lines.values()
-
-
-def _column(rows: Sequence[Row], name: str) -> Array:
-    """Return a column of numbers, nan for None."""
-    return np.array([row.get(name) for row in rows], dtype=np.float64)
-
-
-def _x_axis(ax: Axes, rows: Sequence[Row], x: str, categories: Sequence[str] | None) -> None:
-    """Set up the axis: categories side by side, turned where their names would run into one another."""
-    ax.set_xlabel(_LABELS.get(x, x))
-    if categories is not None:
-        ax.set_xticks(range(len(categories)), list(categories))
-        ax.set_xlim(-0.5, len(categories) - 0.5)
-        if max(map(len, categories)) * 0.09 > ax.bbox.width / ax.figure.dpi / len(categories):
-            ax.tick_params("x", rotation=30)
-            for label in ax.get_xticklabels():
-                label.set(ha="right", rotation_mode="anchor")
-        return
-    numbers = _column(rows, x)
-    if _ranges_widely(numbers, 50):
-        ax.set_xscale("log")
-    ticks = np.unique(numbers)
-    if len(ticks) <= 12:
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.minorticks_off()
-
-
-def _floor(values: Array, y: str) -> tuple[bool, float]:
-    """Whether the axis of these numbers is logarithmic, and where to draw what goes down to zero."""
-    if y.startswith("log2") or not _ranges_widely(values, 10):
-        return False, float(values.min() - 0.1 * np.ptp(values) - 1)
-    return True, float(values[values > 0].min() / 3)
-
-
-def _set_y(ax: Axes, y: str, floor: tuple[bool, float]) -> None:
-    ax.set_ylabel(_LABELS.get(y, y))
-    if floor[0]:
-        ax.set_yscale("log")
-        ax.set_ylim(bottom=floor[1] / 2)
-
-
-def _ranges_widely(numbers: Array, times: float) -> bool:
-    positive = numbers[numbers > 0]
-    return bool(positive.size) and bool(positive.max() > times * positive.min())
+def plot_class_spectrum(
+    log2_eigenvalues: Array, log2_counts: Array, log2_size: float, described: str, ax: Axes | None = None
+) -> Axes:
+    """Draw eigenvalues by rank, and 1/|H| as a line; return the Axes. See `ClassSpectrum.plot`."""
+    ax = new_axes(ax, 7, 4)
+    last = np.logaddexp2.accumulate(log2_counts)  # log2 of the rank of the last of equal ones
+    few = not len(last) or last[-1] <= 6
+    first = np.concatenate([[0.0], np.log2(np.exp2(last[:-1]) + 1) if few else last[:-1]])[: len(last)]
+    ranks = np.stack([first, np.maximum(last, first)], axis=1).ravel()
+    at = np.exp2(ranks) if few else ranks
+    ax.plot(at, np.repeat(log2_eigenvalues, 2), "o-", color=BLUE, ms=4, label="eigenvalues")
+    if math.isfinite(log2_size):
+        ax.axhline(-log2_size, color=RED, ls="--", lw=1.2, label="1/|H|, as of an orthonormal class")
+    powers_of_two(ax, "y")
+    (whole_numbers if few else powers_of_two)(ax, "x")
+    shown = [*log2_eigenvalues, *([-log2_size] if math.isfinite(log2_size) else [])]
+    if shown:
+        ax.set_ylim(min(shown) - 1, max(shown) + 1)
+    ax.set_xlabel("rank of the eigenvalue")
+    ax.set_ylabel("eigenvalue of Gram/|H|")
+    titled(ax, f"{described}: rank {format_log2(float(last[-1]))}" if len(last) else f"{described}: all are zero")
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+    return ax

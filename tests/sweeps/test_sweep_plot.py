@@ -8,6 +8,7 @@ import pytest
 
 import gradvar as gv
 from gradvar.experiments.sweep.records import Record
+from gradvar.results.plots_style import COLOURS
 
 matplotlib.use("agg")
 
@@ -204,7 +205,7 @@ def test_hue_and_facets(grid):
     assert (first.get_title(), second.get_title()) == ("loss = square", "loss = hinge")
     assert first.get_ylim() == second.get_ylim()
     for panel in (first, second):
-        assert [line[3] for line in solid(panel)] == ["C0", "C1"]
+        assert [line[3] for line in solid(panel)] == list(COLOURS[:2])
     (legend,) = ax.figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["seed=0", "seed=1", "bound"]
     assert len(results(*(record(5, 1.0, f"l{i}") for i in range(4))).plot("dim", facets="loss").figure.axes) == 4

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.arguments import Array, finite, functions_of
-from ...core.errors import NotApplicableError, ShapeError
+from ...core.errors import NotApplicableError, ShapeError, TooLargeError
 from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection, prior_of
 from ..inputs import Inputs
 from .eigenvalue import top_eigenvalue, top_ritz_value
@@ -21,7 +21,7 @@ from .table import EvaluatedTable, Rows, StoredTable, Table, kept, project
 
 _MOST_LOG2_MEMBERS = 20.0
 _MOST_LOG2_VALUES = 24.0
-_MOST_POINTS, _MOST_FOR_LANCZOS = 2**11, 2**14
+_MOST_POINTS, _MOST_DENSE, _MOST_FOR_LANCZOS = 2**11, 2**12, 2**14
 _ROWS = 512
 
 
@@ -140,24 +140,66 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | N
     `covariance` (and `mean`). Exact up to rounding for up to 2^11 points; of a covariance on up to 2^14 it is the top
     Ritz value with its residual, and takes 8 bytes for each pair of points.
     """
+    found = _same_spectrum(hypotheses, centred)
+    if found is None:
+        return None
+    matrix, size, why, from_formula = found
+    if "covariance" not in why or len(matrix) <= _MOST_POINTS:
+        return DerivedNorm(top_eigenvalue(matrix) / size, 0.0, why, from_formula)
+    top = top_ritz_value(matrix)
+    return None if top is None else DerivedNorm(*top, f"{why}, the top Ritz value of a Lanczos process", True)
+
+
+def _same_spectrum(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, int, str, bool] | None:
+    """A matrix, and over what it has the eigenvalues of the (centred) Gram matrix over |H|; else as a `DerivedNorm`."""
     points = hypotheses.inputs.n_points
     if points is None:
         return None
     listed, few_values = _listed(hypotheses), hypotheses.log2_size + math.log2(points) <= _MOST_LOG2_VALUES
     if listed is not None and few_values:
-        return _norm_of(listed.table, centred, listed.prior)
+        return *_of_table(listed.table, centred, listed.prior), False
     if points > _MOST_FOR_LANCZOS:
         return None
     if isinstance(hypotheses, KnowsProjection) and few_values and points <= _MOST_POINTS:
-        return _norm_of(_projected(hypotheses, points), centred, prior_of(hypotheses))._replace(from_formula=True)
+        return *_of_table(_projected(hypotheses, points), centred, prior_of(hypotheses)), True
     matrix = _covariances(hypotheses, points, centred)
-    if matrix is None:
-        return None
-    why = f"`covariance` at all {points:,} inputs"
-    if points <= _MOST_POINTS:
-        return DerivedNorm(top_eigenvalue(matrix), 0.0, why, True)
-    found = top_ritz_value(matrix)
-    return None if found is None else DerivedNorm(*found, f"{why}, the top Ritz value of a Lanczos process", True)
+    return None if matrix is None else (matrix, 1, f"`covariance` at all {points:,} inputs", True)
+
+
+def eigenvalues(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, Array, str]:
+    """Return log2 of the nonzero eigenvalues of the (centred) Gram matrix over |H|, log2 of their counts, and why.
+
+    They descend. Those of a matrix (n, n), n <= 2^12, are exact up to n 2^-52 of the largest.
+
+    Raises
+    ------
+    NotApplicableError, TooLargeError
+        They are not known, or too many.
+    """
+    log2_size = hypotheses.log2_size
+    status, proof = getattr(hypotheses, "orthonormality", ("claimed", ""))
+    if status == "proved" and getattr(hypotheses, "is_orthonormal", False) and prior_of(hypotheses) is None:
+        values = np.full(int(not centred or log2_size > 0), math.log2(second_moment(hypotheses)) - log2_size)
+        # J has the eigenvalue 1 |H| - 1 times
+        lost = math.log1p(-(2.0**-log2_size)) / math.log(2) if centred and log2_size > 0 else 0.0
+        return values, np.full(values.size, log2_size + lost), f"orthonormal: {proof}"
+    gram = known_gram(hypotheses)
+    if gram is not None:
+        found: tuple[Array, int, str] = gram.same_spectrum(centred), gram.size, "its Gram matrix"
+    else:
+        derived = _same_spectrum(hypotheses, centred)
+        if derived is None:
+            raise NotApplicableError(
+                f"the eigenvalues of {hypotheses!r} are not known: its inputs are too many to be summed over, or it "
+                "says neither members nor covariance; `H.on(points)` puts it on a sample, `H.restrict(...)` has a part"
+            )
+        found = derived[:3]
+    matrix, size, why = found
+    if len(matrix) > _MOST_DENSE:
+        raise TooLargeError(f"all eigenvalues of a matrix of {len(matrix):,} rows take too long; take {_MOST_DENSE:,}")
+    values = np.linalg.eigvalsh(matrix)[::-1]
+    values = values[values > len(matrix) * 2.0**-52 * max(values[0], 0.0)] / size
+    return np.log2(values), np.zeros(values.size), why
 
 
 def frobenius_norm(hypotheses: HypothesisClass) -> float:
@@ -202,10 +244,10 @@ def _listed(hypotheses: HypothesisClass) -> DerivedProjection | None:
     return DerivedProjection(hypotheses) if few and listed and isinstance(hypotheses, ListsMembers) else None
 
 
-def _norm_of(table: Table, centred: bool, prior: Array | None) -> DerivedNorm:
+def _of_table(table: Table, centred: bool, prior: Array | None) -> tuple[Array, int, str]:
     members, points = table.shape
     said = f"values of all {members:,} members at all {points:,} inputs"
-    return DerivedNorm(TableGram(table, prior).norm(centred), 0.0, said)
+    return TableGram(table, prior).same_spectrum(centred), members, said
 
 
 def _projected(hypotheses: KnowsProjection, points: int) -> Table:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ...core.version import __version__
-from ...results.plots import pyplot
+from ...results.plots_style import pyplot
 from .result import Reproduction
 
 _HOME = __name__.rpartition(".reproduction")[0]

@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, SupportsFloat, TypedDict
+from typing import TYPE_CHECKING, SupportsFloat
 
-from ...results.plots import pyplot
+from ...results.plots_style import pyplot
+from ...results.plots_style import style as style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-class Style(TypedDict):
-    """How a line is drawn."""
-
-    color: str
-    linestyle: str
-    marker: str
-    markersize: float
-
-
-_COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's, which the colour-blind tell apart."""
-_LINES, _MARKERS = ("-", "--", "-.", ":"), "os^Dv*P"
-
-
-def style(i: int) -> Style:
-    """Return the colour, the dashes and the marker of line i: others for each of the first 28."""
-    return {"color": _COLOURS[i % 7], "linestyle": _LINES[i % 4], "marker": _MARKERS[i % 7], "markersize": 4.0}
 
 
 def panels(count: int, *, in_a_row: int = 3, width: float = 4.2, height: float = 3.6) -> list[Axes]:

@@ -14,7 +14,7 @@ from scipy import special
 
 from ...core.arguments import number
 from ...core.numbers import exp2, json_number, log2_of, power_of_two
-from ...results.plots import plot_sweep
+from ...results.plots_sweep import plot_sweep
 from ...results.table import Scalar, Table, aligned, columns, distinguishing_columns
 from .records import Record, text_of
 

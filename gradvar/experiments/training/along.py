@@ -24,6 +24,7 @@ from ...results.bound_check import BoundCheck
 from ...results.estimate import Estimate
 from ...results.interruption import Interrupted
 from ...results.plots import plot_signal_and_noise
+from ...results.plots_style import titled, whole_numbers
 from ...results.table import Scalar
 from ...tasks.restriction import HasTasks
 from ...verbs.alignment import one_member
@@ -168,6 +169,7 @@ class Along(RecordTable):
         ax = super().plot(x, y, ax, hue=hue, facets=facets)
         if x == "step":
             ax.set_xscale("linear")  # the first step is 0
+            whole_numbers(ax, "x")
         ends = [
             end for check in self.checks for end in (check.variance.interval[0], check.bound) if not math.isnan(end)
         ]
@@ -175,7 +177,8 @@ class Along(RecordTable):
             ax.set_yscale("log")
         if y == "value" and x == "step" and self.noises:
             plot_signal_and_noise(ax, self.to_dicts(), self.crossing)
-        ax.set_title(f"{self.checks[0].problem['class']}: {self._verdicts()}", fontsize=10)
+        ax.set_title("", loc="right")
+        titled(ax, f"{self.checks[0].problem['class']}: {self._verdicts()}")
         return ax
 
     def _verdicts(self) -> str:
