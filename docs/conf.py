@@ -22,8 +22,6 @@ extensions = [
     "sphinx_design",
     "sphinx-mathjax-offline",
     "docstrings",
-    "claims",
-    "gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
@@ -34,6 +32,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(Path(__file__).parent / "_build" / ".jupyter_cache")
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True  # what a page saves goes there
 nb_execution_timeout = 120
 nb_merge_streams = True
 
