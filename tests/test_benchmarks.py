@@ -15,6 +15,7 @@ pytestmark = pytest.mark.alone
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # beside the package, not installed with it
 
+from benchmarks import prior_art  # noqa: E402
 from benchmarks.__main__ import QUESTIONS  # noqa: E402
 from benchmarks.timing import Row, Side, contest  # noqa: E402
 
@@ -88,3 +89,12 @@ def test_pages_show_no_speed_that_is_not_in_the_table():
         if path.name not in ("benchmarks.md", "changelog.md"):  # one has the table, the other compares versions
             claims = re.findall(r"(?:[\d.]+ )?times (?:as fast|faster|slower)|outperform\w*", path.read_text())
             assert claims == [], path.name
+
+
+def test_a_tool_that_is_not_there_is_a_row_without_a_number(monkeypatch):
+    monkeypatch.setattr(prior_art, "SEEDS", 2)
+    absent = ("no-such-distribution", "nothing", prior_art.by_gradvar)
+    monkeypatch.setattr(prior_art, "ROWS", (absent, ("numpy", "plug-in", lambda: lambda rng: 2 * prior_art.truth())))
+    missing, doubled = prior_art.rows()
+    assert missing[2] == "not installed (PackageNotFoundError)"
+    assert doubled[2] == "2 +- 0"
