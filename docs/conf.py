@@ -22,6 +22,8 @@ extensions = [
     "sphinx_design",
     "sphinx-mathjax-offline",
     "docstrings",
+    "claims",
+    "gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]

@@ -56,6 +56,10 @@ class Comparison:
         here = self.here if isinstance(self.here, bool) else json_number(self.here)
         return {"what": self.what, "paper": self.paper, "here": here, **ends, "agrees": self.agrees}
 
+    def cells(self) -> list[str]:
+        """Return what it is, the paper's, what was found, what is accepted, and whether they agree, as text."""
+        return [self.what, _cell(self.paper), _cell(self.here), _range(self), "yes" if self.agrees else "NO"]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Reproduction(Table):
@@ -117,10 +121,8 @@ class Reproduction(Table):
 
     def __str__(self) -> str:
         title = (sys.modules[type(self).__module__].__doc__ or self.name).partition("\n")[0]
-        cells = [["", "paper", "here", "accepted", ""]]
-        for c in self.comparisons:
-            cells.append([c.what, _cell(c.paper), _cell(c.here), _range(c), "yes" if c.agrees else "NO"])
-        lines = [f"{self.name}: {title}", "", aligned(cells)]
+        cells = [comparison.cells() for comparison in self.comparisons]
+        lines = [f"{self.name}: {title}", "", aligned([["", "paper", "here", "accepted", ""], *cells])]
         if 0 < len(self.rows) <= _ROWS:
             names = columns(self.rows)
             lines += ["", aligned([names, *([_cell(row.get(name)) for name in names] for row in self.rows)])]
