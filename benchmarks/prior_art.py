@@ -104,7 +104,7 @@ def noise_by_cockpit() -> Answer:
             loss.backward(create_graph=seen.create_graph(0))
         found = seen.get_output()[0]
         norm = float(np.sum(np.square(found["GradNorm"])))
-        return found["NormTest"] ** 2 * norm * INPUTS / 4  # of (p - y)^2, four times that of its half
+        return float(found["NormTest"] ** 2 * norm * INPUTS / 4)  # of (p - y)^2, four times that of its half
 
     return answer
 
