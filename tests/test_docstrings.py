@@ -15,7 +15,7 @@ import gradvar
 
 REFERENCE = Path(gradvar.__file__).parents[1] / "docs" / "reference"
 MADE = {"Estimate", "LayerEstimates", "TargetSignal", "BoundCheck", "Bound", "Assumption", "Consequence", "Descent",
-        "Along", "SweepResults", "SweepMeans", "Choice", "Target", "CheckReport", "Check", "CheckResult",
+        "Along", "ClassSpectrum", "SweepResults", "SweepMeans", "Choice", "Target", "CheckReport", "Check", "CheckResult",
         "Reproduction", "Comparison", "FunctionModel", "JaxModel", "TorchModel", "Trainable"}  # fmt: skip
 """What is made by functions and methods, and by nobody else."""
 LISTED = re.compile(r"^   ~?([A-Za-z_][\w.]*)$", re.MULTILINE)

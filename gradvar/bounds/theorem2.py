@@ -51,7 +51,8 @@ _NAMES = {
 class Theorem2:
     """The constants of Theorem 2 for cos<v, x>, v uniform on the sphere of radius rho, x ~ N(0, sigma^2 I).
 
-    Each is a number and, as `log2_...`, its base-2 logarithm, finite where the number underflows.
+    Theorem 2 of arXiv 1703.07950 is printed without them. Each is a number and, as `log2_...`, its base-2 logarithm,
+    finite where the number underflows.
 
     Parameters
     ----------
@@ -76,6 +77,11 @@ class Theorem2:
         that are not known, and is close to 1 until rho exceeds (d/4)^(1/2)/sigma.
     tail_sum : float
         The sum of eps(n r) over n >= 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension, radius or deviation out of range.
 
     Examples
     --------

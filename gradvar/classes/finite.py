@@ -57,7 +57,7 @@ class FiniteClass(KnownByGram, ProjectsByTable, TargetClass):
     Notes
     -----
     Integers from -128 to 127 are kept in a byte each, and met as float64 block by block: thousands of labellings of
-    tens of thousands of points are fine.
+    tens of thousands of points are fine. The Gram matrix costs m n min(m, n).
 
     Raises
     ------

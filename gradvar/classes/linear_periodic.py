@@ -58,6 +58,11 @@ class LinearPeriodic(TargetClass):
     -----
     In dimension 1 the class has two members, or one when the wave is even; else it is infinite (`log2_size` = inf).
 
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension or radius out of range, an unknown wave, a function without one finite number for each phase.
+
     Examples
     --------
     >>> H = LinearPeriodic(10, 8**0.5)

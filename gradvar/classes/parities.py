@@ -204,6 +204,11 @@ class Parities(CubeParities):
     dim : int
         Number of coordinates, >= 1; 10 000 is fine.
 
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension out of range.
+
     Examples
     --------
     >>> H = Parities(3)
@@ -237,6 +242,11 @@ class SparseParities(CubeParities):
         Number of coordinates, >= 1.
     degree : int
         Number of coordinates in each parity, 0 to dim.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension or degree out of range.
 
     Examples
     --------

@@ -58,6 +58,11 @@ class RandomNetworks(TargetClass):
     weights : {"gaussian", "sphere", "uniform"}
         How weights are drawn.
 
+    Raises
+    ------
+    ValueError, TypeError
+        Widths out of range, an unknown activation or distribution of weights.
+
     Examples
     --------
     >>> H = RandomNetworks(10, (), "relu", weights="sphere")

@@ -40,6 +40,11 @@ def parity_one_hidden_layer(dim: SupportsIndex, subset: Subset = None) -> MLP:
     subset : sequence of int, optional
         S, numbers of coordinates from 0; None is all of them.
 
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension or a coordinate out of range.
+
     Examples
     --------
     >>> parity_one_hidden_layer(3).predict([[1.0, -1.0, 1.0], [-1.0, -1.0, 1.0]])
@@ -66,6 +71,11 @@ def parity_deep_xor(dim: SupportsIndex, subset: Subset = None) -> MLP:
         Input coordinates, >= 1.
     subset : sequence of int, optional
         S, numbers of coordinates from 0; None is all of them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension or a coordinate out of range.
 
     Examples
     --------
@@ -103,6 +113,11 @@ def parity_recurrent(dim: SupportsIndex) -> Recurrent:
     dim : int
         Input coordinates, >= 1, one a step.
 
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension out of range.
+
     Examples
     --------
     >>> parity_recurrent(3).predict([[1.0, -1.0, 1.0], [-1.0, -1.0, 1.0]])
@@ -130,6 +145,11 @@ def sawtooth(k: SupportsIndex) -> MLP:
     ----------
     k : int
         Number of compositions, >= 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A number out of range.
 
     Examples
     --------

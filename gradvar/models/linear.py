@@ -54,6 +54,11 @@ class Linear(_Ridge):
     weights : array_like, shape (dim,)
         The weights w, all of the model's parameters.
 
+    Raises
+    ------
+    ShapeError, NonFiniteError, TypeError
+        Weights that are no vector of finite numbers.
+
     Examples
     --------
     >>> Linear([1.0, 2.0]).predict([[1.0, -1.0]])
@@ -85,6 +90,11 @@ class Cosine(_Ridge):
     ----------
     weights : array_like, shape (dim,)
         The weights w, all of the model's parameters.
+
+    Raises
+    ------
+    ShapeError, NonFiniteError, TypeError
+        Weights that are no vector of finite numbers.
 
     Examples
     --------

@@ -38,6 +38,10 @@ class MLP(Network):
         `gradvar.testing.check_model` finds a slope that is not that of the value. It travels to other processes if its
         functions do (no lambda does).
 
+    Notes
+    -----
+    Costs n P for a prediction and twice that for the gradient, of which no row is stored where factors do.
+
     Raises
     ------
     ShapeError, NonFiniteError, ValueError, TypeError

@@ -53,6 +53,13 @@ class BoundCheck(Findings):
         What `rng` was reduced to: `rng=seed` gives the same bits, whatever `rng` was.
     problem : dict of str to str
         The three parts in words: "class", "inputs", "model", "loss".
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> check = gv.bound_check(gv.Parities(10), gv.Linear([1.0] * 10))
+    >>> check.verdict, check.bound_name, round(check.bounds["cross-predictability"].value, 4)
+    ('holds', 'theorem-1', 0.3125)
     """
 
     listed = (

@@ -61,6 +61,13 @@ class Estimate(Plain):
     log2_signal_share : float or None
         When a theorem gives Var <= 2**share * E||s||^2 for this class sample by sample, that share: a
         comparison with a bound then carries no sampling error.
+
+    Examples
+    --------
+    >>> import gradvar as gv
+    >>> found = gv.gradient_variance(gv.Parities(10), gv.Linear([1.0] * 10))
+    >>> found.exact, found < 0.01, f"{found:.3g}", found / found
+    (True, True, '0.00976', 1.0)
     """
 
     listed = (

@@ -88,6 +88,11 @@ class TaskRestriction(Selection[HasTasks], HasTasks):
     size : int
         The number of tasks, m.
 
+    Raises
+    ------
+    ValueError, TypeError
+        No tasks, or something that is not a task of the class.
+
     Examples
     --------
     >>> import gradvar as gv

@@ -128,7 +128,8 @@ def target_signal(
     TargetSignal
         `.vector` (P,) and `.errors` (P,), and `.layers` with the shapes of the model's arrays: entries of the first
         weights on the support of a parity are `.layers["weights[0]"][:, target.which]`. Exact where
-        `gradient_alignment` has a closed form, or where the inputs are at most 2^22.
+        `gradient_alignment` has a closed form, or where the inputs are at most 2^22: then, and where they are drawn, it
+        costs a prediction and a gradient at each input.
 
     Raises
     ------

@@ -47,7 +47,8 @@ def population_loss(
     -------
     Estimate
         Exact up to rounding where the inputs are at most 2^22; else unbiased with an interval that knows skewness. The
-        correlation loss has the intervals of its positive and its negative part, at half the level each.
+        correlation loss has the intervals of its positive and its negative part, at half the level each. Costs a
+        prediction at each input.
 
     Raises
     ------

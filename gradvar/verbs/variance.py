@@ -104,7 +104,8 @@ def gradient_variance(
     -------
     Estimate, or LayerEstimates
         Exact up to rounding (closed form, enumeration), or unbiased with an interval. `.method`, `.exact` and
-        `.guarantee` say which; `rng=estimate.seed` gives the same bits again.
+        `.guarantee` say which; `rng=estimate.seed` gives the same bits again. An exact one costs about
+        `gv.Auto().work(gv.Problem(H, model, loss))` multiplications, a sample of n inputs n^2/2 products of the widths.
 
     Raises
     ------

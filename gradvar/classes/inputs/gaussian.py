@@ -17,6 +17,11 @@ class Gaussian:
     dim : int
         Number of coordinates, >= 1.
 
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension out of range.
+
     Examples
     --------
     >>> Gaussian(3).sample(5, rng=0).shape

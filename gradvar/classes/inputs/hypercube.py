@@ -27,6 +27,11 @@ class Hypercube:
     bias : float
         The mean mu of every coordinate, -1 < mu < 1.
 
+    Raises
+    ------
+    ValueError, TypeError
+        A dimension or bias out of range.
+
     Examples
     --------
     >>> Hypercube(2).points(0, 4)

@@ -310,6 +310,11 @@ class OnPoints(OnSample, TargetClass):
     uncorrelated : bool
         Whether E_h[h(x) h(x')] = [x = x'], as for all parities.
 
+    Raises
+    ------
+    TypeError, ShapeError, ValueError
+        As for `H.on`.
+
     Examples
     --------
     >>> import gradvar as gv

@@ -41,6 +41,11 @@ class Adam:
     epsilon : float
         Above zero.
 
+    Raises
+    ------
+    ValueError, TypeError
+        Shares outside of [0, 1), an epsilon that is not above zero.
+
     Examples
     --------
     >>> Adam(beta=(0.9, 0.99), epsilon=1e-5)

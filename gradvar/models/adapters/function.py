@@ -120,6 +120,11 @@ def from_function(
         Results that have another shape or are not finite raise an error with the row, and so do predictions that are
         not the same at the same input (of the first batch, up to 8 inputs are looked at twice).
 
+    Raises
+    ------
+    ValueError, TypeError
+        Something that cannot be called, a number out of range, layers of other sizes.
+
     Examples
     --------
     >>> import numpy as np
