@@ -17,8 +17,9 @@ from types import ModuleType
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 MADE_BY_VERBS = {
-    "Along", "Bound", "BoundCheck", "ClassSpectrum", "Descent", "Estimate", "LayerEstimates", "SweepMeans", "SweepResults",
-    "TargetSignal", "Assumption", "Consequence", "Target", "CheckReport", "Check", "Choice", "Reproduction",
+    "Along", "Bound", "BoundCheck", "ClassSpectrum", "Descent", "Estimate", "LayerEstimates", "SweepMeans",
+    "SweepResults", "TargetSignal", "Assumption", "Consequence", "Target", "CheckReport", "Check", "Choice",
+    "Reproduction",
 }  # fmt: skip
 """What nobody constructs: its signature is no help."""
 PLUMBING = {
