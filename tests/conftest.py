@@ -163,3 +163,10 @@ class Here(ThreadPoolExecutor):
 def here() -> Here:
     """The executor for many small estimates: the same bits as from threads."""
     return Here(1)
+
+
+@pytest.fixture
+def terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> pytest.CaptureFixture[str]:
+    """What is printed, in a terminal: bars are drawn there alone."""
+    monkeypatch.setattr("gradvar.core.bars.is_watched", lambda: True)
+    return capsys

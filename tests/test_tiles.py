@@ -254,13 +254,13 @@ def test_interrupt_in_a_plain_mean_hands_back_the_mean_so_far():
     assert 0 < estimate.n_samples < 2**22
 
 
-def test_progress_bar_is_shown_when_asked_for(capsys):
+def test_progress_bar_is_shown_when_asked_for(terminal):
     gv.gradient_variance(H, MODEL, method="monte-carlo", max_samples=1024, rng=0, progress=True)
-    shown = capsys.readouterr().err
+    shown = terminal.readouterr().err
     assert "1,024 samples, " in shown
     assert "+-" in shown
     gv.gradient_variance(H, MODEL, method="monte-carlo", max_samples=1024, rng=0)
-    assert capsys.readouterr().err == ""
+    assert terminal.readouterr().err == ""
 
 
 def test_progress_goes_to_a_function():

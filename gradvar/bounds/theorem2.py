@@ -29,9 +29,10 @@ from ..classes import LinearPeriodic
 from ..classes.base import HypothesisClass
 from ..classes.formulas.sphere import log_zonal
 from ..core.arguments import integer, positive
-from ..core.numbers import exp2
+from ..core.numbers import exp2, format_log2
 from ..results.estimate import Estimate
 from ..results.findings import Findings
+from ..results.notebook import as_page
 from ..results.plots import plot_estimates
 from ..results.plots_style import keys_of, legend_beside, new_axes, powers_of_two, style, titled
 from .operator_norm import Constant
@@ -159,6 +160,11 @@ class Theorem2:
     def tail_sum(self) -> float:
         """The sum of Shamir's eps(n r)."""
         return exp2(self.log2_tail_sum)
+
+    def _repr_html_(self) -> str:
+        found = {name: getattr(self, f"log2_{name}") for name in (*_NAMES, "tail_sum")}
+        rows = [(name, format_log2(log2), f"{log2:.6g}") for name, log2 in found.items()]
+        return as_page(repr(self), [("constant", "value", "log2"), *rows])
 
     def plot(
         self, ax: Axes | None = None, over: str = "radius", measured: Mapping[SupportsFloat, Findings] | None = None

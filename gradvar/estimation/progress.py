@@ -51,5 +51,5 @@ def progress(reporter: Reporter) -> Iterator[Progress]:
         return
     from ..core.bars import tqdm
 
-    with tqdm(unit="tile", dynamic_ncols=True) as bar:
+    with tqdm(unit="tile") as bar:
         yield Progress(reporter, bar)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.arguments import Array
 from ..core.numbers import exp2, format_log2
+from .notebook import as_page
 from .plots import plot_class_spectrum
 from .table import Scalar, Table
 
@@ -65,6 +66,10 @@ class ClassSpectrum(Table):
         top = f", the largest {format_log2(float(self.log2_eigenvalues[0]))}" if len(self) else ""
         share = f"; 1/|H| = {format_log2(-self.log2_size)}" if math.isfinite(self.log2_size) else ""
         return f"ClassSpectrum({count} eigenvalues{top}{share})"
+
+    def _repr_html_(self) -> str:
+        rows = [tuple(map(format_log2, pair)) for pair in zip(self.log2_eigenvalues, self.log2_counts, strict=True)]
+        return as_page(f"{self.described}: {self!r}", [("eigenvalue", "times"), *rows], notes=[self.guarantee])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the eigenvalues by rank on logarithmic axes, and 1/|H| as a line; return the Axes.

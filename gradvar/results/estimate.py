@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import SupportsFloat, TypeGuard
 
 from ..core.numbers import JSON, Scaled, format_number, log2_of, percent, power_of_two
+from .notebook import as_page
 from .plain import Plain
 
 
@@ -216,6 +217,10 @@ class Estimate(Plain):
     def __repr__(self) -> str:
         value = f"{format_number(self.mantissa, self.exponent)}, " if self.resolved else ""
         return f"Estimate({value}{self.spread}, method={self.method!r})"
+
+    def _repr_html_(self) -> str:
+        value = format_number(self.mantissa, self.exponent) if self.resolved else "unresolved"
+        return as_page("Estimate", [("value", "interval", "how it is known"), (value, self.spread, self.guarantee)])
 
     @property
     def spread(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ..core.numbers import JSON
+from ..core.numbers import JSON, format_number
 from .estimate import Estimate
+from .notebook import as_page
 from .plots import plot_layers
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ class LayerEstimates(Mapping[str, Estimate]):
     def __repr__(self) -> str:
         width = max(map(len, self), default=0)
         return "\n".join(f"{name:{width}}  {found!r}" for name, found in self.items())
+
+    def _repr_html_(self) -> str:
+        values = (format_number(e.mantissa, e.exponent) if e.resolved else "" for e in self.values())
+        rows = [(name, value, e.spread) for (name, e), value in zip(self.items(), values, strict=True)]
+        known = dict.fromkeys(found.guarantee for found in self.values())
+        return as_page("By layer", [("layer", "value", "interval"), *rows], notes=known)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the estimates as JSON-ready values."""

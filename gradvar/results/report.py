@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ..core.numbers import format_log2, format_number
 from .estimate import Estimate
 from .findings import Bound, Findings
+from .notebook import as_table
 
 _WIDTH, _NARROW = 100, 88
 _VARIANCE = "E_h ||grad F_h(w) - E_h' grad F_h'(w)||^2"
@@ -144,18 +145,17 @@ def explained(check: Findings) -> str:
 def as_html(check: Findings) -> str:
     """Return the report as HTML."""
 
-    def row(*cells: str, tag: str = "td") -> str:
-        row = (f"<{tag} style='text-align:left'>{html.escape(cell)}</{tag}>" for cell in cells)
-        return f"<tr>{''.join(row)}</tr>"
-
-    rows = [row("quantity", "value", "how it is known", tag="th")]
-    rows += [row(*cells) for cells in _quantities(check)]
-    rows.append(row("upper bound on Var", "value", "Var/bound", tag="th"))
-    for bound, value, ratio in _bounds(check):
-        mark = " (this verdict's)" if bound.name == check.bound_name else ""
-        rows.append(row(f"{TITLES[bound.name]}: {bound.formula}{mark} {bound.spread}", value, ratio))
-    rows.append(row("assumption of Theorem 1", "status", "evidence", tag="th"))
-    rows += [row(a.name, a.status, a.evidence) for a in check.assumptions]
+    marks = {check.bound_name: " (this verdict's)"}
+    tables = (
+        [("quantity", "value", "how it is known"), *_quantities(check)],
+        [("upper bound on Var", "value", "Var/bound")]
+        + [
+            (f"{TITLES[bound.name]}: {bound.formula}{marks.get(bound.name, '')} {bound.spread}", value, ratio)
+            for bound, value, ratio in _bounds(check)
+        ],
+        [("assumption of Theorem 1", "status", "evidence")]
+        + [(assumption.name, assumption.status, assumption.evidence) for assumption in check.assumptions],
+    )
     consequences = "".join(f"<li>{html.escape(c.statement)}</li>" for c in check.consequences)
     parts = "<br>".join(html.escape(f"{key}: {check.problem[key]}") for key in ("inputs", "model", "loss"))
     variance = html.escape(f"Var = {_VARIANCE} {_known(check.variance)}")
@@ -163,7 +163,7 @@ def as_html(check: Findings) -> str:
         f"<div><strong>Gradient variance over {html.escape(check.problem['class'])}</strong>"
         f"<p>{variance}<br><strong>Verdict: {html.escape(check.verdict)}.</strong> {html.escape(check.reason)}</p>"
         f"<ul>{consequences}</ul><p>{parts}</p>{f'<p>{_same_bits(check)}</p>' if _is_sampled(check) else ''}"
-        f"<details><summary>bounds, norms, assumptions</summary><table>{''.join(rows)}</table></details></div>"
+        f"<details><summary>bounds, norms, assumptions</summary>{''.join(map(as_table, tables))}</details></div>"
     )
 
 

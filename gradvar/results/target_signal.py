@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arguments import Array
+from .notebook import as_page
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +55,15 @@ class TargetSignal:
         ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes.values()])
         parts = np.split(vector, ends[:-1])
         return {name: part.reshape(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+    def _repr_html_(self) -> str:
+        sizes = {name: [np.linalg.norm(part), np.abs(part).max(initial=0.0)] for name, part in self.layers.items()}
+        rows = [
+            (name, str(self.shapes[name]), *(f"{size:.6g}" for size in (*sizes[name], errors.max(initial=0.0))))
+            for name, errors in self.layer_errors.items()
+        ]
+        heads = ("layer", "shape", "norm", "largest entry", "largest error" if self.exact else "largest standard error")
+        return as_page(repr(self), [heads, *rows], notes=[self.guarantee])
 
     def __repr__(self) -> str:
         how = "exact" if self.exact else f"from {self.n_samples:,} sampled inputs"

@@ -10,6 +10,7 @@ from typing import NoReturn, TypeVar, overload
 from unittest import SkipTest
 
 from ..core.errors import NotApplicableError, TooLargeError
+from ..results.notebook import as_page
 
 Probe = TypeVar("Probe")
 Value = TypeVar("Value")
@@ -181,6 +182,10 @@ class CheckReport(Sequence[CheckResult]):
     def _summary(self) -> str:
         counts = (f"{len(self._of(status))} {status}" for status in ("failed", "passed", "not applicable"))
         return ", ".join(counts)
+
+    def _repr_html_(self) -> str:
+        rows = [(result.name, result.status, result.message) for result in self.results]
+        return as_page(f"{self.subject}: {self._summary}", [("check", "status", "evidence"), *rows])
 
     def __repr__(self) -> str:
         width = max((len(result.name) for result in self.results), default=0)

@@ -540,27 +540,27 @@ def test_a_worker_alone_that_is_interrupted_does_not_end_the_sweep():
 # What a user sees
 
 
-def test_the_bar_shows_the_problem_and_the_number(capsys):
+def test_the_bar_shows_the_problem_and_the_number(terminal):
     gv.sweep(gv.grid(H=gv.Parities(4), model=gv.Linear([1.0] * 4), loss=["square", "hinge"]))
-    err = capsys.readouterr().err
+    err = terminal.readouterr().err
     assert "loss=hinge" in err
     assert "last 0.234375" in err
     assert "2/2" in err
     swept(problems(1))
-    assert capsys.readouterr().err == ""
+    assert terminal.readouterr().err == ""
 
 
 @pytest.mark.large
-def test_the_bar_shows_the_estimate_of_the_problem_that_is_running(capsys):
+def test_the_bar_shows_the_estimate_of_the_problem_that_is_running(terminal):
     H, model = gv.SparseParities(30, 2), gv.MLP.random([30, 8, 8, 1], rng=0)
     items = [gv.NamedProblem("sampled", H, model, method="monte-carlo", rtol=0, max_samples=4096)]
     shown = gv.sweep(items)
-    err = capsys.readouterr().err
+    err = terminal.readouterr().err
     assert "sampled:" in err
     assert re.search(r"so far -?[\d.e-]+ ± ", err)
     assert "tile" not in err
     assert timeless(shown) == timeless(swept(items))
-    assert capsys.readouterr().err == ""
+    assert terminal.readouterr().err == ""
 
 
 def test_table_as_text_and_html():

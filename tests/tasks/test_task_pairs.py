@@ -367,9 +367,9 @@ def test_methods_for_shared_inputs_never_take_tasks_as_targets(method: str):
     assert low <= 3 * (1 - 3 / 7) / 4 <= high
 
 
-def test_progress_bar(capsys: pytest.CaptureFixture[str]):
+def test_progress_bar(terminal: pytest.CaptureFixture[str]):
     pairs_of_tasks(gv.PlantedParities(5, 3), gv.Linear(np.ones(5)), max_samples=512, rng=0, progress=True)
-    assert "pairs of tasks" in capsys.readouterr().err
+    assert "pairs of tasks" in terminal.readouterr().err
 
 
 def test_progress_hands_over_the_estimate_so_far():

@@ -182,9 +182,9 @@ def test_a_class_that_lies_is_found_out_at_every_checkpoint():
     assert "violated at 3 of 3 checkpoints" in repr(found)
 
 
-def test_results_show_themselves(capsys):
+def test_results_show_themselves(terminal):
     found = gv.along(H, zip((0, 10, 1000), models(), strict=True), rng=0, progress=True, **SAMPLED)
-    assert "3checkpoint" in capsys.readouterr().err.replace(" ", "")
+    assert "3checkpoint" in terminal.readouterr().err.replace(" ", "")
     assert repr(found).startswith("Along(SparseParities(dim=40, degree=2), ")
     assert repr(gv.along(H)) == "Along(SparseParities(dim=40, degree=2), no checkpoints)"
     head, *lines = str(found).splitlines()

@@ -301,9 +301,9 @@ def test_a_model_that_says_nothing_is_right_half_of_the_time():
     assert run(model=gv.Linear([0.0] * 4)).accuracies[0] == 0.5
 
 
-def test_results_show_themselves(capsys):
+def test_results_show_themselves(terminal):
     found = run(record=5, progress=True)
-    assert "20/20" in capsys.readouterr().err
+    assert "20/20" in terminal.readouterr().err
     assert repr(found).startswith("Descent(20 steps of MLP(4-6-1, tanh), loss ")
     rows = found.to_dicts()
     assert [row["step"] for row in rows] == [0, 5, 10, 15, 20]

@@ -15,6 +15,7 @@ from ...core.arguments import Array
 from ...core.numbers import json_number
 from ...core.version import __version__
 from ...results.estimate import Estimate
+from ...results.notebook import as_page
 from ...results.table import Scalar, Table, aligned, columns
 
 if TYPE_CHECKING:
@@ -120,14 +121,27 @@ class Reproduction(Table):
         return f"{type(self).__name__}({count} of {len(self.comparisons)} numbers as claimed, rng={self.seed})"
 
     def __str__(self) -> str:
-        title = (sys.modules[type(self).__module__].__doc__ or self.name).partition("\n")[0]
-        cells = [comparison.cells() for comparison in self.comparisons]
-        lines = [f"{self.name}: {title}", "", aligned([["", "paper", "here", "accepted", ""], *cells])]
-        if 0 < len(self.rows) <= _ROWS:
-            names = columns(self.rows)
-            lines += ["", aligned([names, *([_cell(row.get(name)) for name in names] for row in self.rows)])]
+        lines = [self._title, "", aligned(self._compared()), *(f"\n{aligned(table)}" for table in self._shown())]
         lines += ["", *(f"- {note}" for note in self.notes)] if self.notes else []
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return as_page(self._title, self._compared(), *self._shown(), notes=self.notes)
+
+    @property
+    def _title(self) -> str:
+        said = sys.modules[type(self).__module__].__doc__ or self.name
+        return f"{self.name}: {said.splitlines()[0]}"
+
+    def _compared(self) -> list[list[str]]:
+        """The comparisons as cells, their heads first."""
+        return [["", "paper", "here", "accepted", ""], *(comparison.cells() for comparison in self.comparisons)]
+
+    def _shown(self) -> list[list[list[str]]]:
+        """The table of the experiment, where it is short."""
+        names = columns(self.rows)
+        few = 0 < len(self.rows) <= _ROWS
+        return [[names, *([_cell(row.get(name)) for name in names] for row in self.rows)]] if few else []
 
 
 def numbers(rows: Iterable[Mapping[str, Scalar]], name: str) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from scipy import special
 
 from ...core.arguments import number
 from ...core.numbers import exp2, json_number, log2_of, power_of_two
+from ...results.notebook import as_page
 from ...results.plots_sweep import plot_sweep
 from ...results.table import Scalar, Table, aligned, columns, distinguishing_columns
 from .records import Record, text_of
@@ -29,8 +29,7 @@ class DrawnTable(Table):
         return aligned(self._cells())
 
     def _repr_html_(self) -> str:
-        head, *rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._cells())
-        return f"<table><thead><tr>{head}</tr></thead>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        return as_page(repr(self), self._cells())
 
     @abstractmethod
     def _parameters(self) -> list[dict[str, Scalar]]:

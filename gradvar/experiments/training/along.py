@@ -272,7 +272,7 @@ def along(
     from ...core.bars import tqdm
 
     try:
-        for step, model in tqdm(_pairs(snapshots), unit="checkpoint", dynamic_ncols=True, disable=not shown):
+        for step, model in tqdm(_pairs(snapshots), unit="checkpoint", disable=not shown):
             try:
                 results.record(step, model)
             except Exception as error:

@@ -14,6 +14,7 @@ from ...classes.members.target import Target
 from ...core.arguments import Array
 from ...core.numbers import json_number
 from ...models.base import KnowsParameters
+from ...results.notebook import as_page
 from ...results.plots import plot_descent
 from ...results.table import Scalar, Table
 
@@ -77,6 +78,12 @@ class Descent(Table, Generic[Trained_co]):
             if values.size and not math.isnan(values[-1]):
                 words.append(f"{name} {values[0]:.3g} -> {values[-1]:.3g}")
         return f"Descent({', '.join([*words, f'rng={self.seed}'])})"
+
+    def _repr_html_(self) -> str:
+        rows = zip(self.steps, self.losses, self.accuracies, strict=True)
+        cells = [(str(step), f"{loss:.4g}", f"{accuracy:.3g}") for step, loss, accuracy in rows]
+        parts = [f"{name}: {words}" for name, words in self.parts.items()]
+        return as_page(repr(self), [("step", "loss", "accuracy"), *cells], notes=parts)
 
     def to_dicts(self) -> list[dict[str, Scalar]]:
         """Return a row for each record: step, loss, accuracy, seed; numbers that there are none of are None."""

@@ -145,7 +145,7 @@ def descend(
     try:
         with (
             single_threaded_blas(),
-            tqdm(total=count, unit="step", dynamic_ncols=True, disable=not shown) as bar,
+            tqdm(total=count, unit="step", disable=not shown) as bar,
         ):
             run.record()
             batches = examples.batches(size, stream(run.seed, Stream.TRAINING))
