@@ -98,3 +98,26 @@ def test_wrong_arguments_are_named():
         gv.Theorem2(3, "wide")
     with pytest.raises(ValueError, match="`over`"):
         gv.Theorem2(3, 1.0).plot(over="sigma")
+
+
+@pytest.mark.parametrize("rho", [1.0, 2.0, 3.0])
+def test_no_variance_exceeds_the_sharp_constant_and_an_eigenfunction_reaches_it(rho: float):
+    # d = 2 by a Gauss-Hermite rule over x and 64 directions of v: the variance of the gradients themselves
+    node, weight = np.polynomial.hermite_e.hermegauss(40)
+    x = np.stack(np.meshgrid(node, node), axis=-1).reshape(-1, 2)
+    w = np.outer(weight, weight).ravel() / weight.sum() ** 2
+    angle = 2 * np.pi * np.arange(64) / 64
+    weighted = np.cos(rho * np.stack([np.cos(angle), np.sin(angle)], axis=1) @ x.T) * w
+
+    def share(gradient: np.ndarray) -> float:
+        return (weighted @ gradient).var(axis=0).sum() / float(w @ (gradient**2).sum(axis=1))
+
+    sharp = gv.Theorem2(2, rho).sharp
+    rng = np.random.default_rng(0)
+    models = [gv.Cosine(3 * rng.normal(size=2)) for _ in range(10)]
+    models += [gv.MLP.random([2, 5, 1], name, rng=i, scale=3.0) for i in range(5) for name in ("tanh", "relu", "sin")]
+    found = [share(model.gradient(x)) for model in models]
+    assert max(found) <= sharp * (1 + 1e-9)
+    assert max(found) > sharp / 10
+    size, turn = np.hypot(*x.T), np.arctan2(x[:, 1], x[:, 0])
+    assert_allclose(share((special.jv(2, rho * size) * np.cos(2 * turn))[:, None]), sharp, rtol=1e-8)
