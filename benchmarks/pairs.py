@@ -101,6 +101,6 @@ def rows(quick: bool) -> Iterator[Row]:
     with ExitStack() as stack:
         sides = [*(Side(name, by_gradvar, (n, name == "default")) for name in names)]
         *both, jax = prepared([*sides, Side("JAX, layer by layer", by_jax, (n,))], stack)
-        take_turns([*both, jax], 3)
+        take_turns([*both, jax], 2 if quick else 5)
         for own in both:
             yield against("pairs", f"n = {n}, {own.side.name}", own, jax, truth=truth, peer_truth=truth)

@@ -59,8 +59,8 @@ def total(swept: gv.SweepResults) -> float:
 
 def rows(quick: bool) -> Iterator[Row]:
     dims = [14, 15] if quick else [14, 15, 16]
-    for work, *arguments in ((pairs,), (members,), (enumeration,), (sweep, dims)):
+    for work, turns, *arguments in ((pairs, 1), (members, 1), (enumeration, 2), (sweep, 2, dims)):
         sides = [Side("2 workers", work, (2, *arguments)), Side("1 worker", work, (1, *arguments))]
-        for row in contest("workers", work.__name__, sides, 2 if quick else 7):
+        for row in contest("workers", work.__name__, sides, turns if quick else 7):
             same = set(row.turns["gradvar values"]) == set(row.turns["peer values"])
             yield replace(row, note=row.note or ("the same bits" if same else "other bits"))
