@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: looks at time, threads, memory or BLAS; runs after the others")
     if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores, so one thread of BLAS each
         threadpool_limits(1, user_api="blas")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`-m alone` reads the dozen files that have such tests: all files take ten seconds, which nobody else uses."""
+    is_tests = config.option.markexpr == "alone" and collection_path.suffix == ".py"
+    return True if is_tests and "mark.alone" not in collection_path.read_text() else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

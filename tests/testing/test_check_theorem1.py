@@ -131,7 +131,8 @@ def test_the_conclusion_fails_where_the_bound_is_violated():
 
 
 def test_an_interval_that_straddles_the_bound_is_inconclusive():
-    report = check_theorem1(TenLineParities(13), gv.Linear(np.ones(13)))
+    # 2^15 inputs are too many for the sum over their pairs, which is exact
+    report = check_theorem1(TenLineParities(15), gv.Linear(np.ones(15)))
     result = {r.name: r for r in report}["conclusion"]
-    assert result.status in ("not applicable", "passed")
+    assert result.status == "not applicable"
     assert report.passed
