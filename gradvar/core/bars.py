@@ -58,7 +58,8 @@ class tqdm(_Base[Item]):  # noqa: N801 - it stands for tqdm's own
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.leave = self.leave and kind is None
+        if kind is not None:
+            self.leave, self.total = False, None  # a notebook keeps a bar that has not reached its total
         super().__exit__(kind, error, traceback)
 
 

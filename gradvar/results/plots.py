@@ -15,7 +15,6 @@ from .estimate import Estimate
 from .findings import Bound, Findings
 from .plots_style import (
     AT_MOST,
-    BLACK,
     BLUE,
     GREEN,
     GREY,
@@ -27,6 +26,7 @@ from .plots_style import (
     legend_beside,
     named_lines,
     new_axes,
+    palette,
     powers_of_two,
     style,
     titled,
@@ -132,7 +132,7 @@ def plot_layers(layers: Mapping[str, Estimate], ax: Axes | None = None) -> Axes:
         )
         ax.barh(y, value, color=BLUE, alpha=0.7)
         if math.isfinite(high - low) and not found.exact:
-            ax.plot([low, high], [y, y], "|-", color=BLACK, lw=1.5)
+            ax.plot([low, high], [y, y], "|-", color=palette()[0], lw=1.5)
     ax.set_yticks(range(len(layers)), list(layers))
     ax.set_ylim(len(layers) - 0.4, -0.6)
     ax.grid(axis="x", alpha=0.3)
@@ -179,7 +179,7 @@ def plot_signal_and_noise(ax: Axes, rows: Sequence[Mapping[str, Scalar]], crossi
         ax.axvline(float(crossing), color=RED, lw=0.8, label="alignment exceeds noise")
     shown = np.concatenate([value, high, noise, column("value"), column("bound")])
     ax.set_ylim(shown[shown > 0].min() / 3, shown[shown > 0].max() * 3)
-    legend_beside(ax, {"gradient variance": key("o", BLACK, True), **keys_of(ax), **named_lines(ax)})
+    legend_beside(ax, {"gradient variance": key("o", palette()[0], True), **keys_of(ax), **named_lines(ax)})
 
 
 def plot_degree_spectrum(

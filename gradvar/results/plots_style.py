@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's, which the colour-blind tell apart."""
-BLACK, RED, BLUE, GREEN, *_ = COLOURS
+RED, BLUE, GREEN = COLOURS[1:4]
 GREY = "0.45"
 LineStyle: TypeAlias = Literal["-", "--", "-.", ":", "none"]
 _LINES: tuple[LineStyle, ...] = ("-", "--", "-.", ":")
@@ -38,7 +38,14 @@ class Style(TypedDict):
 
 def style(i: int) -> Style:
     """Return the colour, the dashes and the marker of line i: others for each of the first 28."""
-    return {"color": COLOURS[i % 7], "linestyle": _LINES[i % 4], "marker": _MARKERS[i % 7], "markersize": 4.0}
+    return {"color": palette()[i % 7], "linestyle": _LINES[i % 4], "marker": _MARKERS[i % 7], "markersize": 4.0}
+
+
+def palette() -> list[str]:
+    """Return the colours: the first is that of the axes' names, black unless the user's style is dark."""
+    from matplotlib import colors, rcParams
+
+    return [colors.to_hex(rcParams["axes.labelcolor"]), *COLOURS[1:]]
 
 
 def pyplot() -> ModuleType:

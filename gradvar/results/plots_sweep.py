@@ -19,6 +19,7 @@ from .plots_style import (
     key,
     legend_beside,
     new_axes,
+    palette,
     pyplot,
 )
 from .table import Scalar, columns, distinguishing_columns
@@ -153,7 +154,7 @@ def _styles(count: int) -> list[Style]:
     from matplotlib import colormaps, colors
 
     shades = [colors.to_hex(shade) for shade in colormaps["cividis"](np.linspace(0, 0.92, count))]
-    shown = COLOURS if count <= len(COLOURS) else shades
+    shown = palette() if count <= len(COLOURS) else shades
     return [
         {"color": shown[i], "linestyle": "-", "marker": _MARKERS[i % len(_MARKERS)], "markersize": 4.0}
         for i in range(count)

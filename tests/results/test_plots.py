@@ -196,6 +196,15 @@ def test_what_every_plot_keeps_to(name, monkeypatch):
             assert one != another
 
 
+@pytest.mark.parametrize("name", ["along, with its target", "sweep, one", "degrees, array", "layers, unresolved"])
+def test_nothing_is_drawn_in_the_colour_of_a_dark_background(name):
+    with plt.style.context("dark_background"):
+        ax = PLOTS[name]()
+        behind = colors.to_hex(ax.get_facecolor())
+        assert behind == "#000000"
+        assert behind not in looks_of(ax)
+
+
 def test_many_lines_have_a_range_of_colours_that_grey_keeps_apart():
     from gradvar.results.plots_sweep import _styles
 
