@@ -17,7 +17,7 @@ from typing import TypedDict
 Run = Callable[[int], tuple[float, float]]
 
 LONG = 15.0  # a side whose first turn takes more seconds has no other
-TOGETHER = 8  # so many prepare side by side
+TOGETHER = 4  # so many prepare side by side
 LIMIT = 300  # a turn that takes more seconds is ended
 
 
