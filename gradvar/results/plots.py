@@ -80,8 +80,8 @@ def plot_bound_check(check: Findings, ax: Axes | None = None) -> Axes:
     ax.set_ylim(len(bounds) + 0.5, -0.5)
     ax.grid(axis="x", alpha=0.3)
     powers_of_two(ax, "x")
-    ax.set_xlabel("Var, and upper bounds on it")
-    titled(ax, f"{check.problem['class']}: {check.verdict}")
+    ax.set_xlabel("Var and its upper bounds")
+    titled(ax, f"{check.problem['class']}: {check.verdict}", 9)  # names of bounds take room
     return ax
 
 

@@ -130,10 +130,10 @@ def legend_beside(ax: Axes, keys: Mapping[str, Artist]) -> None:
         legend.set_bbox_to_anchor((1.01, 1), ax.transAxes)
 
 
-def titled(ax: Axes, title: str) -> None:
+def titled(ax: Axes, title: str, per_inch: int = 13) -> None:
     """Give the axes a title, in lines of about their width."""
     inches = ax.bbox.width / ax.figure.dpi
-    ax.set_title(textwrap.fill(title, max(int(13 * inches), 20)), fontsize=10)
+    ax.set_title(textwrap.fill(title, max(int(per_inch * inches), 20)), fontsize=10)
 
 
 def powers_of_two(ax: Axes, axis: Literal["x", "y"]) -> None:
