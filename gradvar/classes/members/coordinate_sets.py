@@ -133,7 +133,7 @@ class CoordinateSets(HasMembers):
         if v.ndim != 2 or v.shape[1] != self.dim:
             raise ShapeError(
                 f"`members` must have shape (m, {self.dim}) for {self!r}, each described by {self.dim} booleans, true "
-                f"where its coordinates are, got shape {v.shape[1:]} for each"
+                f"where its coordinates are, got shape {v.shape[1:]} for each; by coordinates: member(subset=[...])"
             )
         if v.dtype != np.bool_ and not ((v == 0) | (v == 1)).all():
             raise ValueError(f"`members` must be rows of True and False for {self!r}, got other values than 0 and 1")
