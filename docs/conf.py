@@ -35,7 +35,7 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(Path(__file__).parent / "_build" / ".jupyter_cache")
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True  # what a page saves goes there
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # a cell takes seconds, and its share of a crowded machine
 nb_merge_streams = True
 
 # Reference: what the docstrings say, with links to the source.
