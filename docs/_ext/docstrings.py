@@ -19,9 +19,9 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 MADE_BY_VERBS = {
     "Along", "Bound", "BoundCheck", "ClassSpectrum", "Descent", "Estimate", "LayerEstimates", "SweepMeans",
     "SweepResults", "TargetSignal", "Assumption", "Consequence", "Target", "CheckReport", "Check", "Choice",
-    "Reproduction",
+    "Reproduction", "Model", "Method", "Loss", "Inputs", "HypothesisClass",
 }  # fmt: skip
-"""What nobody constructs: its signature is no help."""
+"""What nobody constructs, results and protocols: a signature is no help."""
 PLUMBING = {
     "blocks", "by_layer", "coefficients", "column_types", "covariance_work", "exactly", "factory", "gram_matrix",
     "input_work", "is_tight", "key", "label_evidence", "largest_norms", "last_harmonic", "listed",
@@ -108,12 +108,12 @@ def hidden(member: str) -> bool:
 
 def plain(text: str, owner: str = "", returned: str = "") -> str:
     """One line of a docstring as reStructuredText."""
-    parts = re.split(r"(``.+?``|`[^`]+`|:[\w:]+:`.+?`)", text)
+    parts = re.split(r"(``.+?``|`[^`]+`|:[\w:]+:`.+?`|(?<![\w*])\*[A-Za-z]+\*(?![\w*]))", text)
     for i, part in enumerate(parts):
         if i % 2 == 0:
             part = re.sub(r"(?<![\w'])((?:\w_)?\w|11|pi|psi|sigma|alpha_t)'(?![A-Za-z])", "\\1\N{PRIME}", part)
             parts[i] = re.sub(r"([|*\\])|(?<=\w)(_)(?!\w)", lambda found: "\\" + found[0], part)
-        elif not part.startswith(("``", ":")):
+        elif not part.startswith(("``", ":", "*")):
             extra = parts[i - 1].endswith(" extra ")  # of the installation: no name
             parts[i] = f"``{part[1:-1]}``" if extra else linked(part[1:-1], owner, returned)
     line = "".join(parts)
@@ -241,22 +241,32 @@ def on_doctree(app, doctree) -> None:  # type: ignore[no-untyped-def]
     from sphinx.ext.viewcode import viewcode_anchor
     from sphinx.pycode import ModuleAnalyzer
 
+    known = app.env._viewcode_modules
     for sign in doctree.findall(addnodes.desc_signature):
         owner, _, member = (sign.get("fullname") or "").rpartition(".")
-        if not owner or any(sign.findall(viewcode_anchor)):
+        if not member:
             continue
-        cls = resolved(f"{sign['module']}.{owner}")
-        home = next((base for base in getattr(cls, "__mro__", ()) if member in vars(base)), object)
-        if not home.__module__.startswith("gradvar."):
+        thing = resolved(f"{sign['module']}.{owner or member}")
+        home = (
+            next((base for base in getattr(thing, "__mro__", ()) if member in vars(base)), object) if owner else thing
+        )
+        module = getattr(home, "__module__", "")
+        tag = f"{home.__qualname__}.{member}" if owner else member
+        if not module.startswith("gradvar."):
             continue
-        analyzer = ModuleAnalyzer.for_module(home.__module__)
-        analyzer.find_tags()
-        tag = f"{home.__qualname__}.{member}"
-        if tag in analyzer.tags:
-            known = app.env._viewcode_modules
-            known[home.__module__] = known.get(home.__module__) or (analyzer.code, analyzer.tags, {}, home.__module__)
-            page = "_modules/" + home.__module__.replace(".", "/")
+        if not any(sign.findall(viewcode_anchor)):
+            analyzer = ModuleAnalyzer.for_module(module)
+            analyzer.find_tags()
+            if tag not in analyzer.tags:
+                continue
+            entry = known.get(module) or (analyzer.code, analyzer.tags, {}, "gradvar")
+            known[module] = entry
+            entry[2][tag] = app.env.docname
+            page = "_modules/" + module.replace(".", "/")
             sign += viewcode_anchor(reftarget=page, refid=tag, refdoc=app.env.docname)
+        back = f"{known[module][3]}.{tag}"  # where the source says that its documentation is
+        if back not in sign["ids"]:
+            sign["ids"].append(back)
 
 
 def setup(app) -> Mapping[str, bool]:  # type: ignore[no-untyped-def]
