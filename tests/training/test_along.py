@@ -217,7 +217,7 @@ def test_a_plot_shows_variance_interval_and_bound_over_the_steps():
     assert wide.plot().get_yscale() == "log"
     _, mine = plt.subplots()
     assert found.plot(y="ratio", ax=mine) is mine
-    assert "3 checkpoints" in mine.get_title()
+    assert "at 3 of 3 checkpoints" in " ".join(mine.get_title().split())
     with pytest.raises(ValueError, match="`y` must be one of"):
         found.plot(y="height")
     with pytest.raises(ValueError, match="there are no checkpoints to draw"):
