@@ -1,12 +1,13 @@
-"""The lowest bit of x/a modulo a prime p: the gradient's variance is at most some 9/p of G^2, whatever the network.
+"""The lowest bit of x/a modulo a prime p: the gradient's variance is at most some 10/p of G^2, whatever the network.
 
 Paper: Takhanov et al., "Gradient descent fails to learn high-frequency functions and modular arithmetic"
 (arXiv 2310.01611). For h_a(x) = (-1)^(a^-1 x mod p), a in Z_p^*, x uniform on Z_p^* and seen by its bits, it proves
 that Var/G^2 is at most of the order ln p/sqrt p, and measures the ratio for a sigmoid network, layers 1000-1000-1.
 
 Here: Var/G^2 by the sum over all pairs of inputs, exact up to p = 2^14, and the operator norm of the class,
-lambda_max/(p - 1), which bounds the ratio for every network. lambda_max grows slowly, so that the bound is about 9/p
-where the paper proves ln p/sqrt p. Full settings (rng=0): 6.4e-7 at p = 10 007, half a minute.
+lambda_max/(p - 1), which bounds the ratio for every network. lambda_max grows slowly (5.1 at p = 101, 9.8 at p =
+10 007), so that the bound is about 10/p where the paper proves ln p/sqrt p. Full settings (rng=0): 6.4e-7 at
+p = 10 007, half a minute.
 
 They differ: the paper's script divides by the gradient of the probability rather than of the logit, which inflates the
 ratio about 16 times (4^2, where the sigmoid has slope 1/4); G is the norm of the predictor's gradient, as in its text.
