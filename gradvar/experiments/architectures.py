@@ -8,7 +8,7 @@ where PyTorch is installed, its transformer layer, all at random weights (square
 and misses it by the one point (1, ..., 1) at which all parities agree: at d = 5 by .02 to .05, at 10 by .0009 to .0025,
 at 20 by 5e-7 to 3.4e-6 (there Var and G^2 of dear networks are sampled, on the same inputs). What differs is which
 parities the signal is about, its share of each degree: a convolution that sees 5 positions at a time has nothing of
-higher degrees. The full settings took 50 seconds on one core.
+higher degrees.
 
 They differ: not at all for all parities, where the theorem is an equality up to that point. For those of one degree the
 architecture has a say: its signal's share of that degree, which the bound does not ask for.

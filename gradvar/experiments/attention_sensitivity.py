@@ -9,8 +9,7 @@ symbol flips the parity, so that two inputs share the loss: the cross-entropy is
 change. Heads at random weights stay far below the constant, their changes falling like 1/n (exponents -1.00 and -1.02);
 a head made for it reaches n/(n + e^{2A} - 1) of the constant. Trained on the parity of n bits (2000 steps), attention
 learns n = 2 and 3 and is at chance at 12. That is not the lemma's doing: at the weights where training begins its
-constant is so large that it forbids nothing. It is the gradient's: Var/G^2 over the 2^n parities falls like 2^-n. The
-full settings took 7 seconds.
+constant is so large that it forbids nothing. It is the gradient's: Var/G^2 over the 2^n parities falls like 2^-n.
 
 They differ: the paper has many layers and no constants; here is one layer, with an explicit constant. Its statement is
 about fixed weights and n to infinity, not about what is learned at small n.

@@ -9,7 +9,7 @@ neighbours, O(log(1/eps)). Figures: curves decoded after 500, 10 000 and 50 000 
 Here: the condition numbers, and gradient descent on the population loss in closed form, both for E p p^T = I, at the
 largest stable step; then, on 10 000 curves of the authors' slopes, Adam at their rates (.05 for their .99 where it is
 conditioned) on the exact gradient, and with batches for the auto-encoder, whose curves are off by .038 after 10 000
-steps. Full settings: about 3 minutes, most of them for the auto-encoder.
+steps.
 
 They differ: the condition number of W^T W is 16/1.8751^4 n^4, so that n^4 is the rate of which n^3.5 is a lower bound.
 Decoded curves do not show what was learned: W sums twice, so that the linear map's are within 7% where 72% of its codes

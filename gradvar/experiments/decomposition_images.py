@@ -8,15 +8,15 @@ at chance, decomposed all are; and the signal-to-noise ratio of the end-to-end g
 
 Here: the training, on fresh examples, in float32; and ||E y s||^2/E||s||^2 at the initial weights, s the signal of the
 weights of an image's score, in float64, by the library's U-statistic over groups of images, of which all tuples are
-taken. Quick settings, 2 minutes of one core: after 150 to 300 steps k = 1 .953 and .956 (the paper: .946, .945), k = 2
+taken. Quick settings: after 150 to 300 steps k = 1 .953 and .956 (the paper: .946, .945), k = 2
 .916 and .930 (.909, .908), k = 3 .494 and .897 (.485, .862); the ratio is 6.0e-4 for one image's label and for k = 1,
 3.1e-8 for k = 2 and 1e-12 for k = 3.
 
 They differ: the ratio falls a hundredfold and more with each image, while the paper's is .001 times that of k = 1 at
 all k >= 2, near the noise of 500 000 tuples. Where |p| > 1 the mean gradient of the hinge has a part that knows no
 label, which is left out here. In the quick settings the network is smaller, and starts larger to learn sooner. At k = 2
-it waits on a plateau, as long as its initial weights make it: 2 of 3 runs leave it (rng = 0, 1). The full settings take
-some 5 hours of one core; of them k = 1 was run for 200 steps, .955 and .956, and the ratio at k = 1, 6.1e-4.
+it waits on a plateau, as long as its initial weights make it: 2 of 3 runs leave it (rng = 0, 1). Of the
+full settings k = 1 was run for 200 steps, .955 and .956, and the ratio at k = 1, 6.1e-4.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ have the same mean gradient; the second moment of a single one is k times larger
 returns and names: -1.000, -1.000 for k = 10; -.286, -.9995 for k = 1000; -.236, -.9994 for k = 2000.
 
 Here: the same two runs with the authors' Adam; the value -E N_y(x) is exact, over all inputs, and so are the second
-moments. Full settings (d = 1000): -.440 and -.229 from returns, -.9995 and -.9990 from names; 3 minutes of one core.
+moments. Full settings (d = 1000): -.440 and -.229 from returns, -.9995 and -.9990 from names.
 
 They differ: the value from returns depends on the seed, -.36 to -.47 for k = 1000 over ten seeds. The ratio is k where
 the softmax is uniform, and within 1% of it at random initial weights.

@@ -7,7 +7,7 @@ that Var/G^2 is at most of the order ln p/sqrt p, and measures the ratio for a s
 Here: Var/G^2 by the sum over all pairs of inputs, exact up to p = 2^14, and the operator norm of the class,
 lambda_max/(p - 1), which bounds the ratio for every network. lambda_max grows slowly (5.1 at p = 101, 9.8 at p =
 10 007), so that the bound is about 10/p where the paper proves ln p/sqrt p. Full settings (rng=0): 6.4e-7 at
-p = 10 007, half a minute.
+p = 10 007.
 
 They differ: the paper's script divides by the gradient of the probability rather than of the logit, which inflates the
 ratio about 16 times (4^2, where the sigmoid has slope 1/4); G is the norm of the predictor's gradient, as in its text.

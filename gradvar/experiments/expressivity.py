@@ -8,8 +8,7 @@ Telgarsky, "Representation benefits of deep feedforward networks" (arXiv 1509.08
 
 Here: the networks of `gradvar.models.constructions`, their sizes, the number of the 2^n inputs at which they are wrong
 (none), and Var/G^2 at these very weights, exact: 2^-n as everywhere else. The sawtooth with its 2 k + 1 units stands
-beside the one hidden layer of 2^k + 1 units that computes the same: it has so many kinks, and a unit makes one. Three
-seconds.
+beside the one hidden layer of 2^k + 1 units that computes the same: it has so many kinks, and a unit makes one.
 
 They differ: the printed sum over triples of units begins at 1; without the triple at 0 the network is wrong at the one
 input that has no -1. The deep network has 2 (n - 1) units that compute and n + (n - 1)(n - 2)/2 that hold bits or hand

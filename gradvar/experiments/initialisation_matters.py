@@ -9,7 +9,7 @@ Here: the alignment of one relu unit (output weight 1, bias 1/2), exact, in the 
 d = 16, and like d^-1.09; for signs + .3 N(0, 1) 2e-3; for Gaussian weights some 1e-6, less by a factor of .44 with each
 bit. Beside it what two batches of 8192 would have shown: from a few 1e-3 on their own noise, 2 E||s||^2/8192, hundreds
 of times the truth. Then networks of 512 units trained from the three: after 25 000 steps at d = 20 accuracies are
-.94 and .95, .97 and .97, .50 and .55 in two runs each. The full settings took three minutes on one core.
+.94 and .95, .97 and .97, .50 and .55 in two runs each.
 
 They differ: the paper estimates the alignment from samples. For .3, a constant, it finds no learning in the limit of
 large d; at d = 20 it is learned like signs are. There is no threshold in sigma at a given d.

@@ -7,7 +7,7 @@ radius rho in R^d, Var is at most G^2 (exp(-Omega(d)) + exp(-Omega(rho))).
 
 Here: F, its gradient and its Hessian in closed form; the critical points by Newton's method from a grid; Var, exact,
 of a cosine and of a random tanh network, next to the theorem's bounds with their constants: the sharp one, lambda_2,
-an explicit one, and Shamir's tail function. Full settings: 5 s.
+an explicit one, and Shamir's tail function.
 
 They differ: there are two saddles, at +-(2, -2)/sqrt 3, where F is .0072 below the plateau. The sharp bound falls
 like exp(-.62 d) where rho = sqrt d, Var of these two models faster; but at fixed d it falls as a power of rho,

@@ -9,7 +9,7 @@ known: one relu neuron, its weights uniform on the sphere, has lambda_1 = 1/(4 d
 Var/G^2 of all models and which a linear one reaches; depth-2 networks have lambda_0, about 1/(2 pi), at any width. Over
 d = 10 to 160, a network at its start has .83 to .90 of 1/(4 d) for neurons and 1.1 to 1.9 times 1/(4 d) for depth-2
 networks, where parities leave 2^-d. Gradient descent learns a depth-2 network of d = 20 to a relative error of .03, far
-beyond its linear part; of the parity of d/2 bits it learns nothing. The full settings took 18 seconds.
+beyond its linear part; of the parity of d/2 bits it learns nothing.
 
 They differ: not in a number, for the paper has none. Its hard inputs are made from a hard problem; where inputs are
 Gaussian, neither its theorem nor the variance says that these networks are hard.

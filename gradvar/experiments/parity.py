@@ -6,7 +6,7 @@ parity of a random subset of 5 or of 10 bits; at d = 30 its accuracy stays at 1/
 
 Here: the same runs, weights truncated normal, with Var over all 2^d parities and its bound G^2/2^d at checkpoints. Up
 to d = 22 Var is exact; at d = 30 it is E||s||^2/2^d, less one point, E||s||^2 sampled. At the paper's settings
-(rng=0, 40 s): 100% after 2000 and 11 300 steps, at d = 30 a mean of .5003.
+(rng=0): 100% after 2000 and 11 300 steps, at d = 30 a mean of .5003.
 
 They differ: steps depend on the subset's size, which the paper does not say. Odd sizes take longer, since the biases
 start at 0 (at d = 10, 3000 to 40 000 steps); here it is d/2, rounded up. Steps are held to a factor of 3: at d = 10

@@ -7,7 +7,7 @@ sub-diagonal; and so is the equilibrium of it. Weight tying as in the Universal 
 Here: `WeightTied.from_mlp`: the error of each hidden layer after each number of steps is 0 from step l on for layer l.
 Iterates that converge, oscillate and diverge, and what the equilibrium says of them. The variance over the parities of
 each degree: of the weights that the network has, the same to the last digits, tied or at equilibrium; of all entries of
-W_z and W_x, with those that are zero, larger. Below 2^-d G^2 for all of them over all parities. Two seconds.
+W_z and W_x, with those that are zero, larger. Below 2^-d G^2 for all of them over all parities.
 
 They differ: not at all; the paper does not look at gradients. That the zero entries are parameters too makes the tied
 network another one to train.
