@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,9 +17,9 @@ pytestmark = pytest.mark.alone
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # beside the package, not installed with it
 
-from benchmarks import prior_art  # noqa: E402
+from benchmarks import prior_art, timing  # noqa: E402
 from benchmarks.__main__ import QUESTIONS  # noqa: E402
-from benchmarks.timing import Row, Side, contest  # noqa: E402
+from benchmarks.timing import Row, Side, contest, each_alone, prepared  # noqa: E402
 
 
 def benchmarks(*arguments: str) -> str:
@@ -98,3 +100,31 @@ def test_a_tool_that_is_not_there_is_a_row_without_a_number(monkeypatch):
     missing, doubled = prior_art.rows()
     assert missing[2] == "not installed (PackageNotFoundError)"
     assert doubled[2] == "2 +- 0"
+
+
+def prompt():
+    return lambda turn: (float(turn), 0.0)
+
+
+def test_a_side_that_waits_for_others_is_not_ended(monkeypatch):
+    """The limit is of a turn, and of what prepares it: four sides prepare together and have their turns alone."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    monkeypatch.setattr(timing, "LIMIT", 3)
+    with ExitStack() as stack:
+        unasked, asked = prepared([Side("unasked", prompt), Side("asked", prompt)], stack)
+        asked.take(1, True)
+        time.sleep(3.2)
+        for side in (unasked, asked):
+            side.take(2, True)
+    assert (unasked.trouble, unasked.values) == ("", [2.0])
+    assert (asked.trouble, asked.values) == ("", [1.0, 2.0])
+
+
+def test_sides_alone_are_rows_under_their_names(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    sides = [Side(f"side {i}", here, (float(i), 0.5)) for i in range(4)] + [Side("absent", no_such_library)]
+    rows = list(each_alone("question", sides, 2))
+    assert [row.name for row in rows] == [side.name for side in sides]
+    assert [row.turns["gradvar values"] for row in rows] == [[float(i)] * 2 for i in range(4)] + [[]]
+    assert [row.note for row in rows] == [""] * 4 + ["nowhere is not installed"]
+    assert all(row.ratio is None and row.peer == "" for row in rows)

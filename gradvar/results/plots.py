@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import Array, real_array
-from ..core.numbers import format_log2, log2_end, power_of_two
+from ..core.arguments import Array, integer, real_array
+from ..core.numbers import exp2, format_log2, log2_end, power_of_two
 from .estimate import Estimate
 from .findings import Bound, Findings
 from .plots_style import (
@@ -200,6 +200,11 @@ def plot_degree_spectrum(
     label : str
         Its name in the legend, where several are drawn.
 
+    Raises
+    ------
+    TypeError, ShapeError, NonFiniteError, ValueError
+        Neither numbers >= 0 of each degree nor estimates by degree; none at all.
+
     Examples
     --------
     >>> import gradvar as gv
@@ -207,9 +212,11 @@ def plot_degree_spectrum(
     >>> ax = gv.plot_degree_spectrum(before, label="at the start")
     """
     if isinstance(spectrum, Mapping):
-        known = {degree: spectrum[degree] for degree in spectrum}
+        known = {integer("spectrum", degree, 0): _estimated(spectrum[degree]) for degree in spectrum}
     else:
         known = _with_rounding(real_array("spectrum", spectrum, 1, "(d + 1,)"))
+    if not known:
+        raise ValueError("`spectrum` must have a degree, got none")
     ax = new_axes(ax, 7, 4)
     at = np.array(list(known), dtype=np.float64)
     plot_estimates(ax, at, list(known.values()), label, len(ax.containers))
@@ -221,14 +228,23 @@ def plot_degree_spectrum(
     return ax
 
 
+def _estimated(found: object) -> Estimate:
+    if not isinstance(found, Estimate):
+        raise TypeError(f"`spectrum` must have an Estimate of each degree, as gradient_alignment has, got {found!r}")
+    return found
+
+
 def _with_rounding(spectrum: Array) -> dict[int, Estimate]:
     """The entries of `degree_spectrum`, with the error that it states; 0 where that is as large as the entry."""
+    if (spectrum < 0).any():
+        raise ValueError(f"`spectrum` must have numbers >= 0, got {spectrum.min():.6g} at index {spectrum.argmin()}")
     d = len(spectrum) - 1
-    counts = [math.comb(d, k) for k in range(d + 1)]
-    norm = math.fsum(count * entry for count, entry in zip(counts, spectrum, strict=True))  # E||s||^2, by Parseval
+    log2_counts = np.array([math.log2(math.comb(d, k)) for k in range(d + 1)])
+    log2_entries = np.log2(spectrum, where=spectrum > 0, out=np.full(d + 1, -math.inf))
+    log2_norm = float(np.logaddexp2.reduce(log2_counts + log2_entries, initial=-math.inf))  # E||s||^2, by Parseval
     known = {}
     for k, entry in enumerate(spectrum):
-        delta = 4 * (d + 8) * 2.0**-52 * math.sqrt(norm / counts[k])
+        delta = 4 * (d + 8) * 2.0**-52 * exp2((log2_norm - float(log2_counts[k])) / 2)
         error = delta * (delta + 2 * math.sqrt(entry))
         value = float(entry) if entry > error else 0.0
         ends = (max(value - error, 0.0), float(entry) + error)

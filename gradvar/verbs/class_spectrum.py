@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..classes.base import HypothesisClass
-from ..classes.gram.derived import eigenvalues
+from ..classes.gram.derived import eigenvalues, proved_eigenvalues
+from ..classes.outputs import by_output
 from ..core.arguments import flag
 from ..problem import hypothesis_class
 from ..results.class_spectrum import ClassSpectrum
@@ -40,6 +41,7 @@ def class_spectrum(H: HypothesisClass, centred: bool = True) -> ClassSpectrum:
     >>> gv.class_spectrum(gv.Parities(1000)).log2_eigenvalues
     array([-1000.])
     """
-    found = eigenvalues(hypothesis_class(H), flag("centred", centred))
+    of, is_centred = hypothesis_class(H), flag("centred", centred)
+    found = proved_eigenvalues(of, is_centred) or eigenvalues(by_output(of), is_centred)
     described = str(getattr(H, "description", H))
-    return ClassSpectrum(*found, log2_size=H.log2_size, centred=centred, described=described)
+    return ClassSpectrum(*found, log2_size=H.log2_size, centred=is_centred, described=described)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,58 @@ CASES = {
 }
 
 
+class Vectors:
+    """A user's class with three outputs that lists its members."""
+
+    labels, n_outputs, log2_size = "real", 3, math.log2(5)
+    inputs = gv.FinitePoints(np.arange(6.0)[:, None])
+    values = RNG.normal(size=(5, 6, 3))
+
+    def members(self):
+        return np.arange(5)
+
+    def sample(self, m, rng=None):
+        return np.random.default_rng(rng).integers(0, 5, m)
+
+    def evaluate(self, members, x):
+        return self.values[np.asarray(members)][:, x[:, 0].astype(int)]
+
+
+class Labels(Vectors):
+    """A user's class with class labels."""
+
+    labels, values = "classes", RNG.integers(0, 3, (5, 6))
+
+
+SIX = np.arange(6.0)[:, None]
+OUTPUTS = {
+    "vectors": gv.FiniteClass(RNG.normal(size=(4, 6, 2)), SIX),
+    "class labels with a prior": gv.FiniteClass(RNG.integers(0, 3, (4, 6)), SIX, n_classes=3, prior=PRIOR),
+    "all labelings": gv.RandomLabels(SIX[:4], n_classes=3, weights=[0.1, 0.2, 0.3, 0.4]),
+    "a proof": gv.ModularAddition(5),
+    "some of a proof": gv.ModularAddition(5).restrict([1, 2, 2, 7]),
+    "vectors of a user": Vectors(),
+    "class labels of a user": Labels(),
+}
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_eigenvalues_with_several_outputs_are_those_of_vectors(name, centred):
+    """Gram = E<h, h'>, class labels as unit vectors less 1/K."""
+    H = OUTPUTS[name]
+    n = H.inputs.n_points
+    table = np.asarray(H.evaluate(H.members(), H.inputs.points(0, n)))
+    if table.ndim == 2:
+        table = np.eye(H.n_outputs)[table.astype(int)] - 1 / H.n_outputs
+    weights = np.repeat(H.inputs.weights(0, n), H.n_outputs)
+    expected = brute(table.reshape(len(table), -1), weights, centred, getattr(H, "prior", None))
+    found = gv.class_spectrum(H, centred=centred)
+    known = np.repeat(found.eigenvalues, np.exp2(found.log2_counts).round().astype(int))
+    assert_allclose(known, expected[: len(known)], rtol=1e-9)
+    assert (expected[len(known) :] < 1e-12 * expected[0]).all(), "what is left out is zero"
+
+
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("name", CASES)
 def test_eigenvalues_are_those_of_the_matrix_of_all_members(name, centred):
@@ -90,11 +143,30 @@ def test_a_class_of_one_member_has_no_variance():
     assert len(gv.class_spectrum(gv.Parities(3).restrict([2]))) == 0
 
 
+def test_what_is_too_large_is_refused_before_it_is_computed():
+    H = gv.FiniteClass(RNG.normal(size=(6000, 4)), np.arange(4.0)[:, None])
+    assert len(gv.class_spectrum(H)) == 4
+    assert "matrix" not in vars(H.gram_matrix), "the matrix of all pairs of members"
+
+    class Asked(Covariance):
+        inputs = gv.FinitePoints(np.arange(5000.0)[:, None])
+
+        def covariance(self, x, x2):
+            pytest.fail("evaluated")
+
+    with pytest.raises(gv.TooLargeError, match="5,000 rows"):
+        gv.class_spectrum(Asked())
+
+
 def test_what_is_not_known_is_refused():
     with pytest.raises(gv.NotApplicableError, match=r"H\.on\(points\)"):
         gv.class_spectrum(gv.LinearPeriodic(3, 1.0))
     with pytest.raises(gv.TooLargeError, match="4,096"):
         gv.class_spectrum(gv.SparseParities(30, 3).on(np.random.default_rng(0).choice([-1.0, 1.0], (5000, 30))))
+    for gram in ([[1.0, math.nan], [math.nan, 1.0]], [1.0, 2.0], [[1.0, 0.0]], [["a"]]):
+        H = SimpleNamespace(log2_size=1.0, inputs=gv.Hypercube(3), gram=lambda gram=gram: gram)
+        with pytest.raises((TypeError, ValueError), match=r"`H\.gram\(\)`"):
+            gv.class_spectrum(H)
     with pytest.raises((TypeError, ValueError), match="`centred`"):
         gv.class_spectrum(gv.Parities(3), centred="yes")
     with pytest.raises(TypeError, match="`H`"):

@@ -64,7 +64,11 @@ def test_a_sampler_with_another_source_of_randomness_is_found():
         w = rng.standard_normal(3)
         return lambda x: x @ w + other.standard_normal(len(x))
 
-    for sampler in (careless, noisy):
+    def small(rng: np.random.Generator):
+        w = 1e-9 * other.standard_normal(3)
+        return lambda x: x @ w
+
+    for sampler in (careless, noisy, small):
         H = make(sampler)
         assert H.evaluate(H.sample(0, rng=0), np.eye(3)).shape == (0, 3)
         with pytest.raises(ValueError, match=f"{sampler.__name__}.* from two equal generators"):

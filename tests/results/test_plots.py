@@ -375,8 +375,32 @@ def test_degrees_that_rounding_may_have_made_are_at_most_that():
     assert_allclose(drawn.get_ydata(), np.log2(found))
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["mean over S", AT_MOST, "another"]
+
+
+ONE = NUMBERS["ordinary"]
+
+
+@pytest.mark.parametrize(
+    "given", [[[1.0]], [0.1, -1.0], [math.nan], [], {}, {1: 0.5}, {"one": ONE}, {-1: ONE}, ONE, "abc"], ids=repr
+)
+def test_what_is_no_spectrum_of_degrees_is_refused(given):
     with pytest.raises((TypeError, ValueError), match="`spectrum`"):
-        gv.plot_degree_spectrum([[1.0]])
+        gv.plot_degree_spectrum(given)
+    assert plt.get_fignums() == []
+
+
+def test_a_spectrum_of_more_degrees_than_float64_has_binomials():
+    spectrum = np.zeros(2001)
+    spectrum[[1, 1000]] = 1.0, 1e-250
+    ax = gv.plot_degree_spectrum(spectrum)
+    # delta^2 with E||s||^2 = C(2000, 1) + 1e-250 C(2000, 1000), nearly all at degree 1000
+    delta = 4 * 2008 * 2.0**-52
+    (line,) = (container.lines[0] for container in ax.containers)
+    assert [k for k, y in enumerate(line.get_ydata()) if not math.isnan(y)] == [1000]
+    (under,) = marks(ax, "v")
+    high = dict(zip(under.get_xdata(), under.get_ydata(), strict=True))
+    from_1000 = math.log2(math.comb(2000, 1000)) - math.log2(math.comb(2000, 999)) + math.log2(1e-250)
+    assert high[999] == pytest.approx(2 * math.log2(delta) + from_1000)
 
 
 def test_measured_dots_are_shares_of_the_signal():

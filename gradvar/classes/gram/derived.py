@@ -11,12 +11,12 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arguments import Array, finite, functions_of
+from ...core.arguments import Array, finite, functions_of, real
 from ...core.errors import NotApplicableError, ShapeError, TooLargeError
 from ..base import HypothesisClass, KnowsCovariance, KnowsGram, KnowsOperatorNorm, KnowsProjection, prior_of
 from ..inputs import Inputs
 from .eigenvalue import top_eigenvalue, top_ritz_value
-from .matrix import Gram, GramNorms, KnownByGram, TableGram
+from .matrix import Gram, GramNorms, KnownByGram, OrthonormalGram, TableGram, check_size
 from .table import EvaluatedTable, Rows, StoredTable, Table, kept, project
 
 _MOST_LOG2_MEMBERS = 20.0
@@ -91,7 +91,10 @@ def known_gram(hypotheses: HypothesisClass) -> Gram | None:
     proved = status == "proved" and bool(getattr(hypotheses, "is_orthonormal", False))
     if proved or not isinstance(hypotheses, KnowsGram):
         return None
-    matrix = np.asarray(hypotheses.gram(), dtype=np.float64)
+    matrix = real("H.gram()", hypotheses.gram(), "(|H|, |H|)")
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ShapeError(f"`H.gram()` must have shape (|H|, |H|), got {matrix.shape}")
+    finite("H.gram()", matrix)
     return Gram(matrix.shape[0], matrix.view, prior=prior_of(hypotheses))
 
 
@@ -150,7 +153,9 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | N
     return None if top is None else DerivedNorm(*top, f"{why}, the top Ritz value of a Lanczos process", True)
 
 
-def _same_spectrum(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, int, str, bool] | None:
+def _same_spectrum(
+    hypotheses: HypothesisClass, centred: bool, check_rows: Callable[[int], None] = check_size
+) -> tuple[Array, int, str, bool] | None:
     """A matrix, and over what it has the eigenvalues of the (centred) Gram matrix over |H|; else as a `DerivedNorm`."""
     points = hypotheses.inputs.n_points
     if points is None:
@@ -162,8 +167,23 @@ def _same_spectrum(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, i
         return None
     if isinstance(hypotheses, KnowsProjection) and few_values and points <= _MOST_POINTS:
         return *_of_table(_projected(hypotheses, points), centred, prior_of(hypotheses)), True
+    check_rows(points)
     matrix = _covariances(hypotheses, points, centred)
     return None if matrix is None else (matrix, 1, f"`covariance` at all {points:,} inputs", True)
+
+
+def proved_eigenvalues(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, Array, str] | None:
+    """Return what `eigenvalues` does of a class that is orthonormal by a proof; None of any other."""
+    if isinstance(hypotheses, KnownByGram) and not isinstance(hypotheses.gram_matrix, OrthonormalGram):
+        return None  # what is computed is no proof, and takes all pairs of members
+    log2_size = hypotheses.log2_size
+    status, proof = getattr(hypotheses, "orthonormality", ("claimed", ""))
+    if status != "proved" or not getattr(hypotheses, "is_orthonormal", False) or prior_of(hypotheses) is not None:
+        return None
+    values = np.full(int(not centred or log2_size > 0), math.log2(second_moment(hypotheses)) - log2_size)
+    # J has the eigenvalue 1 |H| - 1 times
+    lost = math.log1p(-(2.0**-log2_size)) / math.log(2) if centred and log2_size > 0 else 0.0
+    return values, np.full(values.size, log2_size + lost), f"orthonormal: {proof}"
 
 
 def eigenvalues(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, Array, str]:
@@ -176,18 +196,12 @@ def eigenvalues(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, Arra
     NotApplicableError, TooLargeError
         They are not known, or too many.
     """
-    log2_size = hypotheses.log2_size
-    status, proof = getattr(hypotheses, "orthonormality", ("claimed", ""))
-    if status == "proved" and getattr(hypotheses, "is_orthonormal", False) and prior_of(hypotheses) is None:
-        values = np.full(int(not centred or log2_size > 0), math.log2(second_moment(hypotheses)) - log2_size)
-        # J has the eigenvalue 1 |H| - 1 times
-        lost = math.log1p(-(2.0**-log2_size)) / math.log(2) if centred and log2_size > 0 else 0.0
-        return values, np.full(values.size, log2_size + lost), f"orthonormal: {proof}"
     gram = known_gram(hypotheses)
     if gram is not None:
+        _check_dense(min(gram.table.shape) if isinstance(gram, TableGram) else gram.size)
         found: tuple[Array, int, str] = gram.same_spectrum(centred), gram.size, "its Gram matrix"
     else:
-        derived = _same_spectrum(hypotheses, centred)
+        derived = _same_spectrum(hypotheses, centred, _check_dense)
         if derived is None:
             raise NotApplicableError(
                 f"the eigenvalues of {hypotheses!r} are not known: its inputs are too many to be summed over, or it "
@@ -195,11 +209,16 @@ def eigenvalues(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, Arra
             )
         found = derived[:3]
     matrix, size, why = found
-    if len(matrix) > _MOST_DENSE:
-        raise TooLargeError(f"all eigenvalues of a matrix of {len(matrix):,} rows take too long; take {_MOST_DENSE:,}")
+    _check_dense(len(matrix))
     values = np.linalg.eigvalsh(matrix)[::-1]
     values = values[values > len(matrix) * 2.0**-52 * max(values[0], 0.0)] / size
     return np.log2(values), np.zeros(values.size), why
+
+
+def _check_dense(rows: int) -> None:
+    """Raise `TooLargeError` for a matrix of which all eigenvalues take too long."""
+    if rows > _MOST_DENSE:
+        raise TooLargeError(f"all eigenvalues of a matrix of {rows:,} rows take too long; take {_MOST_DENSE:,}")
 
 
 def frobenius_norm(hypotheses: HypothesisClass) -> float:
