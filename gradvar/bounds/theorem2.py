@@ -28,7 +28,7 @@ from scipy import special
 from ..classes import LinearPeriodic
 from ..classes.base import HypothesisClass
 from ..classes.formulas.sphere import log_zonal
-from ..core.arguments import integer, positive
+from ..core.arguments import integer, number, positive
 from ..core.numbers import exp2, format_log2
 from ..results.estimate import Estimate
 from ..results.findings import Findings
@@ -184,6 +184,10 @@ class Theorem2:
         """
         if over not in ("radius", "dim"):
             raise ValueError(f"`over` must be 'radius' or 'dim', got {over!r}")
+        for x, check in () if measured is None else measured.items():
+            number("measured", x, "a mapping of numbers to BoundChecks", math.isfinite)
+            if not isinstance(check, Findings):
+                raise TypeError(f"`measured` must be a mapping of numbers to BoundChecks, got {check!r} of {x!r}")
         ax = new_axes(ax, 7.5, 4.0)
         if over == "radius":
             at = np.linspace(self.radius / 100, self.radius, 100)

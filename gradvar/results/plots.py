@@ -167,7 +167,11 @@ def plot_signal_and_noise(ax: Axes, rows: Sequence[Mapping[str, Scalar]], crossi
         return np.array([row.get(name) for row in rows], dtype=np.float64)
 
     steps, value, high, noise = map(column, ("step", "alignment", "alignment_high", "batch_noise"))
-    ax.set_yscale("log")
+    shown = np.concatenate([value, high, noise, column("value"), column("bound")])
+    shown = shown[np.isfinite(shown) & (shown > 0)]
+    if shown.size:  # of a model without a gradient all are zero
+        ax.set_yscale("log")
+        ax.set_ylim(shown.min() / 3, shown.max() * 3)
     ax.set_ylabel("gradient variance, alignment, noise")
     if not np.isnan(value).all():  # tasks have none
         label = "alignment of the target"
@@ -177,8 +181,6 @@ def plot_signal_and_noise(ax: Axes, rows: Sequence[Mapping[str, Scalar]], crossi
     ax.plot(steps, np.where(noise > 0, noise, np.nan), "^:", color=RED, ms=4, lw=2, label="noise of a batch")
     if crossing is not None:
         ax.axvline(float(crossing), color=RED, lw=0.8, label="alignment exceeds noise")
-    shown = np.concatenate([value, high, noise, column("value"), column("bound")])
-    ax.set_ylim(shown[shown > 0].min() / 3, shown[shown > 0].max() * 3)
     legend_beside(ax, {"gradient variance": key("o", palette()[0], True), **keys_of(ax), **named_lines(ax)})
 
 

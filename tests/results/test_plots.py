@@ -91,6 +91,8 @@ def measured(variance):
 
 SPECTRUM = gv.class_spectrum(gv.FiniteClass(np.eye(4) - 0.2, np.arange(4.0)[:, None]))
 RUN = gv.descend(gv.Parities(6).member(7), MLP, steps=20, learning_rate=0.01, record=5, rng=0)
+DEAD = gv.MLP([np.zeros((3, 6)), np.zeros((1, 3))], [-np.ones(3), None], "relu")
+DEAD_RUN = gv.descend(gv.Parities(6).member(7), DEAD, steps=4, learning_rate=0.1, record=2, rng=0)
 HARD = {kind: NUMBERS[kind] for kind in ("beyond float64", "unresolved", "negative", "zero")}
 PLOTS = {
     **{f"bound check, {kind}": checked(n).plot for kind, n in NUMBERS.items()},
@@ -136,6 +138,7 @@ PLOTS = {
     },
     "along, one": lambda ax=None: followed(NUMBERS["ordinary"]).plot(ax=ax),
     "along, with its target": lambda ax=None: gv.along(gv.Parities(6), RUN).plot(ax=ax),
+    "along, without a gradient": lambda ax=None: gv.along(gv.Parities(6), DEAD_RUN).plot(ax=ax),
     "descent": RUN.plot,
     "descent, one": replace(RUN, steps=RUN.steps[:1], losses=RUN.losses[:1], accuracies=RUN.accuracies[:1]).plot,
     "descent, tiny": replace(RUN, losses=RUN.losses * 1e-300).plot,
@@ -413,3 +416,10 @@ def test_measured_dots_are_shares_of_the_signal():
     for rho, y in zip(*line.get_data(), strict=True):
         assert y <= sharp[min(sharp, key=lambda x: abs(x - rho))] + 0.1
     assert "measured" in ax.get_legend().get_texts()[-1].get_text()
+
+
+@pytest.mark.parametrize("measured", [{"a": 1}, {1.0: 3}, {math.nan: checked(ONE)}], ids=["word", "number", "nan"])
+def test_what_was_not_measured_is_refused(measured):
+    with pytest.raises((TypeError, ValueError), match="`measured`"):
+        gv.Theorem2(10, 4.0).plot(measured=measured)
+    assert plt.get_fignums() == []
