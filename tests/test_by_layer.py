@@ -181,7 +181,8 @@ def test_it_is_a_mapping_that_prints_and_travels():
 
 def test_the_plot_has_a_bar_for_each_layer():
     """Sampled ones with their interval; what resolves nothing by that word."""
-    matplotlib = pytest.importorskip("matplotlib")
+    import matplotlib
+
     matplotlib.use("Agg")
     exact = gv.gradient_variance(gv.SparseParities(8, 2), deep(8), by="layer").plot()
     assert len(exact.patches) == 6

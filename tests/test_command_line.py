@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 import gradvar as gv
@@ -131,7 +132,7 @@ def test_a_wrong_seed_is_named(capsys, seed):
 
 
 def test_plots(capsys, tmp_path):
-    pytest.importorskip("matplotlib").use("agg")
+    matplotlib.use("agg")
     path = tmp_path / "check.png"
     assert main(["check", "parities", "--dim", "4", "--plot", str(path)]) == 0
     assert path.read_bytes()[:4] == b"\x89PNG"

@@ -130,7 +130,7 @@ PLANTED = {
     "long cells": lambda n: n["cells"].insert(2, code("\n".join(["x = 1"] * 15), "f")),
     "empty cells": lambda n: n["cells"].insert(2, code("", "f")),
     "first cell": lambda n: n["cells"][1].update(source="import gradvar as gv"),
-    "installs": lambda n: n["cells"].insert(2, code("%pip install gradvar", "f")),
+    "installs": lambda n: n["cells"].insert(2, code("%pip install numpy", "f")),
     "imports": lambda n: n["cells"].insert(2, code("if True:\n    import torch.nn as nn", "f")),
     "exercises": lambda n: n["cells"][2].update(source="## Exercises\n\n1. One.\n2. Two."),
     "solutions": lambda n: n["cells"].pop(),

@@ -1,4 +1,4 @@
-"""The same 2^d parities under seven architectures: Var/G^2 is 2^-d for all of them.
+"""Seven architectures on all 2^d parities: Var/G^2 is 2^-d for each of them.
 
 Paper: Shalev-Shwartz, Shamir, Shammah, "Failures of Gradient-Based Deep Learning" (arXiv 1703.07950), section 2: the
 bound of Theorem 1, Var <= G^2/|H|, "is independent of the architecture": it knows the network by its gradient alone.

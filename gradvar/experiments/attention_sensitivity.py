@@ -52,7 +52,7 @@ _BLOCK = 64
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AttentionResult(Reproduction):
-    """What an exchanged symbol changes; a row for each head and n: change, largest, constant, cross_entropy, floor.
+    """A row on what an exchanged symbol changes for each head and n: change, largest, constant, cross_entropy, floor.
 
     Attributes
     ----------
@@ -197,7 +197,7 @@ def _heads(longest: int, width: int, logit: float, value: float, seed: int) -> l
 
 
 def _of_length(head: Attention, n: int) -> Attention:
-    """The same weights for n symbols: the first n - 1 positions, and the last."""
+    """The head with its weights for n symbols: the first n - 1 positions, and the last."""
     positions = np.concatenate([head.positions[: n - 1], head.positions[-1:]])
     return Attention(head.embedding, positions, head.query, head.key, head.value, head.output_weights)
 
@@ -274,7 +274,7 @@ def _of_lemma(rows: Sequence[Mapping[str, Scalar]], A: float) -> list[Comparison
 
 
 def _of_parity(trained: Mapping[int, tuple[float, float, float]], variance: Mapping[int, float]) -> list[Comparison]:
-    """What training makes of parity, what the lemma has to say there, and Theorem 1."""
+    """Comparisons of training on parity with the lemma and with Theorem 1."""
     short, long = min(trained), max(trained)
     n = max(variance)
     return [

@@ -303,7 +303,7 @@ def _near(what: str, here: float, value: float, off: float, paper: str | None = 
 
 
 def _of_sizes(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
-    """What the condition numbers and steps are, and how they grow with n."""
+    """Comparisons of condition numbers and steps, and of their growth with n."""
     numbers = (
         ("linear", "condition", {10: 133.88755**2, 100: 11601.7331**2}),
         ("convolution", "condition", {100: 1.553578e6}),
@@ -351,7 +351,7 @@ def _of_sizes(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
 
 
 def _of_curves(rows: Sequence[Mapping[str, Scalar]]) -> list[Comparison]:
-    """What the figures of decoded curves show: right means to 10% here, wrong by more than 30%."""
+    """Comparisons of the figures of decoded curves: right means to 10% here, wrong by more than 30%."""
     adam = [int(t) for t in _series(rows, "linear", "adam")[0]]
     last = adam[-1] if adam[-1] >= 50_000 else None  # where the convolution has arrived
     claims = (

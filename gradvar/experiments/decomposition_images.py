@@ -209,7 +209,7 @@ def run(
 
 
 def _comparisons(rows: Sequence[Mapping[str, Scalar]]) -> Iterator[Comparison]:
-    """What is learned as well as the paper says, or better; what stays at chance; and upper ends of the ratios."""
+    """Comparisons: learned as well as in the paper, or better; at chance; and upper ends of the ratios."""
     for approach, of_paper in _PAPER.items():
         for k, paper in of_paper.items():
             found = _of(rows, approach, k, "accuracy")

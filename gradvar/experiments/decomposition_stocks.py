@@ -38,7 +38,7 @@ QUICK: Mapping[str, object] = MappingProxyType({"inputs": 50, "batch": 5, "epsil
 
 _PAPER = {"returns": {10: -1.0, 1000: -0.286, 2000: -0.236}, "names": {10: -1.0, 1000: -0.9995, 2000: -0.9994}}
 _FULL = {1000: (-0.5, -0.25), 2000: (-0.35, -0.1)}
-"""What is accepted from returns at d = 1000: ten seeds, and the paper."""
+"""The range accepted from returns at d = 1000: ten seeds, and the paper."""
 _LEARNED, _FAILED = (-1.0, -0.99), (-0.95, 0.0)
 _RECORD = 50
 

@@ -2,8 +2,6 @@
 
 import sys
 
-import pytest
-
 from gradvar.experiments import architectures
 
 
@@ -29,7 +27,6 @@ def test_without_pytorch_its_bar_is_missing_and_said_so(monkeypatch):
 
 
 def test_the_figure_has_a_bar_and_two_lines_for_each_and_the_bound():
-    pytest.importorskip("matplotlib")
     bars, over_d, degrees = architectures.run(dims=[5, 6], architectures=["convolution", "attention"]).plot()
     assert len(bars.patches) == 2
     assert bars.lines[0].get_xdata()[0] == 2.0**-6

@@ -80,7 +80,6 @@ def test_it_says_no_where_the_lemma_or_theorem_1_fails_or_parity_is_learned(resu
 
 
 def test_the_figure_has_the_constant_the_floor_and_the_bound(result):
-    pytest.importorskip("matplotlib")
     changes, entropy, variance = result.plot()
     labels = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in (changes, entropy, variance)]
     assert [len(found) for found in labels] == [5, 4, 3]

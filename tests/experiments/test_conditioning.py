@@ -1,5 +1,6 @@
 """Condition numbers and descents of piecewise-linear curves, against descents that take each step."""
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -78,7 +79,7 @@ def test_without_the_conditioner_the_comparison_says_no(monkeypatch):
 
 
 def test_the_figure_has_a_curve_of_each_learner(tiny):
-    pytest.importorskip("matplotlib").use("Agg")
+    matplotlib.use("agg")
     axes = tiny.plot()
     assert [ax.get_title() for ax in axes[:4]] == [
         f"decoded: {name}" for name in ("linear", "convolution", "conditioned", "auto-encoder")

@@ -160,7 +160,6 @@ def test_without_pytorch_the_extra_is_named(monkeypatch):
 
 
 def test_the_figure_has_both_approaches_the_papers_numbers_and_the_ratios():
-    pytest.importorskip("matplotlib")
     curves = tuple((approach, k, (4, 8), (0.5, 0.9)) for approach in ("end-to-end", "decomposed") for k in (1, 3))
     result = decomposition_images.DecompositionImagesResult(rows=tuple(rows()), comparisons=(), curves=curves)
     one, three, ratios = result.plot()

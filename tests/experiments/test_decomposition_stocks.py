@@ -2,6 +2,7 @@
 
 import itertools
 
+import matplotlib
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -73,7 +74,7 @@ def test_other_second_moments_are_not_k(monkeypatch):
 
 
 def test_the_figure_has_a_panel_for_each_k_with_the_papers_values():
-    pytest.importorskip("matplotlib").use("Agg")
+    matplotlib.use("agg")
     axes = run(stocks=[4, 10], inputs=10, steps=60, batch=5).plot()
     assert [len(ax.lines) for ax in axes] == [2, 4, 3]  # the paper has no k = 4
     assert "paper, returns: -1" in axes[1].get_legend_handles_labels()[1]

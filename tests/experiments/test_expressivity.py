@@ -57,7 +57,6 @@ def test_it_says_no_of_a_network_that_is_wrong_or_of_another_size(monkeypatch):
 
 
 def test_the_figure_has_maps_a_network_and_lines():
-    pytest.importorskip("matplotlib")
     axes = expressivity.run(dims=[2, 3], teeth=[1, 2, 3]).plot()
     assert len(axes) == 8
     sizes, *maps, network, variance, teeth, depth = axes

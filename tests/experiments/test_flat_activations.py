@@ -1,5 +1,6 @@
 """Staircases, their soft substitute and the rule that is no gradient, against their definitions."""
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_run_that_has_not_learned_disagrees(tiny):
 
 
 def test_the_figure_has_a_panel_for_each_learner(tiny):
-    pytest.importorskip("matplotlib").use("Agg")
+    matplotlib.use("agg")
     axes = tiny.plot()
     assert [ax.get_title() for ax in axes[:4]] == ["soft staircase", "end to end", "classes", "forward only"]
     assert all(len(ax.lines) == 2 for ax in axes[:4])

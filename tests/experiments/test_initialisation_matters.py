@@ -74,7 +74,6 @@ def test_it_says_no_where_gaussian_weights_learn_and_signs_do_not():
 
 
 def test_the_figure_has_the_three_kinds_exact_and_sampled():
-    pytest.importorskip("matplotlib")
     over_d, over_sigma, training = experiment.run(**SMALL).plot()
     labels = [text.get_text() for text in over_d.get_legend().get_texts()]
     assert sorted(labels) == sorted(f"{kind}, {how}" for kind in experiment._KINDS for how in ("exact", "two batches"))

@@ -9,7 +9,6 @@ import pytest
 from gradvar.experiments import random_labels
 from gradvar.models.mlp import MLP
 
-pytest.importorskip("sklearn")
 WIDTH, TRAINED = 3, 60
 
 
@@ -70,7 +69,6 @@ def test_without_scikit_learn_it_is_named(monkeypatch):
 
 
 def test_the_figure_has_families_layers_and_both_runs(result):
-    pytest.importorskip("matplotlib")
     families, layers, accuracy, ratio = result.plot()
     assert [text.get_text() for text in families.get_yticklabels()] == ["digit in a half", "one digit", "252 at random"]
     assert len(layers.patches) == 4

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -59,7 +60,7 @@ def test_another_target_is_not_what_the_figure_shows(monkeypatch):
 
 
 def test_the_figure_names_its_axes_and_bounds():
-    pytest.importorskip("matplotlib").use("Agg")
+    matplotlib.use("agg")
     axes = run(dims=[2, 5], radii=[1.0, 2.0], width=2).plot()
     assert [len(ax.lines) for ax in axes[3:]] == [5, 5, 5]
     assert axes[1].get_legend_handles_labels()[1] == ["maximum: 1", "saddle: 2", "minimum: 2"]

@@ -71,7 +71,6 @@ def test_it_says_no_where_a_class_has_small_variance_or_a_parity_is_learned(resu
 
 
 def test_the_figure_has_the_spectrum_the_bounds_and_the_training(result):
-    pytest.importorskip("matplotlib")
     spectrum, variance, training = result.plot()
     assert [len(ax.lines) for ax in (spectrum, variance, training)] == [2, 7, 3]
     labels = [line.get_label() for line in variance.lines]

@@ -80,7 +80,6 @@ def test_classes_without_enough_to_say_get_a_no_and_no_error():
 
 
 def test_the_figure_has_the_lines_and_the_four_codings():
-    pytest.importorskip("matplotlib")
     axes = theorem1_proof.run(gv.SparseParities(5, 2)).plot()
     assert len(axes) == 5
     assert [len(line.get_xdata()) for line in axes[0].lines] == [4]

@@ -66,7 +66,6 @@ def test_it_says_no_where_layers_come_late_variances_differ_or_iterates_do_somet
 
 
 def test_the_figure_has_layers_iterates_and_four_variances():
-    pytest.importorskip("matplotlib")
     layers, iterates, variance = universality.run(**SMALL).plot()
     assert layers.images[0].get_array().shape == (3, 2)
     assert len(iterates.lines) == 3

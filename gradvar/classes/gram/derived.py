@@ -146,30 +146,39 @@ def operator_norm(hypotheses: HypothesisClass, centred: bool) -> DerivedNorm | N
     found = _same_spectrum(hypotheses, centred)
     if found is None:
         return None
-    matrix, size, why, from_formula = found
-    if "covariance" not in why or len(matrix) <= _MOST_POINTS:
-        return DerivedNorm(top_eigenvalue(matrix) / size, 0.0, why, from_formula)
-    top = top_ritz_value(matrix)
-    return None if top is None else DerivedNorm(*top, f"{why}, the top Ritz value of a Lanczos process", True)
+    if not found.is_covariance or len(found.matrix) <= _MOST_POINTS:
+        return DerivedNorm(top_eigenvalue(found.matrix) / found.size, 0.0, found.why, found.from_formula)
+    top = top_ritz_value(found.matrix)
+    return None if top is None else DerivedNorm(*top, f"{found.why}, the top Ritz value of a Lanczos process", True)
+
+
+class _SameSpectrum(NamedTuple):
+    """A matrix which has the eigenvalues of the (centred) Gram matrix, and `size` to divide them by."""
+
+    matrix: Array
+    size: int
+    why: str
+    from_formula: bool
+    is_covariance: bool = False
 
 
 def _same_spectrum(
     hypotheses: HypothesisClass, centred: bool, check_rows: Callable[[int], None] = check_size
-) -> tuple[Array, int, str, bool] | None:
-    """A matrix, and over what it has the eigenvalues of the (centred) Gram matrix over |H|; else as a `DerivedNorm`."""
+) -> _SameSpectrum | None:
+    """Return it of a class on finitely many inputs; None where it is not known."""
     points = hypotheses.inputs.n_points
     if points is None:
         return None
     listed, few_values = _listed(hypotheses), hypotheses.log2_size + math.log2(points) <= _MOST_LOG2_VALUES
     if listed is not None and few_values:
-        return *_of_table(listed.table, centred, listed.prior), False
+        return _SameSpectrum(*_of_table(listed.table, centred, listed.prior), False)
     if points > _MOST_FOR_LANCZOS:
         return None
     if isinstance(hypotheses, KnowsProjection) and few_values and points <= _MOST_POINTS:
-        return *_of_table(_projected(hypotheses, points), centred, prior_of(hypotheses)), True
+        return _SameSpectrum(*_of_table(_projected(hypotheses, points), centred, prior_of(hypotheses)), True)
     check_rows(points)
     matrix = _covariances(hypotheses, points, centred)
-    return None if matrix is None else (matrix, 1, f"`covariance` at all {points:,} inputs", True)
+    return None if matrix is None else _SameSpectrum(matrix, 1, f"`covariance` at all {points:,} inputs", True, True)
 
 
 def proved_eigenvalues(hypotheses: HypothesisClass, centred: bool) -> tuple[Array, Array, str] | None:
