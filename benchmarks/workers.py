@@ -47,7 +47,7 @@ def sweep(workers: int, dims: list[int]) -> Run:
     problems = gv.grid(
         H=[gv.SparseParities(d, 3) for d in dims],
         model=lambda H, seed: gv.MLP.random([H.inputs.dim, 64, 64, 1], "relu", rng=seed),
-        seed=range(4),
+        seed=range(8),
         method="enumeration",
     )
     return lambda turn: (total(gv.sweep(problems, executor=pool, progress=False)), math.nan)

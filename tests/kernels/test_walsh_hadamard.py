@@ -18,7 +18,13 @@ from scipy.linalg import hadamard
 import gradvar.kernels
 from gradvar.kernels import walsh_hadamard as module
 from gradvar.kernels.jit import compiled
-from gradvar.kernels.walsh_hadamard import _transform, level_sums, level_weights, walsh_hadamard
+from gradvar.kernels.walsh_hadamard import (
+    _transform,
+    level_sums,
+    level_weights,
+    product_level_weights,
+    walsh_hadamard,
+)
 
 JIT = not numba.config.DISABLE_JIT
 U = 2.0**-53
@@ -152,6 +158,31 @@ def test_level_weights_leave_the_transform_behind():
     assert_array_equal(weights, level_sums(g) / 4.0**5)
 
 
+@pytest.mark.parametrize("dim", [*SMALL, *LARGE])
+def test_weights_of_products_are_those_of_each_product_added(dim):
+    rows = 1 if dim > 16 else 3
+    left, right = normal(dim, rows, 2**dim), normal(dim + 1, 2, 2**dim)
+    before = left.copy(), right.copy()
+    found = product_level_weights(left, right, np.full((1, 2**dim), np.nan))
+    expected = sum(level_weights(a * right).sum(axis=0) for a in left)
+    # d rounded levels on both sides, and the sums of level_sums and of the pairs
+    assert_allclose(found, expected, rtol=(6 * dim + 250) * U)
+    assert_array_equal(left, before[0])
+    assert_array_equal(right, before[1])
+
+
+def test_products_of_no_rows_weigh_nothing():
+    memory = np.empty((1, 8))
+    assert_array_equal(product_level_weights(np.empty((0, 8)), np.ones((2, 8)), memory), np.zeros(4))
+    assert_array_equal(product_level_weights(np.ones((2, 8)), np.empty((0, 8)), memory), np.zeros(4))
+
+
+@pytest.mark.parametrize("shapes", [((1, 4), (1, 8), (1, 4)), ((1, 4), (1, 4), (1, 8)), ((1, 4), (1, 4), (2, 4))])
+def test_products_take_rows_of_one_length_and_memory_for_one(shapes):
+    with pytest.raises(ValueError, match=r"2\^2 columns and `memory` one row"):
+        product_level_weights(*map(np.ones, shapes))
+
+
 def test_rounding_errors_stay_under_their_bound():
     # A level is y -> sqrt(2) Q y with Q orthogonal, then a rounding of each entry: fl(a + b) = (a + b)(1 + e),
     # |e| <= u. So a level multiplies 1 + (relative error in 2-norm) by 1 + u: (1 + u)^d - 1 in all.
@@ -205,7 +236,15 @@ def test_other_arrays_are_refused(entry, rows, message):
         entry(rows)
 
 
-@pytest.mark.parametrize("entry", [walsh_hadamard, level_weights])
+@pytest.mark.parametrize("spoilt", range(3))
+def test_products_refuse_other_arrays(spoilt):
+    arrays = [np.ones((1, 4)) for _ in range(3)]
+    arrays[spoilt] = arrays[spoilt].astype(np.float32)
+    with pytest.raises(ValueError, match="float64, got float32"):
+        product_level_weights(*arrays)
+
+
+@pytest.mark.parametrize("entry", [walsh_hadamard, level_weights, lambda rows: product_level_weights(rows, rows, rows)])
 def test_an_array_that_cannot_be_written_is_refused(entry):
     rows = np.ones((1, 4))
     rows.flags.writeable = False

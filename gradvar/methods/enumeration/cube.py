@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from operator import call
 
 import numpy as np
@@ -40,12 +40,18 @@ _BLOCK = 2**17
 """Numbers in a block of rows that are transformed together: 1 MiB, unless one row is larger."""
 _TASK = 2**20
 """Numbers that one task transforms: of fewer, threads wait for the interpreter."""
+_RESIDENT = 2**16
+"""Numbers of the rows that a task multiplies with others, if it has enough of these: 512 KiB stay in the cache."""
+_TOGETHER = 16
+"""Rows whose products with all others are averaged together, so that these are read once for as many."""
 _KEPT = 27 * 2**21
 """Numbers of tangent factors that are kept at a time: 432 MiB, unless two functions on the cube are more."""
 _IN_CACHE = 2**17
 """Pre-activations of hidden units that are taken at a time: 1 MiB. Of fewer, two threads wait for each other's GIL."""
 _ROOM = 2**26
 """Numbers up to which two tasks have rows of a unit's values and slopes at once; beyond, they evaluate it twice."""
+_LINE = 8
+"""Numbers of a cache line. Transforms of rows that begin at one take an eighth less than of rows as NumPy lays them."""
 
 Mean = Callable[[Array], Array]
 Places = tuple[int | None, int | None]
@@ -198,7 +204,9 @@ class _Rows(threading.local):
         """Return an array whose numbers have to be set."""
         size = math.prod(shape)
         if self._kept.size < size:
-            self._kept = np.empty(size)
+            room = np.empty(size + _LINE)
+            start = -(room.ctypes.data // room.itemsize) % _LINE
+            self._kept = room[start : start + size]
         return self._kept[:size].reshape(shape)
 
 
@@ -336,19 +344,25 @@ def _columns(
 
 
 def _factor_tasks(kept: list[_Columns], problem: Problem, tilt: Array | None) -> Iterator[Callable[[], Part]]:
-    memory = _Rows()
+    memory, points = _Rows(), n_points(problem)
     for columns in kept:
         if not len(columns.left):
             has_bias = columns.shares[-1][1].stop > problem.inputs.dim
             places = columns.shares[0][0], columns.shares[-1][0] if has_bias else None
-            for rows in _in_blocks(columns.right, _BLOCK):
+            for rows in _in_blocks(columns.right, _BLOCK // points):
                 yield partial(_part_of_input_layer, places, rows, tilt)
             continue
         for part, some in columns.shares:
+            if part is None:
+                continue
             few, many = sorted((columns.left[some], columns.right), key=len)
-            for row in few:
-                for rows in _in_blocks(many, _TASK):
-                    yield partial(_part_of_products, memory, part, row, rows, tilt)
+            resident = max(1, _RESIDENT // points)
+            factors = min(len(few), max(1, _TASK // points // resident))
+            for pair in product(_in_blocks(few, factors), _in_blocks(many, _TASK // points // factors)):
+                yield partial(_part_of_products, memory, part, *pair)
+            if tilt is not None:
+                for rows in _in_blocks(few, _TOGETHER):
+                    yield partial(_mean_of_products, part, rows, many, tilt)
 
 
 def _shares(shares: list[Share], kept: range, width: int) -> list[Share]:
@@ -359,18 +373,34 @@ def _shares(shares: list[Share], kept: range, width: int) -> list[Share]:
     return [(part, slice(a, b)) for part, a, b in inside if a < b]
 
 
-def _in_blocks(rows: Array, numbers: int) -> Iterator[Array]:
-    """Rows, functions on the cube, so many that they have that many numbers."""
-    together = max(1, numbers // rows.shape[1])
+def _in_blocks(rows: Array, together: int) -> Iterator[Array]:
+    """So many rows at a time, one at least."""
+    together = max(1, together)
     return (rows[start : start + together] for start in range(0, rows.shape[0], together))
 
 
-def _part_of_products(memory: _Rows, place: int, row: Array, rows: Array, mean: Array | None) -> Part:
-    found: Part = []
-    for some in _in_blocks(rows, _BLOCK):
-        product = np.multiply(row, some, out=memory.take(*some.shape))
-        found += _part_of_rows(place, product, mean)
-    return found
+def _part_of_products(memory: _Rows, place: int, few: Array, many: Array) -> Part:
+    from ...kernels.walsh_hadamard import product_level_weights  # compiled code only where it is needed
+
+    return [(place, product_level_weights(few, many, memory.take(1, few.shape[1])), 0.0)]
+
+
+def _mean_of_products(place: int, few: Array, many: Array, mean: Array) -> Part:
+    """The sum of (E_x[m A_i B_j])^2 over the rows of both, by matrix products."""
+    means = _sum_of_products(few, many, mean) / mean.size
+    return [(place, np.zeros(mean.size.bit_length()), float(np.sum(means**2)))]
+
+
+def _sum_of_products(few: Array, many: Array, mean: Array) -> Array:
+    """sum_x m A_i B_j: of halves of the points, down to 2^11, there in runs of 64, so that few roundings add up."""
+    half = mean.size // 2
+    if mean.size > 2**11:
+        halves = (slice(half), slice(half, None))
+        first, second = (_sum_of_products(few[:, some], many[:, some], mean[some]) for some in halves)
+        return np.asarray(first + second)
+    run = min(mean.size, 64)
+    tilted = (few * mean).reshape(len(few), -1, run).transpose(1, 0, 2)
+    return np.asarray((tilted @ many.reshape(len(many), -1, run).transpose(1, 2, 0)).sum(axis=0))
 
 
 def _probe(problem: Problem) -> Array:
