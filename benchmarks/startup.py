@@ -20,7 +20,7 @@ GRADVAR = {
     "pairs": "gv.bound_check(gv.SparseParities(40, 2), gv.MLP.random([40, 8, 8, 1], rng=0), max_samples=1024, rng=0)",
     "members": "gv.bound_check(gv.RandomNetworks(8, (8,)), gv.MLP.random([8, 8, 1], rng=0), max_samples=1024, rng=0)",
     "orthogonal networks": (
-        "gv.bound_check(gv.OrthogonalNetworks(20, 7), gv.MLP.random([20, 8, 8, 1], rng=0), max_samples=1024, rng=0)"
+        "gv.bound_check(gv.OrthogonalNetworks(20, 7), gv.MLP.random([20, 8, 8, 1], rng=0), max_samples=256, rng=0)"
     ),
     "alignment": (
         "gv.gradient_alignment(gv.SparseParities(24, 3).member(subset=[0, 1, 2]), gv.MLP.random([24, 4, 1], 'relu', 0))"

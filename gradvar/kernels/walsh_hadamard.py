@@ -122,7 +122,8 @@ def product_level_weights(left: Rows, right: Rows, memory: Rows) -> Rows:
         raise ValueError(f"`left`, `right` and `memory` must have 2^{dim} columns and `memory` one row")
     sums = np.zeros((len(left), len(right), dim + 1))
     _product_level_sums(left, right, memory, _DEGREES, sums)
-    return np.ldexp(sums.sum(axis=(0, 1)), -2 * dim)
+    total: Rows = sums.sum(axis=(0, 1))
+    return np.ldexp(total, -2 * dim)
 
 
 def _transform_of(dim: int) -> Callable[[Rows], None]:

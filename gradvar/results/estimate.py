@@ -15,8 +15,9 @@ from .plain import Plain
 class Estimate(Plain):
     """A number, what it is worth, and where it comes from.
 
-    The number is `mantissa * 2**exponent`, so that 2**-10000 is as good as any other. It compares with numbers, divides
-    them and formats as one (`float(e)`, `e < 1e-3`, `e / bound`, f"{e:.3g}"); `==` is that of results.
+    The number is `mantissa * 2**exponent`, so that 2**-10000 is as good as any other. It compares, computes and formats
+    as a number does (`float(e)`, `e < 1e-3`, `e / bound`, `8 * e`, `e - e2`, f"{e:.3g}"); what comes out is a float,
+    and nan where the samples resolve nothing. `==` is that of results.
 
     Attributes
     ----------
@@ -183,19 +184,43 @@ class Estimate(Plain):
         return self._over(other) if _is_number(other) else NotImplemented
 
     def __rtruediv__(self, other: SupportsFloat) -> float:
-        return _plain(float(other))._over(self) if _is_number(other) else NotImplemented
+        return _estimate_of(other)._over(self) if _is_number(other) else NotImplemented
+
+    def __mul__(self, other: SupportsFloat) -> float:
+        """The product of two numbers, also where one of them leaves the range of float64."""
+        if not _is_number(other):
+            return NotImplemented
+        factor = _estimate_of(other)
+        if not (self.resolved and factor.resolved):
+            return math.nan
+        (a, i), (b, j) = math.frexp(self.mantissa), math.frexp(factor.mantissa)
+        return power_of_two(a * b, self.exponent + factor.exponent + i + j)
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: SupportsFloat) -> float:
+        return float(self) + float(other) if _is_number(other) else NotImplemented
+
+    __radd__ = __add__
+
+    def __sub__(self, other: SupportsFloat) -> float:
+        return float(self) - float(other) if _is_number(other) else NotImplemented
+
+    def __rsub__(self, other: SupportsFloat) -> float:
+        return float(other) - float(self) if _is_number(other) else NotImplemented
 
     def _over(self, other: SupportsFloat) -> float:
-        below = other if isinstance(other, Estimate) else _plain(float(other))
+        below = _estimate_of(other)
         if not (self.resolved and below.resolved):
             return math.nan
         if below.mantissa == 0:
             raise ZeroDivisionError(f"division of {self!r} by zero")
-        return power_of_two(self.mantissa / below.mantissa, self.exponent - below.exponent)
+        (a, i), (b, j) = math.frexp(self.mantissa), math.frexp(below.mantissa)
+        return power_of_two(a / b, self.exponent - below.exponent + i - j)
 
     def _order(self, other: SupportsFloat) -> float:
         """A number of the sign of their difference; nan where one of them is not known."""
-        below = other if isinstance(other, Estimate) else _plain(float(other))
+        below = _estimate_of(other)
         if not (self.resolved and below.resolved):
             return math.nan
         if self.mantissa == 0:
@@ -257,6 +282,9 @@ def _is_number(value: object) -> TypeGuard[SupportsFloat]:
     return isinstance(value, SupportsFloat) and not isinstance(value, (str, bytes))
 
 
-def _plain(value: float) -> Estimate:
-    """A plain number beside an estimate."""
+def _estimate_of(number: SupportsFloat) -> Estimate:
+    """An estimate as it is, or a plain number beside one."""
+    if isinstance(number, Estimate):
+        return number
+    value = float(number)
     return Estimate(mantissa=value, mantissa_interval=(value, value), exact=True, method="", guarantee="")

@@ -290,6 +290,31 @@ def test_units_may_be_evaluated_in_blocks_of_any_size(activation, bias, lattice,
     assert low <= enumerated(H, model, loss).value <= high
 
 
+@pytest.mark.parametrize("numbers", [1, 64, 2**9, 2**11])
+@pytest.mark.parametrize("loss", ["square", "hinge"])
+@pytest.mark.parametrize("layers", [None, ["weights[0]", "weights[1]"], ["biases[1]"]])
+def test_products_of_factors_may_be_taken_in_tiles_of_any_size(numbers, loss, layers, monkeypatch):
+    network, H, x = gv.MLP.random([6, 5, 7, 1], bias=True, rng=0), gv.SparseParities(6, 3), reference.cube(6)
+    model = network if layers is None else gv.trainable(network, layers)
+    for name, value in (("_TASK", numbers), ("_RESIDENT", max(1, numbers // 4)), ("_TOGETHER", max(1, numbers // 64))):
+        monkeypatch.setattr(cube, name, value)
+    table = reference.parity_table(6, 3)  # their mean is not zero
+    gradients = reference.gradients(table, np.full(64, 1 / 64), model.predict(x), model.gradient(x), loss)
+    low, high = enumerated(H, model, loss).interval  # rounding
+    assert low <= reference.gradient_variance(gradients) <= high
+
+
+def test_means_of_products_are_sums_of_few_roundings():
+    # Runs of 64, 32 of them, and halves: 64 + 32 + (d - 11) roundings, under the 8 (d + 8) of the guarantee.
+    rng = np.random.default_rng(0)
+    for dim in (0, 3, 6, 7, 11, 12, 15):
+        few, many, mean = rng.standard_normal((2, 2**dim)), rng.standard_normal((3, 2**dim)), rng.standard_normal(2**dim)
+        exact = [[math.fsum(a * mean * b) for b in many] for a in few]
+        sizes = np.abs(few * mean) @ np.abs(many).T
+        found = cube._sum_of_products(few, many, mean)
+        assert np.all(np.abs(found - exact) <= (min(2**dim, 64) + 2 * dim + 3) * np.finfo(float).eps / 2 * sizes)
+
+
 class Posts(Executor):
     """Does each task at once, from a pickled copy, as another process would."""
 

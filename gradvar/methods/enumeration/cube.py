@@ -39,11 +39,11 @@ from .points import MeanNorms, n_points, over_points, written
 _BLOCK = 2**17
 """Numbers in a block of rows that are transformed together: 1 MiB, unless one row is larger."""
 _TASK = 2**20
-"""Numbers that one task transforms: of fewer, threads wait for the interpreter."""
+"""Products that one task transforms: of fewer, threads wait for the interpreter."""
 _RESIDENT = 2**16
 """Numbers of the rows that a task multiplies with others, if it has enough of these: 512 KiB stay in the cache."""
-_TOGETHER = 16
-"""Rows whose products with all others are averaged together, so that these are read once for as many."""
+_TOGETHER = 32
+"""Rows of both sides whose products are averaged together: each is read once for as many of the other."""
 _KEPT = 27 * 2**21
 """Numbers of tangent factors that are kept at a time: 432 MiB, unless two functions on the cube are more."""
 _IN_CACHE = 2**17
@@ -361,8 +361,8 @@ def _factor_tasks(kept: list[_Columns], problem: Problem, tilt: Array | None) ->
             for pair in product(_in_blocks(few, factors), _in_blocks(many, _TASK // points // factors)):
                 yield partial(_part_of_products, memory, part, *pair)
             if tilt is not None:
-                for rows in _in_blocks(few, _TOGETHER):
-                    yield partial(_mean_of_products, part, rows, many, tilt)
+                for pair in product(_in_blocks(few, _TOGETHER), _in_blocks(many, _TOGETHER)):
+                    yield partial(_mean_of_products, part, *pair, tilt)
 
 
 def _shares(shares: list[Share], kept: range, width: int) -> list[Share]:
