@@ -1,4 +1,4 @@
-"""Two workers against one: pairs of inputs, sampled members, an enumeration and a sweep, to the same bits."""
+"""Two workers against one: pairs of inputs, sampled members, an enumeration and two sweeps, to the same bits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import gradvar as gv
 from gradvar.classes.base import HypothesisClass
@@ -42,13 +43,20 @@ def estimated(
     return run
 
 
-def sweep(workers: int, dims: list[int]) -> Run:
+def sweep_of_enumerations(workers: int) -> Run:
+    return swept(workers, H=[gv.SparseParities(d, 3) for d in (14, 15)], method="enumeration")
+
+
+def sweep_of_pairs(workers: int) -> Run:
+    H = [gv.SparseParities(d, 3) for d in (48, 64)]
+    return swept(workers, H=H, method="monte-carlo", max_samples=2048, rtol=0)
+
+
+def swept(workers: int, **settings: Any) -> Run:
+    """Sixteen problems."""
     pool = ThreadPoolExecutor(workers)
     problems = gv.grid(
-        H=[gv.SparseParities(d, 3) for d in dims],
-        model=lambda H, seed: gv.MLP.random([H.inputs.dim, 64, 64, 1], "relu", rng=seed),
-        seed=range(8),
-        method="enumeration",
+        model=lambda H, seed: gv.MLP.random([H.inputs.dim, 64, 64, 1], "relu", rng=seed), seed=range(8), **settings
     )
     return lambda turn: (total(gv.sweep(problems, executor=pool, progress=False)), math.nan)
 
@@ -58,9 +66,8 @@ def total(swept: gv.SweepResults) -> float:
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    dims = [14, 15] if quick else [14, 15, 16]
-    for work, turns, *arguments in ((pairs, 1), (members, 1), (enumeration, 2), (sweep, 2, dims)):
-        sides = [Side("2 workers", work, (2, *arguments)), Side("1 worker", work, (1, *arguments))]
-        for row in contest("workers", work.__name__, sides, turns if quick else 7):
+    for work, turns in ((pairs, 1), (members, 1), (enumeration, 2), (sweep_of_pairs, 1), (sweep_of_enumerations, 1)):
+        sides = [Side("2 workers", work, (2,)), Side("1 worker", work, (1,))]
+        for row in contest("workers", work.__name__.replace("_", " "), sides, turns if quick else 7):
             same = set(row.turns["gradvar values"]) == set(row.turns["peer values"])
             yield replace(row, note=row.note or ("the same bits" if same else "other bits"))

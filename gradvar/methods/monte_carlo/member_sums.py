@@ -11,7 +11,7 @@ from ...core.arguments import Array
 from .member_gradients import MemberGradients, Part
 from .member_tiles import IN_CACHE
 
-_GROUP = 2**21
+_GROUP = 2**20
 """Numbers in the gradients of members whose products are one task."""
 
 
