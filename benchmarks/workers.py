@@ -49,7 +49,7 @@ def sweep_of_enumerations(workers: int) -> Run:
 
 def sweep_of_pairs(workers: int) -> Run:
     H = [gv.SparseParities(d, 3) for d in (48, 64)]
-    return swept(workers, H=H, method="monte-carlo", max_samples=2048, rtol=0)
+    return swept(workers, H=H, method="monte-carlo", max_samples=1536, rtol=0)
 
 
 def swept(workers: int, **settings: Any) -> Run:
