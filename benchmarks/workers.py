@@ -66,7 +66,7 @@ def total(swept: gv.SweepResults) -> float:
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    for work, turns in ((pairs, 1), (members, 1), (enumeration, 2), (sweep_of_pairs, 1), (sweep_of_enumerations, 1)):
+    for work, turns in ((pairs, 1), (members, 2), (enumeration, 3), (sweep_of_pairs, 1), (sweep_of_enumerations, 1)):
         sides = [Side("2 workers", work, (2,)), Side("1 worker", work, (1,))]
         for row in contest("workers", work.__name__.replace("_", " "), sides, turns if quick else 7):
             same = set(row.turns["gradvar values"]) == set(row.turns["peer values"])

@@ -109,9 +109,9 @@ def product_level_weights(left: Rows, right: Rows, memory: Rows) -> Rows:
     memory : float64 array, shape (1, 2**d), C-contiguous
         **Overwritten**: one product after the other, and its transform.
 
-    Returns the weights, shape (d + 1,), as exact as those of `level_weights`. A product is made, transformed and
-    squared a block at a time, while it is in the cache, and the GIL released once for all of them. Raises ValueError
-    for an array of any other kind.
+    Returns the weights, shape (d + 1,), as exact as those of `level_weights`. One product after the other is made,
+    transformed and squared, and the GIL released once for all of them. Raises ValueError for an array of any other
+    kind.
 
     >>> import numpy as np
     >>> product_level_weights(np.array([[1.0, 2.0, 1.0, 2.0]]), np.array([[1.0, 1.0, 3.0, 2.0]]), np.empty((1, 4)))
@@ -121,7 +121,8 @@ def product_level_weights(left: Rows, right: Rows, memory: Rows) -> Rows:
     if _dimension(right, False) != dim or _dimension(memory, True) != dim or len(memory) != 1:
         raise ValueError(f"`left`, `right` and `memory` must have 2^{dim} columns and `memory` one row")
     sums = np.zeros((len(left), len(right), dim + 1))
-    _product_level_sums(left, right, memory, _DEGREES, sums)
+    level_sums_of = _small_product_level_sums if dim < 13 else _product_level_sums
+    level_sums_of(left, right, memory, _DEGREES, sums)
     total: Rows = sums.sum(axis=(0, 1))
     return np.ldexp(total, -2 * dim)
 
@@ -252,31 +253,23 @@ def _transform_small(rows: Rows) -> None:
 
 
 @compiled
-def _bits_so_far(row: Rows, end: int) -> int:
-    """The 2^10 numbers before ``end``, and as soon as eight neighbours have the same bits, three more; how many."""
-    _first_bits(row[end - 2**10 : end])
-    done = 10
-    if end % 2**13 == 0:
-        _bits_10_to_12(row[end - 2**13 : end])
-        done = 13
-    if end % 2**16 == 0:
-        _bits_13_to_15(row[end - 2**16 : end])
-        done = 16
-    if end % 2**19 == 0:
-        _bits_16_to_18(row[end - 2**19 : end])
-        done = 19
-    return done
-
-
-@compiled
 def _transform(rows: Rows) -> None:
-    """Each row in blocks of 2^10 numbers."""
+    """Each row in blocks of 2^10 numbers; as soon as eight neighbours have the same bits, they get three more."""
     size = rows.shape[1]
     for i in range(rows.shape[0]):
         row = rows[i]
         done = 10
         for end in range(2**10, size + 1, 2**10):
-            done = _bits_so_far(row, end)
+            _first_bits(row[end - 2**10 : end])
+            if end % 2**13 == 0:
+                _bits_10_to_12(row[end - 2**13 : end])
+                done = 13
+            if end % 2**16 == 0:
+                _bits_13_to_15(row[end - 2**16 : end])
+                done = 16
+            if end % 2**19 == 0:
+                _bits_16_to_18(row[end - 2**19 : end])
+                done = 19
         # 1 << done, not a stride that is set to 1: Numba would compile the last bits for that number as well.
         _last_bits(row, 1 << done)
 
@@ -348,18 +341,27 @@ def _level_sums(rows: Rows, degree: NDArray[np.int64], sums: Rows) -> None:
 
 
 @compiled
-def _product_level_sums(left: Rows, right: Rows, memory: Rows, degree: NDArray[np.int64], sums: Rows) -> None:
-    """Write the level sums of the transform of each product to ``sums``."""
-    size = memory.size
-    block = min(size, 2**10)
-    product = memory[0]
+def _multiply(a: Rows, b: Rows, product: Rows) -> None:
+    for j in range(product.size):
+        product[j] = a[j] * b[j]
+
+
+# The transforms are called by name, in two kernels: Numba would keep no kernel on disk that is handed one of them.
+
+
+@compiled
+def _small_product_level_sums(left: Rows, right: Rows, memory: Rows, degree: NDArray[np.int64], sums: Rows) -> None:
     for i in range(left.shape[0]):
         for j in range(right.shape[0]):
-            done = 0
-            for end in range(block, size + 1, block):
-                a, b, c = left[i, end - block : end], right[j, end - block : end], product[end - block : end]
-                for x in range(block):
-                    c[x] = a[x] * b[x]
-                done = _bits_so_far(product, end) if block == 2**10 else _first_bits(c)
-            _last_bits(product, 1 << done)
+            _multiply(left[i], right[j], memory[0])
+            _transform_small(memory)
+            _level_sums(memory, degree, sums[i, j : j + 1])
+
+
+@compiled
+def _product_level_sums(left: Rows, right: Rows, memory: Rows, degree: NDArray[np.int64], sums: Rows) -> None:
+    for i in range(left.shape[0]):
+        for j in range(right.shape[0]):
+            _multiply(left[i], right[j], memory[0])
+            _transform(memory)
             _level_sums(memory, degree, sums[i, j : j + 1])

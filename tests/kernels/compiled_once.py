@@ -34,6 +34,7 @@ def call_everything():
     gv.gradient_variance(gv.LinearPeriodic(10, 3), network(10, 8, 8, 1), **few)
     gv.gradient_variance(gv.RandomNetworks(10, (2,)), network(10, 8, 8, 1), method=gv.MonteCarlo(n_members=64), **few)
     gv.gradient_variance(gv.SparseParities(10, 3), network(10, 8, 8, 1))
+    gv.gradient_variance(gv.SparseParities(13, 3), network(13, 2, 2, 1), method="enumeration")
     gv.gradient_variance(gv.BiasedParities(10, 0.3), network(10, 8, 1))
     gv.gradient_variance(gv.Parities(10), network(10, 8, 8, 1))
     gv.gradient_variance(gv.OrthogonalNetworks(10, 3), network(10, 8, 8, 1), **few)

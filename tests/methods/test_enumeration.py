@@ -308,7 +308,11 @@ def test_means_of_products_are_sums_of_few_roundings():
     # Runs of 64, 32 of them, and halves: 64 + 32 + (d - 11) roundings, under the 8 (d + 8) of the guarantee.
     rng = np.random.default_rng(0)
     for dim in (0, 3, 6, 7, 11, 12, 15):
-        few, many, mean = rng.standard_normal((2, 2**dim)), rng.standard_normal((3, 2**dim)), rng.standard_normal(2**dim)
+        few, many, mean = (
+            rng.standard_normal((2, 2**dim)),
+            rng.standard_normal((3, 2**dim)),
+            rng.standard_normal(2**dim),
+        )
         exact = [[math.fsum(a * mean * b) for b in many] for a in few]
         sizes = np.abs(few * mean) @ np.abs(many).T
         found = cube._sum_of_products(few, many, mean)
