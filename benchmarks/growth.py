@@ -1,4 +1,4 @@
-"""How time grows with n, d, P, |H|, m and k: exponents of processor time, one worker's, beside those that the docs state.
+"""How time grows with n, d, P, |H|, m and k: exponents of one worker's processor time, beside those that are stated.
 
 Times t1, t2, t3 at sizes s, 2s, 4s. What a call costs at any size falls out of their differences: where time is
 a + b size^p, (t3 - t2)/(t2 - t1) = 2^p. Of d, where time grows as d 2^d, the same ratio at d, d + 2, d + 4 stands
