@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 from ..bounds.assumptions import gradient_norm, known_labels, lipschitz_loss
 from ..bounds.bounds import FORMULAS, norm_bound, theorem_1
@@ -25,7 +25,6 @@ from ..problem import Problem
 from ..results.bound_check import BoundCheck
 from ..results.estimate import Estimate
 from ..results.findings import Assumption, Bound
-from ..results.interruption import attach_estimate
 from ..results.report import ratio_text
 from .base import DrawsExamples
 from .enumeration import example_norm
@@ -41,17 +40,24 @@ _SECOND_MOMENT = "E||u||^2, u the gradient on one example: true of any tasks, an
 _TASKS, _EXAMPLES = 32, 256
 
 
-def check_tasks(problem: Problem, variance: Estimate, settings: Settings) -> BoundCheck:
+class TaskNorms(NamedTuple):
+    """G^2, E||s||^2 and E||u||^2."""
+
+    gradient: Estimate
+    signal: Estimate
+    example: Estimate
+
+
+def check_tasks(problem: Problem, variance: Estimate, found: TaskNorms, settings: Settings) -> BoundCheck:
     """Return the variance of a task problem beside the bounds; the verdict is that there is nothing to check."""
     hypotheses = cast(DrawsExamples[object], problem.hypotheses)
-    with attach_estimate(lambda: variance):
-        gradient, signal, example = _norms(problem, hypotheses, settings, variance)
-        assumptions = (
-            _SHARED_INPUTS,
-            lipschitz_loss(problem.loss),
-            known_labels(problem) or _labels(hypotheses, settings),
-            gradient_norm(gradient),
-        )
+    gradient, signal, example = found
+    assumptions = (
+        _SHARED_INPUTS,
+        lipschitz_loss(problem.loss),
+        known_labels(problem) or _labels(hypotheses, settings),
+        gradient_norm(gradient),
+    )
     theorem = theorem_1(problem, gradient, assumptions)
     return BoundCheck(
         variance=variance,
@@ -77,10 +83,9 @@ def check_tasks(problem: Problem, variance: Estimate, settings: Settings) -> Bou
     )
 
 
-def _norms(
-    problem: Problem, tasks: DrawsExamples[object], settings: Settings, variance: Estimate
-) -> tuple[Estimate, Estimate, Estimate]:
-    """G^2, E||s||^2 and E||u||^2: from the examples of the variance, or from others; exact where inputs are few."""
+def task_norms(problem: Problem, settings: Settings, variance: Estimate) -> TaskNorms:
+    """Return the norms, from the examples of the variance, or from others; exact where inputs are few."""
+    tasks = cast(DrawsExamples[object], problem.hypotheses)
     example, sampled = example_norm(problem, settings), variance.norms
     if example is None and sampled is None:
         sampled = tuple(
@@ -99,7 +104,7 @@ def _norms(
         variance = replace(variance, norms=sampled[:2])
     assert example is not None
     gradient, signal = norms(problem, settings, variance)
-    return gradient, signal, example
+    return TaskNorms(gradient, signal, example)
 
 
 def _example_norms(problem: Problem, examples: Array) -> Array:

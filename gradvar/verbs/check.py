@@ -26,10 +26,10 @@ from ..problem import Problem
 from ..results.bound_check import BoundCheck
 from ..results.interruption import attach_estimate
 from ..tasks.base import DrawsExamples
-from ..tasks.check import check_tasks
+from ..tasks.check import TaskNorms, check_tasks, task_norms
 from .auto import as_method
 from .noise import without_noise
-from .precision import norm_within_precision
+from .precision import norm_within_precision, within_precision
 from .variance import estimate
 
 
@@ -87,7 +87,11 @@ def check_bounds(problem: Problem, method: Method, settings: Settings) -> BoundC
     check_norm_signature(H)  # before the variance is computed, which may take long
     variance = estimate(problem, method, settings)
     if isinstance(H, DrawsExamples):
-        return check_tasks(problem, variance, settings)
+        with attach_estimate(lambda: variance):
+            *of_model, example = task_norms(problem, settings, variance)
+            gradient, signal = (norm_within_precision(norm, problem) for norm in of_model)
+            of_tasks = TaskNorms(gradient, signal, within_precision(example, problem, settings))
+            return check_tasks(problem, variance, of_tasks, settings)
     clean, kept = without_noise(problem)
     with attach_estimate(lambda: variance):
         gradient, signal = (norm_within_precision(norm, clean) for norm in norms(clean, settings, variance))

@@ -212,6 +212,43 @@ def test_labels_of_tasks_may_have_any_size(loss: str, size: float):
     assert high_end**0.5 - found**0.5 == pytest.approx(shift, rel=0.2)  # 1024 examples of 300 rows
 
 
+def data_sets() -> gv.TaskClass:
+    rng = np.random.default_rng(0)
+    return gv.TaskClass.from_datasets([(rng.standard_normal((50, 8)), rng.standard_normal(50)) for _ in range(6)])
+
+
+@pytest.mark.parametrize("tasks", [gv.PlantedParities(8, 3), data_sets()], ids=["planted", "data sets"])
+@pytest.mark.parametrize("loss", ["square", "correlation"])
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_norms_over_tasks_hold_the_rounding_of_the_model(tasks: gv.TaskClass, loss: str, kind: type):
+    full = Own()
+    low = gv.from_function(full.predict, lambda x: full.gradient(x).astype(kind), 45)
+    check, truth = (gv.bound_check(tasks, model, loss, rng=0) for model in (low, full))
+    for name in ("gradient_norm_sq", "signal_norm_sq", "example_norm_sq"):
+        found, exact = getattr(check, name), getattr(truth, name)
+        assert "the model's own rounding" in found.guarantee
+        assert "the model's own rounding" not in exact.guarantee
+        assert found.interval[0] <= exact.value <= found.interval[1]
+        assert not exact.interval[0] <= found.value <= exact.interval[1]  # without it the interval would not hold
+        shift = gv.Problem(tasks, low, loss).rounding * found.value**0.5
+        moved = found.interval[1] ** 0.5 - found.value**0.5
+        if name == "example_norm_sq":  # a and y b may cancel; of 1024 examples
+            assert 0.8 * shift <= moved <= 4 * shift
+        else:
+            assert moved == pytest.approx(shift, rel=1e-3)
+
+
+def test_sampled_norms_over_tasks_hold_the_rounding_of_the_model():
+    tasks, w = gv.PlantedParities(40, 3), np.linspace(-0.3, 0.3, 40)
+    full = gv.from_function(lambda x: np.tanh(x @ w), lambda x: x / np.cosh(x @ w)[:, None] ** 2, 40)
+    low = gv.from_function(full.predict, lambda x: full.gradient(x).astype(np.float16), 40)
+    check, truth = (gv.bound_check(tasks, model, rng=0, rtol=0, max_samples=1000) for model in (low, full))
+    for name in ("gradient_norm_sq", "signal_norm_sq", "example_norm_sq"):
+        low_end, high_end = getattr(check, name).interval
+        narrow = getattr(truth, name).interval
+        assert low_end < narrow[0] <= narrow[1] < high_end
+
+
 def test_what_is_assumed_of_a_norm_that_nobody_knows_is_said():
     exact = gv.Estimate.exactly(Scaled(1.0), "closed-form", "exact up to float64 rounding")
     problem = gv.Problem(OnlyCovariance(), gv.from_function(lambda x: x[:, 0], np.float32, 2))
