@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from scipy import special
 
 import gradvar as gv
-from gradvar.classes.formulas.sphere import SphereTransform, log_zonal
+from gradvar.classes.formulas.sphere import SphereTransform, _hankel, _log_series, _log_uniform, log_zonal
 from gradvar.classes.formulas.waves import as_wave
 
 
@@ -66,6 +66,36 @@ def test_the_eigenvalues_fall_with_the_degree(dim: int, radius: float):
     assert all(a > b for a, b in pairwise(logs))
     H = gv.LinearPeriodic(dim, radius)
     assert_allclose(H.log2_operator_norm() * math.log(2), logs[2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 5])
+@pytest.mark.parametrize("dim", [400, 2000, 20_000])
+def test_eigenvalues_at_large_dimensions_against_the_power_series(dim: int, degree: int):
+    z = np.array([30.0, 100.0, 1e3, 5e3])
+    expected = _log_series(0.5 * dim - 1, degree, z)  # up to 5000 terms, each rounded a few times, and -z
+    assert_allclose(_log_uniform(0.5 * dim - 1, degree, z), expected, rtol=1e-14, atol=2e-11)
+    assert_allclose(log_zonal(dim, degree, z), expected, rtol=1e-14, atol=2e-11)
+
+
+@pytest.mark.parametrize(
+    ("dim", "z"), [(10**6, 1e5), (10**6, 2e8), (10**5, 2e8), (3000, 2e8), (10_000, 1e10), (250, 1e9)]
+)
+def test_eigenvalues_beyond_the_bessel_functions_fulfil_their_recurrence(dim: int, z: float):
+    # I_(m-1)(z) - I_(m+1)(z) = 2 m/z I_m(z), m = d/2: 1 - K_2/K_0 is d/z K_1/K_0
+    first, second, third = (float(log_zonal(dim, degree, np.array([z]))[0]) for degree in (0, 1, 2))
+    digits = 8 * np.finfo(float).eps * (abs(first) + z / dim + dim / z)
+    assert -math.expm1(third - first) == pytest.approx(
+        dim / z * math.exp(second - first), rel=1e-12 + digits * max(1, z / dim)
+    )
+
+
+def test_eigenvalues_agree_where_one_expansion_takes_over_from_the_other():
+    z = np.array([2e8, 1e10, 1e12])
+    for order in (60.0, 100.0, 300.0):
+        hankel = (
+            math.lgamma(order + 1) + order * np.log(2 / z) - 0.5 * np.log(2 * math.pi * z) + np.log(_hankel(order, z))
+        )
+        assert_allclose(_log_uniform(order, 0, z), hankel, rtol=1e-14)
 
 
 @pytest.mark.parametrize("wave", ["cosine", "triangle", smooth])
